@@ -1,0 +1,39 @@
+# The commands of this project; `make help` lists them. Each does all of its own set-up.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock lint test test-fast clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+setup: .venv/.ready ## .venv with the locked dependencies
+
+.venv/.ready: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; '$(PYTHON)' is older. Name another: make PYTHON=python3.12 …" >&2; exit 1; }
+	@echo "Setting up .venv (the first time this downloads about 200 MB)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: ## renew both locks from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements-dev.lock
+
+lint: setup ## format check, linter, types, direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-fast: setup ## the tests that need no servers
+	$(BIN)/pytest -q tests/unit
+
+test: lint ## everything, on a private Kafka, registry and Postgres
+	$(BIN)/pytest -q
+
+clean: ## stop the local stack; remove it and .venv
+	-test ! -x $(BIN)/pipeline || $(BIN)/pipeline down --delete
+	rm -rf .venv .pipeline build *.egg-info

@@ -1,0 +1,133 @@
+"""Publishing touchpoints: validated, keyed by customer, in the order they are given, each exactly once in the topic."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from pipeline.channels.outgoing import outgoing
+from pipeline.contract.encode import Encoder
+from pipeline.contract.registry import Registry
+from pipeline.contract.schema import schema_text
+from pipeline.errors import InvalidInput, Unavailable
+from pipeline.topics import TOUCHPOINTS
+from pipeline.touchpoint import Touchpoint
+
+#: How long a broker may take to answer the first question.
+ANSWER_S = 10.0
+#: After how long a touchpoint that can't be delivered is given up.
+DELIVERY_TIMEOUT_MS = 30_000
+#: How many touchpoints may wait for the broker before `publish` waits, too.
+QUEUE_MESSAGES = 100_000
+
+
+class Publisher:
+    """Sends touchpoints to Kafka; use it as a context manager, since only leaving it waits for their delivery.
+
+    Counts: `published` (handed to the producer), `delivered` (acknowledged by all in-sync replicas), `failed`.
+    Records' times are the broker's (append time). Raises Unavailable when broker or registry do not answer, and
+    InvalidInput when `pipeline init` has not made the topic and its schema.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        registry_url: str,
+        *,
+        topic: str = TOUCHPOINTS,
+        delivery_timeout_ms: int = DELIVERY_TIMEOUT_MS,
+        queue_messages: int = QUEUE_MESSAGES,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self.published = self.delivered = self.failed = 0
+        self._topic, self._servers, self._now_ms = topic, bootstrap_servers, now_ms
+        self._delivery_timeout_ms = delivery_timeout_ms
+        self._why = ""
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "client.id": "touchpoint-pipeline",
+                "enable.idempotence": True,
+                "acks": "all",
+                "compression.type": "zstd",
+                "linger.ms": min(30, delivery_timeout_ms - 1),
+                # The Java client's default: every client, this one and others', puts a customer on the same partition.
+                "partitioner": "murmur2_random",
+                "delivery.timeout.ms": delivery_timeout_ms,
+                "queue.buffering.max.messages": queue_messages,
+                "error_cb": self._on_error,
+                "log_level": 0,  # what matters comes as an error; librdkafka would write to standard error
+            }
+        )
+        self._find_topic()
+        self._encoder = Encoder(Registry(registry_url).current_id(topic), schema_text(topic))
+
+    def publish(self, touchpoint: Touchpoint) -> None:
+        """Hand over one touchpoint; waits while the queue is full.
+
+        Raises Unpublishable when it is not valid (nothing was sent then, and others may follow), and Unavailable as
+        soon as any touchpoint could not be delivered.
+        """
+        key, value = outgoing(touchpoint, self._encoder, self._now_ms())
+        while True:
+            try:
+                self._producer.produce(self._topic, value, key, on_delivery=self._on_delivery)
+                break
+            except BufferError:
+                self._producer.poll(0.1)
+                self._raise_if_failed()
+            except KafkaException as error:
+                raise self._unavailable(error.args[0].str()) from None
+        self.published += 1
+        self._producer.poll(0)
+        self._raise_if_failed()
+
+    def flush(self) -> None:
+        """Wait until all that was published is delivered; raises Unavailable when something was not."""
+        left = self._producer.flush(self._delivery_timeout_ms / 1000 + 5)
+        if self.failed or left:
+            lost = self.published - self.delivered
+            raise self._unavailable(f"{lost:,} of {self.published:,} touchpoints were not delivered; {self._why}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.flush()
+        elif not self.failed:  # what was handed over before still goes out; the error that is under way says the rest
+            self._producer.flush(5)
+
+    def _find_topic(self) -> None:
+        try:
+            topics: dict[str, Any] = self._producer.list_topics(timeout=ANSWER_S).topics
+        except KafkaException as error:
+            raise self._unavailable(self._why or error.args[0].str()) from None
+        if self._topic not in topics:
+            raise InvalidInput(f"Kafka at {self._servers} has no topic {self._topic}. Run `pipeline init`.")
+
+    def _on_delivery(self, error: KafkaError | None, _message: Message) -> None:
+        if error is None:
+            self.delivered += 1
+        else:
+            self.failed += 1
+            self._why = error.str()
+
+    def _on_error(self, error: KafkaError) -> None:
+        self._why = error.str()
+
+    def _raise_if_failed(self) -> None:
+        if self.failed:
+            raise self._unavailable(self._why)
+
+    def _unavailable(self, why: str) -> Unavailable:
+        return Unavailable(
+            f"Kafka at {self._servers} does not take touchpoints: {why}. "
+            "Check KAFKA_BOOTSTRAP_SERVERS, or `pipeline status` for the local one."
+        )

@@ -1,0 +1,63 @@
+"""The console script `pipeline`. Each command stands in a module of its own, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from pipeline.errors import PipelineError
+
+#: command → (module, one line of help); a table, so that `pipeline --help` imports nothing heavy.
+COMMANDS = {
+    "up": ("pipeline.cli.stack", "Start a private Kafka, schema registry and Postgres under .pipeline/."),
+    "down": ("pipeline.cli.stack", "Stop them."),
+    "status": ("pipeline.cli.stack", "Show them."),
+    "init": ("pipeline.cli.init", "Create topics, register schemas, migrate the database."),
+    "worker": ("pipeline.cli.worker", "Run one stream worker."),
+    "publish": ("pipeline.cli.publish", "Publish touchpoints from JSON Lines or CSV."),
+    "simulate": ("pipeline.cli.simulate", "Publish a seeded stream of touchpoints from four channels."),
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="touchpoint-pipeline")
+def cli() -> None:
+    """Customer touchpoints from every channel, joined live into journeys with satisfaction and churn risk."""
+
+
+def main() -> None:
+    """Run the command line: 0 on success, 2 on bad usage or bad input, 1 on any other failure."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2 if isinstance(error, click.UsageError | click.BadParameter | click.FileError) else 1)
+    except PipelineError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)

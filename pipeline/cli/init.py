@@ -1,0 +1,38 @@
+"""`pipeline init`: topics, schemas and tables."""
+
+from __future__ import annotations
+
+import click
+from sqlalchemy.exc import DBAPIError
+
+from pipeline import settings as environment
+from pipeline.contract.registry import Registry
+from pipeline.ledger.database import sync_engine, unavailable
+from pipeline.ledger.migrate import migrate
+from pipeline.stream.declare import declare
+from pipeline.topics import SCHEMA_FILES
+
+
+@click.command()
+@click.option("--partitions", type=click.IntRange(1, 1000), default=12, show_default=True, help="For new topics.")
+@click.option("--replication", type=click.IntRange(1, 9), default=1, show_default=True, help="For new topics.")
+def init(partitions: int, replication: int) -> None:
+    """Create topics, register schemas and migrate the database.
+
+    Run again after each upgrade; what is there already stays as it is. A schema that can't be read beside the
+    registered ones is refused.
+    """
+    settings = environment.load()
+    created = declare(settings.bootstrap_servers, partitions, replication)
+    click.echo(f"topics    {', '.join(created) if created else 'all there'}")
+    registry = Registry(settings.registry_url)
+    for topic in SCHEMA_FILES:
+        click.echo(f"schema    {topic}: id {registry.register(topic)}")
+    engine = sync_engine(settings.database_url)
+    try:
+        before, after = migrate(engine)
+    except DBAPIError as error:
+        raise unavailable(settings.database_url, error) from None
+    finally:
+        engine.dispose()
+    click.echo(f"database  revision {after}" + ("" if before == after else f" (was {before or 'empty'})"))

@@ -1,0 +1,142 @@
+"""`pipeline simulate`."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+import click
+import orjson
+
+from pipeline import settings
+from pipeline.cli.progress import progress
+from pipeline.contract.text import to_json_line
+from pipeline.contract.times import format_rfc3339, parse_rfc3339
+from pipeline.simulate.delivery import delivered
+from pipeline.simulate.population import DEFAULT_DAYS, touchpoints
+from pipeline.touchpoint import Touchpoint
+
+_SHOW_EVERY = 500
+#: When ahead of the rate asked for by less than this, go on; sleeping is not more exact.
+_SLACK_S = 0.005
+
+Send = Callable[[Touchpoint], None]
+
+
+class _Moment(click.ParamType):
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return value if isinstance(value, int) else parse_rfc3339(str(value))
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+
+
+_SHARE = click.FloatRange(0, 1)
+
+
+@click.command()
+@click.option("--events", type=click.IntRange(0), default=10_000, show_default=True, help="How many touchpoints.")
+@click.option("--customers", type=click.IntRange(1), help="How many people; by default one for 25 touchpoints.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another population.")
+@click.option(
+    "--days",
+    type=click.FloatRange(0, 3650, min_open=True),
+    default=DEFAULT_DAYS,
+    show_default=True,
+    help="Over how many days it happens.",
+)
+@click.option("--end", type=_Moment(), help="When it ends, RFC 3339 with an offset.  [default: now]")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Touchpoints a second.  [default: no limit]")
+@click.option("--disorder", type=_SHARE, default=0.0, show_default=True, help="Share that is delivered late.")
+@click.option("--late-days", type=click.FloatRange(0, 365), default=3.0, show_default=True, help="Up to how late.")
+@click.option("--duplicates", type=_SHARE, default=0.0, show_default=True, help="Share that comes twice, on top.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Write JSON Lines to this file (- for standard output; .gz is compressed) instead of publishing.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def simulate(
+    events: int,
+    customers: int | None,
+    seed: int,
+    days: float,
+    end: int | None,
+    rate: float | None,
+    disorder: float,
+    late_days: float,
+    duplicates: float,
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """Make up customers on the web, by e-mail, on the phone and in branches, and publish what they do.
+
+    The same options, with --end given, make the same touchpoints, event ids included.
+    """
+    end_ms = time.time_ns() // 1_000_000 if end is None else end
+    made = touchpoints(seed=seed, customers=customers, events=events, days=days, end_ms=end_ms)
+    stream = delivered(made, seed=seed, disorder=disorder, late_days=late_days, duplicates=duplicates)
+    begun = time.monotonic()
+    count = 0
+    with _to_file(out) if out else _to_kafka() as send, progress("Simulating", events) as show:
+        for count, touchpoint in enumerate(stream, 1):
+            if rate is not None:
+                _keep_to(rate, count - 1, begun)
+            send(touchpoint)
+            if count % _SHOW_EVERY == 0:
+                show(count)
+    summary = {
+        "touchpoints": count,
+        "seed": seed,
+        "end": format_rfc3339(end_ms),
+        "to": out or "kafka",
+        "seconds": round(time.monotonic() - begun, 3),
+    }
+    text = f"{count:,} touchpoints up to {summary['end']} in {summary['seconds']:,.1f} s"
+    click.echo(orjson.dumps(summary).decode() if as_json else text, err=out == "-")
+
+
+def _keep_to(rate: float, done: int, begun: float) -> None:
+    ahead = done / rate - (time.monotonic() - begun)
+    if ahead > _SLACK_S:
+        time.sleep(ahead)
+
+
+@contextmanager
+def _to_kafka() -> Iterator[Send]:
+    from pipeline.channels.publisher import Publisher
+
+    found = settings.load()
+    with Publisher(found.bootstrap_servers, found.registry_url) as publisher:
+        yield publisher.publish
+
+
+@contextmanager
+def _to_file(out: str) -> Iterator[Send]:
+    if out == "-":
+        yield _writer(sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        return
+    opener = gzip.open if out.endswith(".gz") else Path.open
+    try:
+        file = cast(IO[bytes], opener(Path(out), "wb"))
+    except OSError as error:
+        raise click.FileError(out, error.strerror or str(error)) from None
+    with file:
+        yield _writer(file)
+
+
+def _writer(file: IO[bytes]) -> Send:
+    write = file.write
+
+    def send(touchpoint: Touchpoint) -> None:
+        write(to_json_line(touchpoint))
+
+    return send

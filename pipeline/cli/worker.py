@@ -1,0 +1,70 @@
+"""`pipeline worker`: run one stream worker."""
+
+from __future__ import annotations
+
+import click
+import uvloop
+
+from pipeline import settings as environment
+from pipeline.observe import logs
+from pipeline.stream.app import MOST_RECORDS
+from pipeline.stream.worker import Limits
+from pipeline.wiring import Options, run_worker
+
+
+@click.command()
+@click.option(
+    "--until-idle",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop once all input is processed and SECONDS brought nothing new.",
+)
+@click.option(
+    "--most-records",
+    type=click.IntRange(1, 1_000_000),
+    default=MOST_RECORDS,
+    show_default=True,
+    help="Records in one transaction at the most.",
+)
+@click.option(
+    "--customers",
+    type=click.IntRange(min=1),
+    default=Limits().customers,
+    show_default=True,
+    help="Customers kept in memory at the most.",
+)
+@click.option(
+    "--sweep",
+    type=click.FloatRange(min=0, min_open=True),
+    default=Limits().sweep_s,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often to look for customers whom silence has moved into another band of churn risk.",
+)
+@click.option(
+    "--give-up",
+    type=click.FloatRange(min=0),
+    default=Options().give_up_s,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a server may be away before the worker ends with exit code 1.",
+)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+def worker(
+    until_idle: float | None, most_records: int, customers: int, sweep: float, give_up: float, log_level: str
+) -> None:
+    """Run one stream worker until SIGTERM; start more to scale.
+
+    On SIGTERM it finishes its batch, commits, and leaves the group. Metrics are served on PIPELINE_METRICS_ADDRESS
+    (default 127.0.0.1:9464; further workers of a machine take the next free ports).
+    """
+    logs.configure(log_level)
+    options = Options(
+        until_idle_s=until_idle,
+        most_records=most_records,
+        limits=Limits(customers=customers, sweep_s=sweep),
+        give_up_s=give_up,
+    )
+    uvloop.run(run_worker(environment.load(), options))

@@ -1,0 +1,106 @@
+"""Bytes to touchpoints. Old and new versions of the schema are read side by side, each by its writer's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from operator import itemgetter
+from typing import Any
+
+from fastavro import schemaless_reader
+
+from pipeline.contract.encode import HEADER_BYTES, MAGIC
+from pipeline.contract.reject import Rejected
+from pipeline.contract.schema import UnsafeSchema, enum_symbols, parsed
+from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint
+
+#: Larger records are refused undecoded; a touchpoint takes a few hundred bytes.
+MAX_RECORD_BYTES = 256 * 1024
+
+_FIELDS = Touchpoint._fields
+_DEFAULTS: dict[str, Any] = {**Touchpoint._field_defaults, "identifiers": [], "attributes": {}}
+_REQUIRED = ("event_id", "source", "occurred_at", "kind")
+_ENUMS = {"channel": (CHANNELS, "unknown"), "outcome": (OUTCOMES, "none"), "stage": (STAGES, None)}
+
+
+class Writer:
+    """Reads what was written with one version of the touchpoint's schema.
+
+    Fields that the version lacks take their defaults, fields that it has beyond ours are passed over, and a symbol of
+    an enumeration that we don't know reads as that enumeration's default. Raises UnsafeSchema for a schema that can't
+    be read safely, or lacks what every touchpoint has.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.schema = parsed(text)
+        names = {field["name"] for field in self.schema["fields"]}
+        if lacking := [name for name in _REQUIRED if name not in names]:
+            raise UnsafeSchema(f"it has no {', '.join(lacking)}")
+        self._missing = {name: value for name, value in _DEFAULTS.items() if name not in names}
+        self._strange = {
+            field: default
+            for field, (known, default) in _ENUMS.items()
+            if not set(enum_symbols(self.schema, field)) <= set(known)
+        }
+        self._values = itemgetter(*_FIELDS)
+
+    def touchpoint(self, record: dict[str, Any]) -> Touchpoint:
+        """A decoded record as a touchpoint."""
+        if self._missing:
+            record = self._missing | record
+        for field, default in self._strange.items():
+            if record[field] not in _ENUMS[field][0]:
+                record[field] = default
+        identifiers = record["identifiers"]
+        record["identifiers"] = tuple([Identifier(i["type"], i["value"]) for i in identifiers]) if identifiers else ()
+        feedback = record["feedback"]
+        if feedback is not None:
+            record["feedback"] = Feedback(feedback["instrument"], feedback["score"], feedback.get("verbatim"))
+        return Touchpoint._make(self._values(record))
+
+
+#: The writers' schemas by the four bytes that name them on the wire.
+Writers = Mapping[bytes, Writer]
+
+
+def decode(value: bytes | None, writers: Writers, max_bytes: int = MAX_RECORD_BYTES) -> Touchpoint | Rejected:
+    """A record's value as a touchpoint, or why it is none. Its fields' values are not yet checked."""
+    if not value:
+        return Rejected("null_value", "the value is null") if value is None else Rejected("empty", "the value is empty")
+    size = len(value)
+    if size > max_bytes:
+        return Rejected("oversized", f"the record has {size:,} bytes; the limit is {max_bytes:,}")
+    writer = writers.get(value[1:HEADER_BYTES])
+    if writer is None or value[:1] != MAGIC:
+        return _bad_header(value)
+    body = BytesIO(value)
+    body.seek(HEADER_BYTES)
+    try:
+        record = schemaless_reader(body, writer.schema, None)
+    except Exception as error:  # whatever a hostile body makes the decoder raise, the record is refused
+        return Rejected("undecodable", f"the body does not follow schema id {_schema_id(value)}: {_say(error)}")
+    if body.tell() != size:
+        return Rejected("trailing_bytes", f"{size - body.tell()} of {size} bytes are left over after the body")
+    assert isinstance(record, dict)
+    return writer.touchpoint(record)
+
+
+def _bad_header(value: bytes) -> Rejected:
+    if value[:1] != MAGIC:
+        return Rejected("bad_magic", f"the first byte is 0x{value[0]:02x}, not 0x00 of the Confluent wire format")
+    if len(value) < HEADER_BYTES:
+        return Rejected("undecodable", f"the record ends in its header, after {len(value)} of {HEADER_BYTES} bytes")
+    return Rejected("unknown_schema", f"schema id {_schema_id(value)} is not one of this topic's subject")
+
+
+def _schema_id(value: bytes) -> int:
+    return int.from_bytes(value[1:HEADER_BYTES], "big")
+
+
+def _say(error: Exception) -> str:
+    """What the decoder says, without the bytes that a message may quote."""
+    return {
+        "EOFError": "it ends too early",
+        "IndexError": "an index of a union or enumeration is out of range",
+        "UnicodeDecodeError": "a text is not UTF-8",
+    }.get(type(error).__name__, type(error).__name__)

@@ -1,0 +1,43 @@
+"""Values to bytes: Avro in the Confluent wire format (a zero byte, the schema's id in four bytes, the body)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+import fastavro
+
+from pipeline.contract.schema import parsed
+from pipeline.touchpoint import Touchpoint
+
+MAGIC = b"\0"
+HEADER_BYTES = 5
+
+
+class Encoder:
+    """Encodes records of one schema.
+
+    `schema_id` is the registry's, `text` the schema as registered.
+    """
+
+    def __init__(self, schema_id: int, text: str) -> None:
+        self._header = MAGIC + struct.pack(">I", schema_id)
+        self._schema = parsed(text)
+
+    def encode(self, record: Mapping[str, Any]) -> bytes:
+        """The bytes of a record; raises ValueError or TypeError when it does not fit the schema."""
+        out = BytesIO()
+        out.write(self._header)
+        fastavro.schemaless_writer(out, self._schema, record)
+        return out.getvalue()
+
+
+def touchpoint_record(touchpoint: Touchpoint) -> dict[str, Any]:
+    """A touchpoint as the mapping that its Avro schema describes."""
+    record = touchpoint._asdict()
+    record["identifiers"] = [identifier._asdict() for identifier in touchpoint.identifiers]
+    if touchpoint.feedback is not None:
+        record["feedback"] = touchpoint.feedback._asdict()
+    return record

@@ -1,0 +1,111 @@
+"""The schema registry: registering this project's schemas, and fetching a writer's by its id."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import httpx2
+from confluent_kafka.schema_registry import (
+    ConfigCompatibilityLevel,
+    Schema,
+    SchemaRegistryClient,
+    ServerConfig,
+)
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from pipeline.contract.schema import schema_text
+from pipeline.errors import InvalidInput, Unavailable
+from pipeline.topics import subject
+
+COMPATIBILITY = "BACKWARD_TRANSITIVE"
+#: The registry's own code; a plain 404 may be a path that is wrong, and then no record must be refused for it.
+_NO_SCHEMA = 40403
+
+
+class UnknownSchema(LookupError):
+    """No schema of that id belongs to the subject."""
+
+
+class Registry:
+    """A Confluent-compatible schema registry at `url`; user and password may stand in the URL.
+
+    Every method raises Unavailable when the registry does not answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._client = SchemaRegistryClient({"url": url, "max.retries": 1, "retries.wait.ms": 200, "timeout": 10})
+        self._where = urlsplit(url).hostname or "?"
+
+    def writer_schema(self, schema_id: int, topic: str) -> str:
+        """The schema, as JSON, with which a record of `topic` was written.
+
+        Raises UnknownSchema when the registry has none of that id, or only for other subjects.
+        """
+        try:
+            # Not …/subjects, which Apicurio does not have.
+            if subject(topic) not in {version.subject for version in self._client.get_schema_versions(schema_id)}:
+                raise UnknownSchema(f"schema id {schema_id} does not belong to the subject {subject(topic)}")
+            text = self._client.get_schema(schema_id, subject_name=subject(topic)).schema_str or ""
+        except SchemaRegistryError as error:
+            if error.error_code == _NO_SCHEMA:
+                raise UnknownSchema(f"the registry has no schema of id {schema_id}") from None
+            raise self._unavailable(error) from None
+        except httpx2.HTTPError as error:
+            raise self._unavailable(error) from None
+        return str(text)
+
+    def register(self, topic: str) -> int:
+        """Register this project's schema of a topic under its compatibility rule; the schema's id.
+
+        The same schema again keeps its id. Raises InvalidInput when it can't be read beside what is there.
+        """
+        name, schema = subject(topic), Schema(schema_text(topic), "AVRO")
+        try:
+            if name not in self._client.get_subjects():
+                schema_id = self._client.register_schema(name, schema)
+                self._client.set_config(name, _compatibility())
+                return int(schema_id)
+            self._client.set_config(name, _compatibility())
+            if not self._client.test_compatibility(name, schema):
+                raise InvalidInput(_incompatible(topic))
+            return int(self._client.register_schema(name, schema))
+        except SchemaRegistryError as error:
+            if error.http_status_code == 409:
+                raise InvalidInput(_incompatible(topic)) from None
+            raise self._unavailable(error) from None
+        except httpx2.HTTPError as error:
+            raise self._unavailable(error) from None
+
+    def current_id(self, topic: str) -> int:
+        """The id of this project's schema of a topic.
+
+        Raises InvalidInput when `pipeline init` has not registered it.
+        """
+        try:
+            found = self._client.lookup_schema(subject(topic), Schema(schema_text(topic), "AVRO"))
+        except SchemaRegistryError as error:
+            if error.http_status_code == 404:
+                raise InvalidInput(
+                    f"The registry does not have this version's schema of {topic}. Run `pipeline init`."
+                ) from None
+            raise self._unavailable(error) from None
+        except httpx2.HTTPError as error:
+            raise self._unavailable(error) from None
+        return int(found.schema_id)
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        return Unavailable(
+            f"The schema registry at {self._where} does not answer as it should ({type(error).__name__}: {error}). "
+            "Check SCHEMA_REGISTRY_URL, or `pipeline status` for the local one."
+        )
+
+
+def _compatibility() -> ServerConfig:
+    return ServerConfig(compatibility=ConfigCompatibilityLevel[COMPATIBILITY])
+
+
+def _incompatible(topic: str) -> str:
+    return (
+        f"The schema of {topic} can't read every version that the registry has ({COMPATIBILITY}). "
+        f"Give new fields a default and keep old ones, or make a new topic."
+    )

@@ -1,0 +1,116 @@
+"""What a touchpoint must satisfy beyond its schema. The same rules hold for producers and for the worker."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from pipeline.contract.reject import Rejected
+from pipeline.satisfaction.scales import SCALES
+from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Touchpoint, customer_key
+
+#: 1990-01-01T00:00:00Z; what lies before is a clock that was never set, or seconds taken for milliseconds.
+EARLIEST_MS = 631_152_000_000
+#: How far ahead of the clock an event may lie, exclusive.
+AHEAD_MS = 86_400_000
+MAX_TEXT = 200
+MAX_KIND = 100
+#: More milliseconds of waiting or duration than ten years are a mistake of units.
+MAX_SPAN_MS = 10 * 366 * 86_400_000
+
+_KIND = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_KIND - 1}}}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+def check(touchpoint: Touchpoint, now_ms: int) -> Rejected | None:
+    """The first thing wrong with a touchpoint, or None. `now_ms` is the clock, in epoch milliseconds."""
+    t = touchpoint
+    if (wrong := check_time(t.occurred_at, now_ms)) is not None:
+        return wrong
+    if t.feedback is not None and (wrong := check_feedback(t.feedback)) is not None:
+        return wrong
+    if (wrong := check_spans(t.wait_ms, t.duration_ms)) is not None:
+        return wrong
+    if t.amount_minor is not None and (wrong := check_amount(t.amount_minor, t.currency)) is not None:
+        return wrong
+    return check_words(t)
+
+
+def check_words(t: Touchpoint) -> Rejected | None:
+    """Of a touchpoint's texts and enumerations, the first thing wrong, or None."""
+    for field, text in (("event_id", t.event_id), ("source", t.source)):
+        if (wrong := check_text(field, text)) is not None:
+            return wrong
+    if t.channel not in CHANNELS:
+        return Rejected("invalid_value", f"channel is none of {', '.join(CHANNELS)}")
+    if t.outcome not in OUTCOMES:
+        return Rejected("invalid_value", f"outcome is none of {', '.join(OUTCOMES)}")
+    if t.stage is not None and t.stage not in STAGES:
+        return Rejected("invalid_value", f"stage is none of {', '.join(STAGES)}")
+    return check_kind(t.kind) or check_customer(customer_key(t))
+
+
+def check_time(occurred_at: int, now_ms: int) -> Rejected | None:
+    """Whether a time is one at which something can have happened."""
+    if occurred_at < EARLIEST_MS:
+        return Rejected("time_out_of_range", f"occurred_at is {occurred_at} ms, before 1990; are these seconds?")
+    if occurred_at >= now_ms + AHEAD_MS:
+        ahead = (occurred_at - now_ms) / 3_600_000
+        return Rejected("time_out_of_range", f"occurred_at lies {ahead:,.1f} hours ahead of the clock")
+    return None
+
+
+def check_feedback(feedback: Feedback) -> Rejected | None:
+    """Whether an answer lies on its instrument's scale."""
+    scale = SCALES.get(feedback.instrument)
+    if scale is None:
+        return Rejected("invalid_feedback", f"feedback.instrument is none of {', '.join(SCALES)}")
+    if math.isnan(feedback.score) or not scale.worst <= feedback.score <= scale.best:
+        return Rejected(
+            "invalid_feedback",
+            f"feedback.score {feedback.score} is not on {feedback.instrument}'s scale, {scale.worst} to {scale.best}",
+        )
+    return None
+
+
+def check_spans(wait_ms: int | None, duration_ms: int | None) -> Rejected | None:
+    """Whether waits and durations are possible."""
+    for field, span in (("wait_ms", wait_ms), ("duration_ms", duration_ms)):
+        if span is not None and not 0 <= span <= MAX_SPAN_MS:
+            return Rejected("invalid_value", f"{field} is {span}; it takes 0 to ten years of milliseconds")
+    return None
+
+
+def check_amount(amount_minor: int, currency: str | None) -> Rejected | None:
+    """Whether an amount says its currency; any whole number of 64 bits is an amount."""
+    del amount_minor
+    if currency is None or not _CURRENCY.fullmatch(currency):
+        return Rejected("invalid_value", "amount_minor needs a currency of three capitals (ISO 4217)")
+    return None
+
+
+def check_kind(kind: str) -> Rejected | None:
+    """Whether a kind is a word in snake_case."""
+    if "\0" in kind:
+        return Rejected("invalid_text", "kind holds a NUL character")
+    if not _KIND.fullmatch(kind):
+        return Rejected("invalid_text", f"kind is not snake_case of 1 to {MAX_KIND} characters (a-z, 0-9, _)")
+    return None
+
+
+def check_customer(key: str | None) -> Rejected | None:
+    """Whether somebody is named, by a key that can be stored."""
+    if key is None:
+        return Rejected("no_customer", "customer_id, anonymous_id and identifiers are all empty")
+    return check_text("the customer's key", key)
+
+
+def check_text(field: str, text: str) -> Rejected | None:
+    """Whether a text can be stored: not empty, not too long, without NUL (Postgres can't hold it)."""
+    if not text:
+        return Rejected("invalid_text", f"{field} is empty")
+    if len(text) > MAX_TEXT:
+        return Rejected("invalid_text", f"{field} has {len(text)} characters; it takes up to {MAX_TEXT}")
+    if "\0" in text:
+        return Rejected("invalid_text", f"{field} holds a NUL character")
+    return None

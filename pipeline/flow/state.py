@@ -1,0 +1,82 @@
+"""What a worker keeps of a partition between batches: a bounded part of what the ledger holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.journey.journey import Journey
+from pipeline.satisfaction.estimate import Answers
+
+#: A customer's journeys beyond so many are forgotten, the oldest first; what comes late is loaded again.
+_JOURNEYS_KEPT = 4
+
+
+class Customer:
+    """What is known of a customer. Times in epoch milliseconds.
+
+    `journeys` are all of them that reach `known_from` or later, in order of time; `visits` counts all, also older ones,
+    that hold a touchpoint which the customer began, and `first_active_at` and `last_active_at` are the first and last
+    such touchpoint. `risk_as_of` is the moment of the churn risk that was last told.
+    """
+
+    __slots__ = (
+        "account_closed_at", "answers", "first_active_at", "journeys", "key", "known_from", "last_active_at",
+        "risk_as_of", "visits",
+    )  # fmt: skip
+
+    def __init__(self, key: str, known_from: int) -> None:
+        self.key = key
+        self.known_from = known_from
+        self.journeys: list[Journey] = []
+        self.answers: Answers | None = None
+        self.visits = 0
+        self.first_active_at = 0
+        self.last_active_at = 0
+        self.account_closed_at: int | None = None
+        self.risk_as_of = 0
+
+    @property
+    def last_seen_at(self) -> int:
+        """occurred_at of the latest touchpoint; the last journey by its start is also the last by its end."""
+        return self.journeys[-1].ended_at if self.journeys else 0
+
+    def was_active(self, at: int, closes_account: bool) -> None:
+        """Note a touchpoint that the customer began; it has been counted into `visits` before."""
+        if not self.first_active_at:
+            self.first_active_at = self.last_active_at = at
+        elif at < self.first_active_at:
+            self.first_active_at = at
+        elif at > self.last_active_at:
+            self.last_active_at = at
+        if closes_account and (self.account_closed_at is None or at > self.account_closed_at):
+            self.account_closed_at = at
+
+    def forget_old(self) -> None:
+        """Keep the latest journeys only."""
+        if len(self.journeys) > _JOURNEYS_KEPT:
+            self.known_from = self.journeys[-_JOURNEYS_KEPT - 1].covers_until + 1
+            del self.journeys[:-_JOURNEYS_KEPT]
+
+
+class Partition:
+    """A partition that this worker owns: how far it is, and its customers, the longest untouched first.
+
+    `next_offset` and `watermark` are those of the last batch that was made; `watermark` in epoch milliseconds, 0
+    before the first event. At most `most_customers` are kept.
+    """
+
+    def __init__(self, number: int, next_offset: int, watermark: int, most_customers: int) -> None:
+        self.number = number
+        self.next_offset = next_offset
+        self.watermark = watermark
+        self.most_customers = most_customers
+        self.customers: dict[str, Customer] = {}
+
+    def keep(self, touched: Iterable[Customer]) -> None:
+        """After a batch: note whom it touched, and forget whom it has not touched for longest."""
+        customers = self.customers
+        for customer in touched:
+            customer.forget_old()
+            customers[customer.key] = customers.pop(customer.key)
+        for key in list(customers)[: max(0, len(customers) - self.most_customers)]:
+            del customers[key]

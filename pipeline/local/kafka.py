@@ -1,0 +1,158 @@
+"""Apache Kafka: one node, broker and controller in one process (KRaft)."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import shutil
+import subprocess
+import uuid
+from pathlib import Path
+from typing import ClassVar
+
+from pipeline.errors import PipelineError
+from pipeline.local import files, java, logs
+from pipeline.local.artifacts import Installed
+from pipeline.local.errors import StartFailed
+from pipeline.local.layout import Layout
+from pipeline.local.ports import HOST
+from pipeline.local.processes import Launch
+from pipeline.local.server import Server
+from pipeline.local.state import State
+
+HEAP = ("-Xms256m", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
+
+#: one node: internal topics have one replica, and few partitions, so that it starts and stops fast
+PROPERTIES = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "inter.broker.listener.name": "BROKER",
+    "controller.listener.names": "CONTROLLER",
+    "auto.create.topics.enable": "false",
+    "default.replication.factor": "1",
+    "min.insync.replicas": "1",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "8",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "4",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    # after a crash the controller refuses the broker until the dead one's session is over
+    "broker.session.timeout.ms": "4000",
+    "broker.heartbeat.interval.ms": "500",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "num.recovery.threads.per.data.dir": "2",
+    "log.cleaner.dedupe.buffer.size": str(32 * 1024 * 1024),
+}
+
+LOGGING = """\
+log4j.rootLogger=INFO, out
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %-5p %m (%c{1})%n
+# hundreds of lines at every start
+log4j.logger.org.apache.kafka.common.config.AbstractConfig=WARN
+log4j.logger.org.apache.kafka.common.config=WARN
+log4j.logger.kafka.server.KafkaConfig=WARN
+log4j.logger.state.change.logger=WARN
+log4j.logger.org.apache.kafka.image.publisher=WARN
+"""
+
+
+class Kafka(Server):
+    """The broker."""
+
+    name: ClassVar[str] = "kafka"
+    title: ClassVar[str] = "Kafka"
+    port_names: ClassVar[tuple[str, ...]] = ("kafka", "kafka-controller")
+    stop_seconds: ClassVar[float] = 30.0
+
+    def __init__(self, layout: Layout, state: State, installed: Installed) -> None:
+        super().__init__(layout, state)
+        self._jars = installed.kafka_jars
+
+    @property
+    def mark(self) -> str:
+        return f"-Dpipeline.data={self.data}"
+
+    def prepare(self) -> Launch:
+        config = self.layout.config(self.name)
+        files.write(config / "log4j.properties", LOGGING)
+        files.write(config / "server.properties", self._properties(self.data))
+        self._format()
+        argv = self._java(self.mark, *HEAP, main="kafka.Kafka")
+        return Launch(argv=[*argv, str(config / "server.properties")], env=java.environment(), cwd=self.layout.root)
+
+    def answers(self) -> bool:
+        """Whether it gives metadata that names itself as a broker, so that it takes produce and fetch."""
+        from confluent_kafka import KafkaException
+        from confluent_kafka.admin import AdminClient
+
+        settings = {"bootstrap.servers": self.address, "log_level": 0, "socket.timeout.ms": 3000}
+        client = AdminClient(settings, logger=_MUTE)
+        try:
+            return bool(client.list_topics(timeout=3).brokers)
+        except KafkaException:
+            return False
+
+    def _java(self, mark: str, *options: str, main: str) -> list[str]:
+        # the folder with log4j.properties comes first on the class path; the system property of that name would
+        # reach Log4j 2 as well, which is there too and can't read it
+        path = ":".join([str(self.layout.config(self.name)), *map(str, self._jars)])
+        return java.command(mark, self.layout.scratch(self.name), [*options, "-cp", path], [main])
+
+    def _properties(self, data: Path) -> str:
+        port, controller = (self.state.ports[name] for name in self.port_names)
+        own = {
+            "listeners": f"BROKER://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
+            "advertised.listeners": f"BROKER://{HOST}:{port}",
+            "controller.quorum.voters": f"1@{HOST}:{controller}",
+            "log.dirs": str(data),
+        }
+        lines = (f"{name}={_escaped(value)}\n" for name, value in (PROPERTIES | own).items())
+        return "".join(lines)
+
+    def _format(self) -> None:
+        """Format the storage beside its place and move it there, so that it is never there by half."""
+        files.clear_beside(self.data)
+        if (self.data / "meta.properties").exists():
+            return
+        if any(self.data.glob("*/*.log")):
+            raise PipelineError(
+                f"Kafka's data in {self.data} has lost its meta.properties. Put it back, or remove all local data "
+                "with `pipeline down --delete`."
+            )
+        half = files.beside(self.data)
+        config = self.layout.scratch(self.name) / f"{half.name}.properties"
+        files.write(config, self._properties(half))
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        argv = self._java("-XX:TieredStopAtLevel=1", main="kafka.tools.StorageTool")
+        with logs.opened(self.log, "Kafka's storage tool") as log:
+            done = subprocess.run(
+                [*argv, "format", "--cluster-id", cluster, "--config", str(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=java.environment(),
+                check=False,
+            )
+        if done.returncode != 0 or not (half / "meta.properties").exists():
+            raise StartFailed(self.title, "could not format its storage", self.log)
+        shutil.rmtree(self.data, ignore_errors=True)
+        half.replace(self.data)
+
+
+_MUTE = logging.getLogger("pipeline.local.probe")
+_MUTE.addHandler(logging.NullHandler())
+_MUTE.propagate = False
+
+
+def _escaped(value: str) -> str:
+    """A value in Java's properties format; only a backslash needs care."""
+    return value.replace("\\", "\\\\")

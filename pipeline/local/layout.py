@@ -1,0 +1,66 @@
+"""Where the local stack keeps its files: everything under `<folder>/.pipeline/`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of one project's stack; `folder` is absolute, with symbolic links resolved."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, folder: Path) -> Layout:
+        """The layout of a folder as a person named it."""
+        return cls(folder.resolve())
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds all of it."""
+        return self.folder / ".pipeline"
+
+    @property
+    def env(self) -> Path:
+        """What other commands read: `KEY=value` lines, only there while the stack is up."""
+        return self.root / "env"
+
+    @property
+    def state(self) -> Path:
+        """Ports and processes, as JSON."""
+        return self.root / "state.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever starts or stops servers."""
+        return self.root / "lock"
+
+    @property
+    def password(self) -> Path:
+        """The database password, readable by its owner only."""
+        return self.root / "password"
+
+    def data(self, server: str) -> Path:
+        """A server's data."""
+        return self.root / "data" / server
+
+    def config(self, server: str) -> Path:
+        """A server's generated configuration; rewritten at each start."""
+        return self.root / "config" / server
+
+    def scratch(self, server: str) -> Path:
+        """A server's temporary files; emptied at each start."""
+        return self.root / "tmp" / server
+
+    def log(self, server: str) -> Path:
+        """A server's log; see `logs.rotate`."""
+        return self.root / "logs" / f"{server}.log"
+
+    @property
+    def digest(self) -> str:
+        """Tells this folder from others, in names outside it."""
+        return hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]

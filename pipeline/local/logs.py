@@ -1,0 +1,43 @@
+"""The servers' log files: appended to, kept, and set aside at a start when they have grown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+ROTATE_BYTES = 10_000_000
+KEPT = 3
+TAIL_BYTES = 64_000
+
+
+def opened(log: Path, name: str) -> BinaryIO:
+    """The log, rotated if need be, open for appending, with a line that says that a start follows."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    rotate(log)
+    file = log.open("ab", buffering=0)
+    file.write(f"==== {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: starting {name}\n".encode())
+    return file
+
+
+def rotate(log: Path, *, bytes_: int = ROTATE_BYTES, kept: int = KEPT) -> None:
+    """Set a log of more than `bytes_` aside as `.1`, its predecessors as `.2` to `.<kept>`; drop the oldest."""
+    if not log.exists() or log.stat().st_size <= bytes_:
+        return
+    for number in range(kept, 0, -1):
+        older = log.with_name(f"{log.name}.{number - 1}") if number > 1 else log
+        if older.exists():
+            older.replace(log.with_name(f"{log.name}.{number}"))
+
+
+def tail(log: Path, lines: int = 20) -> str:
+    """The last lines since the last start, indented, without Java's stack frames; for an error message."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return "  (no log)"
+    since = text.rpartition("==== ")[2].partition("\n")[2] if "==== " in text else text
+    telling = [line for line in since.splitlines() if line.strip() and not line.startswith("\tat ")]
+    return "\n".join(f"  {line}" for line in telling[-lines:]) or "  (empty)"

@@ -1,0 +1,103 @@
+"""The worker's metrics; names that dashboards and alerts rely on."""
+
+from __future__ import annotations
+
+from collections import Counter as Counts
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from pipeline.contract.reject import REASONS
+from pipeline.flow.values import Batch
+from pipeline.observe.weighted import WeightedHistogram
+from pipeline.touchpoint import CHANNELS
+
+_LATENCIES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_DURATIONS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+
+
+class Metrics:
+    """All metrics of a worker, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = r = CollectorRegistry()
+        self.events = Counter("pipeline_events", "Touchpoints processed, each once", ["channel"], registry=r)
+        self.rejected = Counter("pipeline_rejected", "Records put into quarantine", ["reason"], registry=r)
+        self.late = Counter(
+            "pipeline_late", "Touchpoints that came after their cover and the grace; they were counted", ["channel"],
+            registry=r,
+        )  # fmt: skip
+        self.duplicates = Counter("pipeline_duplicates", "Touchpoints that had come before", registry=r)
+        self.forwarded = Counter("pipeline_forwarded", "Records sent on with the right key", registry=r)
+        self.expired = Counter(
+            "pipeline_expired_records", "Offsets that the topic no longer held when they were to be read", registry=r
+        )
+        self.fenced = Counter("pipeline_fenced", "Batches refused because another worker had taken over", registry=r)
+        self.journeys = Counter(
+            "pipeline_journeys", "Journeys that opened, closed, or were merged into another", ["status"], registry=r
+        )
+        self.open_journeys = Gauge("pipeline_open_journeys", "Journeys open in this worker's partitions", registry=r)
+        self.batch = Histogram("pipeline_batch_seconds", "From a slice to its commit", buckets=_DURATIONS, registry=r)
+        self.latency = WeightedHistogram(
+            "pipeline_event_latency_seconds", "From a record's append to its commit", _LATENCIES, r
+        )
+        self.lag_records = Gauge("pipeline_lag_records", "Records not yet processed", ["partition"], registry=r)
+        self.lag_seconds = Gauge(
+            "pipeline_lag_seconds", "How long the oldest record not yet processed has waited", ["partition"], registry=r
+        )
+        self.watermark = Gauge(
+            "pipeline_watermark_seconds", "Event time of the partition, Unix time", ["partition"], registry=r
+        )
+        self.unpublished = Gauge(
+            "pipeline_unpublished_journeys", "Journeys committed and not yet confirmed by the broker", registry=r
+        )
+        self.satisfaction = Gauge(
+            "pipeline_satisfaction_mean", "Mean answer on 0 to 100, all workers'", ["channel"], registry=r
+        )
+        self.at_risk = Gauge(
+            "pipeline_customers_at_risk", "Customers of this worker's partitions by band of churn risk", ["band"],
+            registry=r,
+        )  # fmt: skip
+        self.retries = Counter("pipeline_retries", "Attempts that a server did not answer", ["server"], registry=r)
+        self.assigned = Gauge("pipeline_assigned_partitions", "Partitions of this worker", registry=r)
+        for channel in CHANNELS:
+            self.events.labels(channel)
+            self.late.labels(channel)
+        for reason in REASONS:
+            self.rejected.labels(reason)
+        for status in ("open", "closed", "merged"):
+            self.journeys.labels(status)
+
+    def committed(self, batch: Batch, seconds: float) -> None:
+        """Count a batch; `seconds` is how long it took."""
+        for channel, n in batch.by_channel.items():
+            self.events.labels(channel).inc(n)
+        for channel, n in batch.late.items():
+            self.late.labels(channel).inc(n)
+        for refused in batch.refused:
+            self.rejected.labels(refused.why.reason).inc()
+        self.duplicates.inc(batch.duplicates)
+        self.forwarded.inc(len(batch.forwarded))
+        self.journeys.labels("open").inc(batch.opened)
+        self.journeys.labels("closed").inc(batch.closed)
+        self.journeys.labels("merged").inc(batch.merged)
+        self.open_journeys.inc(batch.open_change)
+        self.batch.observe(seconds)
+        if batch.watermark:
+            self.watermark.labels(str(batch.partition)).set(batch.watermark / 1000)
+
+    def latencies(self, appended_ms: Iterable[int], now_ms: int) -> None:
+        """Observe what was committed at `now_ms` (epoch ms) with its records' append times."""
+        for appended, times in Counts(appended_ms).items():
+            self.latency.observe(max(0, now_ms - appended) / 1000, times)
+
+    def forget(self, partition: int) -> None:
+        """The partition is no longer this worker's."""
+        for gauge in (self.lag_records, self.lag_seconds, self.watermark):
+            if (str(partition),) in dict(gauge._metrics):
+                gauge.remove(str(partition))
+
+    def set_bands(self, bands: Mapping[str, int]) -> None:
+        """How many customers are in each band."""
+        for band in ("low", "medium", "high"):
+            self.at_risk.labels(band).set(bands.get(band, 0))

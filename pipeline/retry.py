@@ -1,0 +1,57 @@
+"""Trying again what may pass: a server that is away for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+
+from pipeline.errors import Unavailable
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+
+@dataclass(kw_only=True)
+class Retry:
+    """Tries with growing pauses until `give_up_s` seconds have passed since the first failure.
+
+    `passing` says which errors may pass; all others go through at once. `on_failure` and `on_success`, called with the
+    server's name, let others see that a server is away.
+    """
+
+    give_up_s: float = 60.0
+    first_pause_s: float = 0.1
+    longest_pause_s: float = 2.0
+    passing: Callable[[BaseException], bool] = field(default=lambda error: isinstance(error, Unavailable))
+    on_failure: Callable[[str], None] = field(default=lambda _server: None)
+    on_success: Callable[[str], None] = field(default=lambda _server: None)
+
+    async def run(self, server: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The result of the first attempt that does not fail; raises the last error after giving up."""
+        since: float | None = None
+        pause = self.first_pause_s
+        while True:
+            try:
+                result = await attempt()
+            except Exception as error:
+                if not self.passing(error):
+                    raise
+                now = time.monotonic()
+                since = now if since is None else since
+                self.on_failure(server)
+                if now - since > self.give_up_s:
+                    raise
+                log.warning("server away, trying again", server=server, error=type(error).__name__, pause_s=pause)
+                await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # several workers shall not come at once
+                pause = min(pause * 2, self.longest_pause_s)
+            else:
+                if since is not None:
+                    log.info("server is back", server=server, away_s=round(time.monotonic() - since, 1))
+                self.on_success(server)
+                return result

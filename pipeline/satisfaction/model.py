@@ -1,0 +1,86 @@
+"""What a customer's satisfaction is estimated with, beside their own answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SatisfactionModel:
+    """The parameters of `estimate`; a row of the table `model`.
+
+    Another `half_life_days` makes stored `Answers` meaningless: they have to be added up again from the events.
+    The other parameters may change at any time.
+    """
+
+    NAME: ClassVar[str] = "satisfaction"
+
+    version: str
+    source: str
+    #: After so many days (taken to the millisecond) an answer counts half; 1 to 36,500.
+    half_life_days: float
+    #: What to expect of somebody of whom little is known, 0 (worst) to 100 (best).
+    prior_mean: float
+    #: How many answers given just now that expectation is worth: σ²/τ², above 0.
+    prior_weight: float
+    #: σ: how far a customer's single answers scatter about what they think, in points; above 0.
+    answer_sd: float
+    half_life_ms: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range with a ValueError."""
+        if not 1 <= self.half_life_days <= 36_500:
+            raise ValueError(f"half_life_days is {self.half_life_days}; it takes 1 to 36,500")
+        if not 0 <= self.prior_mean <= 100:
+            raise ValueError(f"prior_mean is {self.prior_mean}; it takes 0 to 100")
+        for name, value in (("prior_weight", self.prior_weight), ("answer_sd", self.answer_sd)):
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value}; it must be above 0")
+        object.__setattr__(self, "half_life_ms", round(self.half_life_days * DAY_MS))
+
+    @property
+    def label(self) -> str:
+        """Name and version, as scores carry them."""
+        return f"{self.NAME} {self.version}"
+
+    def parameters(self) -> dict[str, float]:
+        """What stands in the table `model` as `parameters`, and what the SQL functions take."""
+        return {
+            "half_life_days": self.half_life_days,
+            "prior_mean": self.prior_mean,
+            "prior_weight": self.prior_weight,
+            "answer_sd": self.answer_sd,
+        }
+
+    @classmethod
+    def from_parameters(cls, version: str, source: str, parameters: Mapping[str, float]) -> SatisfactionModel:
+        """The model of a row of the table `model`. Raises KeyError or ValueError for a row that is none."""
+        return cls(
+            version=version,
+            source=source,
+            half_life_days=float(parameters["half_life_days"]),
+            prior_mean=float(parameters["prior_mean"]),
+            prior_weight=float(parameters["prior_weight"]),
+            answer_sd=float(parameters["answer_sd"]),
+        )
+
+
+#: Assumptions to begin with, not estimates from this company's customers:
+#: - half_life_days: a quarter, the horizon that churn is asked for, too; nobody has measured it here.
+#: - prior_mean: the American Customer Satisfaction Index of the whole economy, 0 to 100, was 72.8 in 2000; it asks
+#:   in another way than a CSAT or NPS question does, so it is a plausible middle, no more.
+#: - prior_weight: two answers outweigh it. With σ = 25 it says that customers differ by τ = 25/√2 ≈ 18 points.
+#: - answer_sd: one box of five on a CSAT scale. The most that 0 to 100 allows is 50, and answers at random have 35.
+DEFAULT = SatisfactionModel(
+    version="1",
+    source="assumed; the mean after the American Customer Satisfaction Index (72.8 for the U.S. economy in 2000)",
+    half_life_days=90.0,
+    prior_mean=73.0,
+    prior_weight=2.0,
+    answer_sd=25.0,
+)

@@ -1,0 +1,40 @@
+"""Feedback instruments: their scales, and from which answer on somebody counts as satisfied."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Scale(NamedTuple):
+    """The ends of an instrument's scale, and the least answer that counts as satisfied, all on its own scale."""
+
+    worst: float
+    best: float
+    satisfied: float
+    source: str
+
+
+SCALES = {
+    "csat": Scale(1, 5, 4, "top two of five boxes, the usual CSAT share"),
+    "nps": Scale(0, 10, 9, "promoters: Reichheld (2003), The One Number You Need to Grow"),
+    "ces": Scale(1, 7, 5, "agrees that it was easy, 5 to 7: Dixon, Toman and DeLisi (2013), CES 2.0"),
+    "stars": Scale(1, 5, 4, "four or five stars"),
+    "sentiment": Scale(-1, 1, 0.05, "positive compound score: Hutto and Gilbert (2014), VADER"),
+}
+
+#: Scores inside are whole thousandths of a point on 0 to 100, so that sums do not depend on the order of adding.
+MILLIPOINTS = 100_000
+
+
+def millipoints(instrument: str, score: float) -> int:
+    """An answer on the common scale, in thousandths of a point: 0 (worst) to 100,000 (best).
+
+    `score` lies on the instrument's scale (`contract.validate` sees to that).
+    """
+    scale = SCALES[instrument]
+    return round((score - scale.worst) / (scale.best - scale.worst) * MILLIPOINTS)
+
+
+def is_satisfied(instrument: str, score: float) -> bool:
+    """Whether an answer counts as satisfied."""
+    return score >= SCALES[instrument].satisfied

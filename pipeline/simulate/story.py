@@ -1,0 +1,66 @@
+"""What happens in a simulated period, while it is being made up: touchpoints ahead of the moment, in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from heapq import heappop, heappush
+from random import Random
+
+from pipeline.simulate.people import Person
+from pipeline.touchpoint import NO_ATTRIBUTES, Feedback, Touchpoint
+
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+
+_SOURCES = {"web": "web-shop", "email": "mailer", "call_centre": "pbx", "branch": "branch-queue"}
+
+
+class Story:
+    """Collects touchpoints; `run` goes into every event_id, so that two simulations never share one.
+
+    What would lie after `end_ms` is left out. `told` counts what was collected.
+    """
+
+    def __init__(self, rng: Random, run: str, end_ms: int) -> None:
+        self.rng = rng
+        self.told = 0
+        self._run = run
+        self._end_ms = end_ms
+        self._subjects = 0
+        self._ahead: list[tuple[int, int, Touchpoint]] = []
+
+    def add(
+        self,
+        person: Person,
+        at: int,
+        channel: str,
+        kind: str,
+        outcome: str = "none",
+        wait_ms: int | None = None,
+        duration_ms: int | None = None,
+        *,
+        feedback: Feedback | None = None,
+        amount_minor: int | None = None,
+        subject: str | None = None,
+        attributes: Mapping[str, str] = NO_ATTRIBUTES,
+    ) -> None:
+        """Let `kind` happen to `person` at `at` (epoch milliseconds); amounts are euro cents."""
+        if at > self._end_ms:
+            return
+        self.told += 1
+        touchpoint = Touchpoint(
+            f"{self._run}-{self.told:x}", _SOURCES[channel], at, None, channel, kind, None,
+            person.customer_id, person.anonymous_id, person.identifiers, outcome, wait_ms, duration_ms, feedback,
+            amount_minor, None if amount_minor is None else "EUR", subject, attributes,
+        )  # fmt: skip
+        heappush(self._ahead, (at, self.told, touchpoint))
+
+    def subject(self, prefix: str) -> str:
+        """A new order, case or ticket."""
+        self._subjects += 1
+        return f"{prefix}-{self._run}-{self._subjects:x}"
+
+    def until(self, moment: int) -> Iterator[Touchpoint]:
+        """Take out what happens up to `moment`, in order of time."""
+        ahead = self._ahead
+        while ahead and ahead[0][0] <= moment:
+            yield heappop(ahead)[2]

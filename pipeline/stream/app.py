@@ -1,0 +1,75 @@
+"""The Faust app: an agent over slices of touchpoints.v1."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+from faust.types import TP
+from yarl import URL
+
+from pipeline.stream.slices import Slice, SliceScheduler
+from pipeline.stream.transport import LedgerTransport
+from pipeline.topics import TOUCHPOINTS
+
+#: Records in a slice at the most: enough to spread a transaction's cost, few enough for a short wait.
+MOST_RECORDS = 10_000
+
+
+class LedgerApp(faust.App):  # type: ignore[misc]
+    """A Faust app whose positions come from elsewhere; `take_partitions` is set before it starts."""
+
+    take_partitions: Callable[[set[int]], Awaitable[dict[int, int]]]
+
+    def _new_transport(self) -> Any:
+        return LedgerTransport(self.conf.broker_consumer, self)
+
+
+def build(
+    *,
+    group: str,
+    instance: str,
+    bootstrap_servers: str,
+    take: Callable[[set[int]], Awaitable[dict[int, int]]],
+    handle: Callable[[Slice], Awaitable[None]],
+    most_records: int = MOST_RECORDS,
+) -> LedgerApp:
+    """The app, not yet started. `handle` is called with one slice after the other, and must not raise."""
+    app = LedgerApp(
+        group,
+        broker=[URL(f"kafka://{server.strip()}") for server in bootstrap_servers.split(",")],
+        store="memory://",
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        autodiscover=False,
+        # A killed worker that starts again is the same member, and need not wait for its dead self.
+        consumer_group_instance_id=instance,
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=3.0,
+        broker_request_timeout=30.0,
+        broker_max_poll_records=most_records,
+        consumer_max_fetch_size=8 * 1024 * 1024,
+        consumer_auto_offset_reset="earliest",
+        # Each message is a whole slice.
+        stream_buffer_maxsize=2,
+        stream_wait_empty=False,
+        broker_commit_interval=1.0,
+        ConsumerScheduler=SliceScheduler,
+    )
+    app.take_partitions = take
+    topic = app.topic(TOUCHPOINTS, key_serializer="raw", value_serializer="raw", key_type=None, value_type=None)
+
+    @app.agent(topic, name="touchpoints")  # type: ignore[untyped-decorator]
+    async def touchpoints(stream: Any) -> None:
+        async for event in stream.noack().events():
+            await handle(event.message.value)
+            event.ack()
+
+    return app
+
+
+def tp(partition: int) -> TP:
+    """Faust's name of a partition of touchpoints.v1."""
+    return TP(TOUCHPOINTS, partition)

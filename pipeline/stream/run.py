@@ -1,0 +1,144 @@
+"""Running a worker until it is told to stop, is done, or fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+
+import structlog
+
+from pipeline.observe.health import Health
+from pipeline.observe.metrics import Metrics
+from pipeline.stream.app import LedgerApp, tp
+from pipeline.stream.slices import Slice
+from pipeline.stream.worker import Worker
+
+log = structlog.get_logger()
+
+_TICK_S = 0.5
+#: A graceful stop that takes longer is cut short; the ledger makes that safe.
+_STOP_S = 20.0
+
+
+class Run:
+    """The worker inside its Faust app: signals, the clock's ticks, lag, and the end."""
+
+    def __init__(self, worker: Worker, metrics: Metrics, health: Health, until_idle_s: float | None) -> None:
+        self._worker, self._metrics, self._health = worker, metrics, health
+        self._until_idle_s = until_idle_s
+        self._stop = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._ends: dict[int, int] = {}
+        self._appended: dict[int, int] = {}
+        self._active_at = time.monotonic()
+        self.app: LedgerApp
+
+    async def take(self, partitions: set[int]) -> dict[int, int]:
+        """Take partitions for the consumer; a failure ends the worker."""
+        try:
+            self._active_at = time.monotonic()
+            return await self._worker.take(partitions)
+        except Exception as error:
+            self._fail(error)
+            raise
+
+    async def handle(self, piece: Slice) -> None:
+        """Process a slice; a failure ends the worker, and nothing of the slice is acknowledged."""
+        if self._failure is not None or self._stop.is_set():
+            await asyncio.Event().wait()
+        try:
+            await self._worker.handle(piece)
+        except Exception as error:
+            self._fail(error)
+            await asyncio.Event().wait()
+        self._active_at = time.monotonic()
+        self._appended[piece.partition] = piece.timestamp
+
+    async def rewind(self, partition: int, offset: int) -> None:
+        """Have the consumer read a partition again from an offset."""
+        await self.app.consumer.seek_wait({tp(partition): offset})
+
+    def caught_up(self, partition: int, next_offset: int) -> bool:
+        """Whether the topic had no more records of a partition when it was last asked."""
+        end = self._ends.get(partition)
+        return end is not None and next_offset >= end
+
+    async def until_stopped(self) -> None:
+        """Run the app; returns on SIGTERM, SIGINT, or when idle for long enough, and raises what made it fail."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        self._health.beat_at = time.monotonic()
+        await self.app.start()
+        ticking = asyncio.create_task(self._tick())
+        crashed = asyncio.create_task(self.app.wait_until_stopped())
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({ticking, crashed, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if ticking.done():
+                self._failure = self._failure or ticking.exception()
+            if crashed.done() and self._failure is None and not self._stop.is_set():
+                self._failure = self.app.crash_reason or RuntimeError("the stream stopped by itself")
+            log.info("stopping", failed=self._failure is not None)
+        finally:
+            ticking.cancel()
+            stopped.cancel()
+            await self._shut_down()
+            crashed.cancel()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _shut_down(self) -> None:
+        if self._failure is None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._worker.close(), _STOP_S)
+        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+            await asyncio.wait_for(self.app.stop(), _STOP_S)
+
+    async def _tick(self) -> None:
+        while not self._stop.is_set():
+            await asyncio.sleep(_TICK_S)
+            self._health.beat_at = time.monotonic()
+            await self._look_ahead()
+            await self._worker.tick(self.caught_up)
+            if self._until_idle_s is not None and await self._is_done(self._until_idle_s):
+                log.info("idle, all input is processed")
+                await self._worker.sweep()
+                self._stop.set()
+
+    async def _look_ahead(self) -> None:
+        """Ask how long the partitions are, and show how far behind this worker is."""
+        owned = self._worker.owned
+        if not owned or self.app.rebalancing:
+            return
+        try:
+            ends = await self.app.consumer.highwaters(*[tp(number) for number in owned])
+        except Exception as error:  # the broker is away; what it last said no longer counts
+            log.warning("the broker does not answer", error=type(error).__name__)
+            self._health.away.add("broker")
+            self._ends.clear()
+            return
+        self._health.away.discard("broker")
+        self._ends = {each.partition: end for each, end in ends.items() if end is not None}
+        now = time.time()
+        worst = 0.0
+        for number, item in list(owned.items()):
+            behind = max(0, self._ends.get(number, 0) - item.state.next_offset)
+            appended = self._appended.get(number)
+            seconds = max(0.0, now - appended / 1000) if behind and appended else 0.0
+            worst = max(worst, seconds)
+            self._metrics.lag_records.labels(str(number)).set(behind)
+            self._metrics.lag_seconds.labels(str(number)).set(seconds)
+        self._health.lag_seconds = worst
+
+    async def _is_done(self, idle_s: float) -> bool:
+        if self.app.rebalancing or time.monotonic() - self._active_at < idle_s:
+            return False
+        return not self._worker.owned or not await self._worker.has_work(self.caught_up)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+            self._stop.set()

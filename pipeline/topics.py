@@ -1,0 +1,22 @@
+"""The topics, and which schema each carries. Names that others rely on."""
+
+from __future__ import annotations
+
+TOUCHPOINTS = "touchpoints.v1"
+JOURNEYS = "journeys.v1"
+SATISFACTION = "satisfaction.v1"
+CHURN_RISK = "churn-risk.v1"
+DEAD_LETTERS = "touchpoints.v1.dlq"
+
+#: topic → file of its value's schema under schemas/.
+SCHEMA_FILES = {
+    TOUCHPOINTS: "touchpoint.avsc",
+    JOURNEYS: "journey.avsc",
+    SATISFACTION: "satisfaction.avsc",
+    CHURN_RISK: "churn-risk.avsc",
+}
+
+
+def subject(topic: str) -> str:
+    """The registry's subject of a topic's values."""
+    return f"{topic}-value"

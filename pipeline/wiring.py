@@ -1,0 +1,155 @@
+"""Putting a worker together from its parts: the only place that knows them all."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+import structlog
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from sqlalchemy.exc import DBAPIError
+
+from pipeline import catalogue
+from pipeline.contract.registry import Registry
+from pipeline.contract.schema import schema_text
+from pipeline.errors import InvalidInput, Unavailable
+from pipeline.flow.admit import Door
+from pipeline.flow.advance import Models
+from pipeline.journey import policy
+from pipeline.ledger.database import async_engine, is_passing, sync_engine, unavailable
+from pipeline.ledger.migrate import require_current
+from pipeline.ledger.models import active_models
+from pipeline.observe import http
+from pipeline.observe.health import Health
+from pipeline.observe.metrics import Metrics
+from pipeline.retry import Retry
+from pipeline.settings import Settings, host_name
+from pipeline.stream import app
+from pipeline.stream.instance import Instance
+from pipeline.stream.publication import Publication
+from pipeline.stream.records import Records
+from pipeline.stream.run import Run
+from pipeline.stream.worker import Limits, Worker
+from pipeline.stream.writers import WriterCache
+from pipeline.topics import CHURN_RISK, JOURNEYS, SATISFACTION, TOUCHPOINTS
+
+log = structlog.get_logger()
+
+#: A dead letter carries its record, and headers beside it.
+_MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `pipeline worker` can be told."""
+
+    until_idle_s: float | None = None
+    most_records: int = app.MOST_RECORDS
+    limits: Limits = field(default_factory=Limits)
+    give_up_s: float = 60.0
+
+
+async def run_worker(settings: Settings, options: Options) -> None:
+    """Run one worker until it is told to stop or is done.
+
+    Raises InvalidInput for settings that can't work, Unavailable for a server that stays away.
+    """
+    metrics, health = Metrics(), Health()
+    journey_policy = policy.read(settings.policy_file)
+    port, stop_http = http.serve(settings.metrics_host, settings.metrics_port, metrics.registry, health)
+    log.info("metrics", address=f"{settings.metrics_host}:{port}")
+
+    def failed(server: str) -> None:
+        health.away.add(server)
+        metrics.retries.labels(server).inc()
+
+    retry = Retry(
+        give_up_s=options.give_up_s,
+        passing=lambda error: is_passing(error) or isinstance(error, Unavailable),
+        on_failure=failed,
+        on_success=health.away.discard,
+    )
+    engine = None
+    try:
+        registry = Registry(settings.registry_url)
+        models = await retry.run("database", lambda: asyncio.to_thread(_read_models, settings))
+        ids = await retry.run("registry", lambda: asyncio.to_thread(_schema_ids, registry))
+        partitions = await retry.run("broker", lambda: asyncio.to_thread(_partitions, settings))
+        engine = async_engine(settings.database_url)
+        slot = None if settings.instance else Instance(settings.group, host_name())
+        instance = settings.instance or (slot.name if slot else "")
+        run: Run
+        worker = Worker(
+            engine=engine,
+            door=Door(catalogue.load(), journey_policy, partitions),
+            writers=WriterCache(registry, TOUCHPOINTS, retry),
+            models=models,
+            grace_ms=journey_policy.grace_ms,
+            records=Records(ids, {topic: schema_text(topic) for topic in ids}),
+            publication=Publication(settings.bootstrap_servers, _MAX_MESSAGE_BYTES),
+            metrics=metrics,
+            health=health,
+            retry=retry,
+            owner=instance,
+            limits=_limits(options),
+            rewind=lambda partition, offset: run.rewind(partition, offset),
+        )
+        run = Run(worker, metrics, health, options.until_idle_s)
+        run.app = app.build(
+            group=settings.group,
+            instance=instance,
+            bootstrap_servers=settings.bootstrap_servers,
+            take=run.take,
+            handle=run.handle,
+            most_records=options.most_records,
+        )
+        log.info("worker starts", instance=instance, group=settings.group, partitions=partitions)
+        await run.until_stopped()
+        log.info("worker stopped")
+    except DBAPIError as error:
+        raise unavailable(settings.database_url, error) from None
+    finally:
+        if engine is not None:
+            await engine.dispose()
+        stop_http()
+
+
+def _limits(options: Options) -> Limits:
+    """Partitions that go idle must have closed their journeys before the worker is done."""
+    if options.until_idle_s is None:
+        return options.limits
+    return replace(options.limits, idle_s=min(options.limits.idle_s, options.until_idle_s / 2))
+
+
+def _read_models(settings: Settings) -> Models:
+    engine = sync_engine(settings.database_url)
+    try:
+        with engine.connect() as connection:
+            require_current(connection)
+            return active_models(connection)
+    except DBAPIError as error:
+        if is_passing(error):
+            raise unavailable(settings.database_url, error) from None
+        raise
+    finally:
+        engine.dispose()
+
+
+def _schema_ids(registry: Registry) -> dict[str, int]:
+    return {topic: registry.current_id(topic) for topic in (JOURNEYS, SATISFACTION, CHURN_RISK)}
+
+
+def _partitions(settings: Settings) -> int:
+    """How many partitions touchpoints.v1 has."""
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
+    try:
+        topics = admin.list_topics(timeout=10).topics
+    except KafkaException as error:
+        raise Unavailable(
+            f"Kafka at {settings.bootstrap_servers} does not answer: {error.args[0].str()}. "
+            "Check KAFKA_BOOTSTRAP_SERVERS, or `pipeline status` for the local one."
+        ) from None
+    if TOUCHPOINTS not in topics:
+        raise InvalidInput(f"Kafka at {settings.bootstrap_servers} has no topic {TOUCHPOINTS}. Run `pipeline init`.")
+    return len(topics[TOUCHPOINTS].partitions)
