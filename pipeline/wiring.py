@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 
+import psycopg
 import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -107,7 +108,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
         log.info("worker starts", instance=instance, group=settings.group, partitions=partitions)
         await run.until_stopped()
         log.info("worker stopped")
-    except DBAPIError as error:
+    except (DBAPIError, psycopg.Error) as error:
         raise unavailable(settings.database_url, error) from None
     finally:
         if engine is not None:

@@ -20,8 +20,7 @@ def stack() -> Iterator[Stack]:
     """A running Kafka, schema registry and Postgres of this test session's own; a fault test may stop and start
     its servers, and leaves them running.
 
-    Pytest's own temporary folder is closed to other users, so that as root Postgres could not use it; hence a
-    folder that others may pass through.
+    Pytest's own temporary folder is closed to other users; as root, Postgres's user has to pass through this one.
     """
     from pipeline.local.stack import Stack
 

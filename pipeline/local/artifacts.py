@@ -6,14 +6,12 @@ renews it). Only what has that hash enters the cache, in one step, so a file tha
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tarfile
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files as resources
 from pathlib import Path
@@ -22,29 +20,12 @@ import platformdirs
 from fasteners import InterProcessLock  # type: ignore[import-untyped]
 
 from pipeline.errors import PipelineError
+from pipeline.local.download import Artifact, download
 from pipeline.local.files import emptied
 from pipeline.local.progress import Progress
 
-DOWNLOADS_AT_ONCE = 6
-ATTEMPTS = 3
-TIMEOUT_SECONDS = 30
 #: an environment variable that names another cache
 CACHE_VARIABLE = "PIPELINE_CACHE"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
-    """One locked file. `coordinate` is Maven's `group:artifact:type[:classifier]:version`; `size` in bytes."""
-
-    coordinate: str
-    size: int
-    sha256: str
-
-    @property
-    def file_name(self) -> str:
-        """Its name in the cache, `<artifact>-<version>[-<classifier>].<type>`."""
-        _, name, kind, *classifier, version = self.coordinate.split(":")
-        return "-".join([name, version, *classifier]) + f".{kind}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +77,7 @@ def install(progress: Progress, folder: Path | None = None) -> Installed:
         if not unpacked.exists():
             missing.append(registry)
         staging = emptied(folder / "staging")
-        _download(missing, staging, progress)
+        download(missing, staging, progress)
         jars.mkdir(exist_ok=True)
         for artifact in missing:
             if artifact is registry:
@@ -129,75 +110,12 @@ def _exclusively(folder: Path, progress: Progress) -> Iterator[None]:
         lock.release()
 
 
-def _download(missing: Sequence[Artifact], staging: Path, progress: Progress) -> None:
-    """Fetch into `staging`, several at a time, and verify."""
-    from jgo.config import GlobalSettings
-    from jgo.constants import MAVEN_CENTRAL_URL
-    from jgo.maven import MavenContext, PythonResolver
-
-    with progress.download("Downloading Kafka and the registry", sum(a.size for a in missing)) as advance:
-
-        @contextmanager
-        def counted(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
-            yield advance
-
-        def resolver() -> PythonResolver:
-            callback: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = counted
-            return PythonResolver(progress_callback=callback)
-
-        context = MavenContext(
-            resolver=resolver(),
-            repo_cache=staging / "repository",
-            # a mirror of the user's own (jgo.conf) comes first; one called central replaces it
-            remote_repos={"central": MAVEN_CENTRAL_URL}
-            | {name: url.rstrip("/") for name, url in GlobalSettings.load().repositories.items()},
-            timeout=TIMEOUT_SECONDS,
-        )
-
-        def fetch(artifact: Artifact) -> None:
-            group, name, kind, *classifier, version = artifact.coordinate.split(":")
-            wanted = context.project(group, name).at_version(version).artifact("".join(classifier), kind)
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    path = Path(wanted.resolve())
-                    _verify(path, artifact)
-                except (OSError, RuntimeError, PipelineError) as error:  # requests' errors are OSErrors
-                    if wanted.cached_path.exists():
-                        wanted.cached_path.unlink()
-                    if attempt == ATTEMPTS:
-                        raise PipelineError(
-                            f"Can't download {artifact.coordinate}: {error}. Is the network (HTTPS_PROXY) set up? "
-                            "A mirror of Maven Central goes into jgo.conf, under [repositories]."
-                        ) from error
-                else:
-                    path.replace(staging / artifact.file_name)
-                    return
-
-        with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-            futures = [pool.submit(fetch, a) for a in sorted(missing, key=lambda a: -a.size)]
-            try:
-                for future in futures:
-                    future.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-
-
-def _verify(path: Path, artifact: Artifact) -> None:
-    if digest(path) != artifact.sha256:
-        raise PipelineError(f"{artifact.coordinate} came with another SHA-256 than the lock's")
-
-
-def digest(path: Path) -> str:
-    """A file's SHA-256, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _unpack(archive: Path, target: Path, progress: Progress) -> None:
     with progress.step("Unpacking the registry"):
         half = archive.with_name("unpacked")
         with tarfile.open(archive) as tar:
-            tar.extractall(half, filter="data")
+            # Python before 3.11.4 has no filters; the archive is known by its hash
+            tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _path: member)
+            tar.extractall(half)  # noqa: S202
         half.replace(target)
         archive.unlink()

@@ -124,6 +124,7 @@ class Postgres(Server):
     def delete_elsewhere(self) -> None:
         """Remove data that isn't in `.pipeline`."""
         if self.name in self.state.places:
+            files.clear_beside(self.data)
             shutil.rmtree(self.data, ignore_errors=True)
             with suppress(OSError):
                 self.data.parent.rmdir()

@@ -10,7 +10,7 @@ from typing import Any
 
 import tomli_w
 
-from pipeline.local.artifacts import digest
+from pipeline.local.download import digest
 
 KAFKA = (
     "org.apache.kafka:kafka_2.13:4.4.0",

@@ -31,6 +31,8 @@ def touchpoints(
     In order of `occurred_at`, save for a last few. The same arguments give the same touchpoints, event ids included.
     Takes memory for the people and for what lies ahead of them, not for what has been.
     """
+    if events < 1:
+        return
     people_count = customers or max(1, events // EVENTS_EACH)
     rng = Random(seed)
     span = int(days * DAY)
@@ -78,8 +80,9 @@ def _moments(story: Story, people: list[Person], start_ms: int, end_ms: int, eve
         _episode(story, person, moment)
     yield end_ms
     while True:  # too few: some more look around in the last minutes
-        staying = [person for person in people if not person.gone] or people
-        web.browse(story, rng.choice(staying), end_ms - int(random() * min(span, 20 * MINUTE)))
+        person = rng.choice([person for person in people if not person.gone] or people)
+        moment = end_ms - int(random() * min(span, 20 * MINUTE))
+        (web.mail if person.identifiers else web.browse)(story, person, moment)
         yield end_ms
 
 

@@ -1,0 +1,128 @@
+"""Files to records: JSON Lines and CSV, plain or gzipped, line by line, each remembering where it stood."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any, NamedTuple, cast
+
+import orjson
+
+from pipeline.contract.reject import Rejected
+from pipeline.errors import InvalidInput
+
+FORMATS = ("jsonl", "csv", "tsv")
+_BY_EXTENSION = {"jsonl": "jsonl", "ndjson": "jsonl", "json": "jsonl", "csv": "csv", "tsv": "tsv"}
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+#: A longer line is no record, and is not kept in memory.
+MAX_LINE_BYTES = 4 * 1024 * 1024
+
+
+class Line(NamedTuple):
+    """One line (a CSV row may span several): its number from 1, and its bytes, cut at MAX_LINE_BYTES."""
+
+    number: int
+    raw: bytes
+
+
+class Row(NamedTuple):
+    """A line of CSV and its cells, or why there are none."""
+
+    line: Line
+    cells: list[str] | Rejected
+
+
+def format_of(name: str) -> str | None:
+    """The format that a file's extension tells (before .gz), None when it tells none."""
+    return _BY_EXTENSION.get(name.lower().removesuffix(".gz").rpartition(".")[2])
+
+
+@contextmanager
+def opened(name: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """A file to read (`-` is standard input), and the file whose position tells how far that has come.
+
+    Raises InvalidInput when it can't be opened, or turns out to be broken while it is read.
+    """
+    try:
+        if name == "-":
+            yield sys.stdin.buffer, sys.stdin.buffer
+            return
+        with open(name, "rb") as raw:  # noqa: PTH123 - a name, as it was given
+            if name.lower().endswith(".gz"):
+                with gzip.open(raw) as unpacked:
+                    yield cast(IO[bytes], unpacked), raw
+            else:
+                yield raw, raw
+    except (OSError, EOFError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise InvalidInput(f"{name} can't be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def lines(file: IO[bytes]) -> Iterator[Line]:
+    """The lines of a file that are not blank; a byte order mark is passed over."""
+    number = 0
+    while raw := file.readline(MAX_LINE_BYTES):
+        number += 1
+        if not raw.endswith(b"\n"):
+            while (rest := file.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+                pass
+        if number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        if not raw.isspace() and raw:
+            yield Line(number, raw)
+
+
+def json_object(line: Line) -> dict[str, Any] | Rejected:
+    """A line's JSON object, or why there is none."""
+    if len(line.raw) >= MAX_LINE_BYTES:
+        return Rejected("oversized", f"the line has more than {MAX_LINE_BYTES:,} bytes")
+    try:
+        record = orjson.loads(line.raw)
+    except orjson.JSONDecodeError as error:
+        return Rejected("undecodable", f"not JSON: {error}")
+    return record if isinstance(record, dict) else Rejected("undecodable", "not a JSON object")
+
+
+def rows(file: IO[bytes], format_name: str) -> Iterator[Row]:
+    """The rows of a CSV (RFC 4180, UTF-8) or TSV file, the header first.
+
+    A quote that is never closed costs its own line only: what it swallowed is read again, line by line.
+    """
+    waiting: deque[Line] = deque()
+    source = lines(file)
+    width = 0
+    while (first := waiting.popleft() if waiting else next(source, None)) is not None:
+        taken = [first]
+
+        def feed(taken: list[Line] = taken) -> Iterator[str]:
+            yield _decoded(taken[0])
+            while (line := waiting.popleft() if waiting else next(source, None)) is not None:
+                taken.append(line)
+                yield _decoded(line)
+
+        cells = _cells(feed(), format_name)
+        spoilt = isinstance(cells, Rejected) or (width and len(cells) != width)
+        if spoilt and len(taken) > 1:
+            waiting.extendleft(reversed(taken[1:]))
+            taken, cells = taken[:1], Rejected("undecodable", "a quote that is opened is not closed as it should be")
+        if not isinstance(cells, Rejected) and any("\udc80" <= c <= "\udcff" for cell in cells for c in cell):
+            cells = Rejected("undecodable", "a text is not UTF-8")
+        if not width and not isinstance(cells, Rejected):
+            width = len(cells)
+        yield Row(Line(first.number, b"".join(line.raw for line in taken)), cells)
+
+
+def _cells(text: Iterator[str], format_name: str) -> list[str] | Rejected:
+    try:
+        return next(csv.reader(text, delimiter=_DELIMITERS[format_name], strict=True))
+    except csv.Error as error:
+        return Rejected("undecodable", f"not CSV: {error}")
+
+
+def _decoded(line: Line) -> str:
+    return line.raw.decode("utf-8", "surrogateescape")

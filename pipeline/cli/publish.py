@@ -1,0 +1,231 @@
+"""`pipeline publish`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import click
+import orjson
+
+from pipeline import settings
+from pipeline.channels.outgoing import Unpublishable, outgoing
+from pipeline.channels.reading import FORMATS, Line, format_of, opened
+from pipeline.channels.sources import CHANNELS, Read, read, read_channel
+from pipeline.cli.progress import progress
+from pipeline.contract.encode import Encoder
+from pipeline.contract.reject import Rejected
+from pipeline.contract.schema import schema_text
+from pipeline.contract.validate import check
+from pipeline.errors import InvalidInput
+from pipeline.topics import TOUCHPOINTS
+from pipeline.touchpoint import Touchpoint
+
+_NAMED = 10
+_SHOW_EVERY = 500
+Reader = Callable[[IO[bytes], str], Iterator[Read]]
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMATS),
+    help="By default the extension says; standard input is jsonl.",
+)
+@click.option("--from", "channel", type=click.Choice(list(CHANNELS)), help="The files hold this channel's own records.")
+@click.option("--source", help="With --from: the name of the emitting system.")
+@click.option("--rejects", type=click.Path(dir_okay=False), help="Write refused lines to this file, with the reason.")
+@click.option("--dry-run", is_flag=True, help="Check everything, publish nothing; needs no servers.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.pass_context
+def publish(
+    context: click.Context,
+    files: tuple[str, ...],
+    format_name: str | None,
+    channel: str | None,
+    source: str | None,
+    rejects: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Check touchpoints from FILES (JSON Lines or CSV, also .gz; - is standard input) and publish them.
+
+    A bad line holds nothing up: it is named with its file, number and reason, and the exit code is 2 in the end.
+    """
+    if source and not channel:
+        raise click.UsageError("--source goes with --from; a touchpoint names its source itself.")
+    formats = [format_name or _format(name, channel) for name in files]
+    reader: Reader = read
+    if channel:
+        chosen = CHANNELS[channel]
+        reader = lambda file, kind: read_channel(file, kind, chosen, source)  # noqa: E731
+    for name, kind in zip(files, formats, strict=True):
+        if kind != "jsonl" and Path(name).is_file():
+            _look_at_header(name, kind, reader)
+    begun = time.monotonic()
+    with ExitStack() as stack:
+        tally = _Tally(stack.enter_context(_rejects_file(rejects)) if rejects else None)
+        send = stack.enter_context(_checking() if dry_run else _publishing())
+        show = stack.enter_context(progress("Publishing", _size(files), of_bytes=True))
+        _run(files, formats, reader, send, tally, show)
+    tally.finish()
+    seconds = time.monotonic() - begun
+    click.echo(_summary(tally, seconds, dry_run=dry_run, as_json=as_json))
+    context.exit(2 if tally.rejected else 0)
+
+
+Send = Callable[[Touchpoint], None]
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts, and what becomes of refused lines."""
+
+    rejects: IO[bytes] | None
+    lines: int = 0
+    touchpoints: int = 0
+    rejected: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def refuse(self, name: str, line: Line, rejected: Rejected) -> None:
+        self.rejected += 1
+        self.reasons[rejected.reason] = self.reasons.get(rejected.reason, 0) + 1
+        if self.rejected <= _NAMED:
+            click.echo(f"{name}:{line.number}: {rejected.detail} ({rejected.reason})", err=True)
+        if self.rejects is not None:
+            record = {
+                "file": name,
+                "line": line.number,
+                "reason": rejected.reason,
+                "detail": rejected.detail,
+                "text": line.raw.decode("utf-8", "replace").rstrip("\r\n"),
+            }
+            self.rejects.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+
+    def finish(self) -> None:
+        """Say how many refused lines were not named."""
+        if self.rejected > _NAMED:
+            hint = "" if self.rejects is not None else "; --rejects FILE keeps them all"
+            click.echo(f"… and {self.rejected - _NAMED:,} more lines refused{hint}", err=True)
+
+
+def _run(
+    files: Sequence[str],
+    formats: Sequence[str],
+    reader: Reader,
+    send: Send,
+    tally: _Tally,
+    show: Callable[[int], None],
+) -> None:
+    before = 0
+    for name, kind in zip(files, formats, strict=True):
+        with opened(name) as (file, position):
+            for line, found in _named(name, reader(file, kind)):
+                tally.lines += 1
+                rejected = found if isinstance(found, Rejected) else _send_all(found, send)
+                if rejected is not None:
+                    tally.refuse(name, line, rejected)
+                else:
+                    tally.touchpoints += len(found)
+                if tally.lines % _SHOW_EVERY == 0 and position.seekable():
+                    show(before + position.tell())
+        before += _size([name]) or 0
+
+
+def _send_all(found: Sequence[Touchpoint], send: Send) -> Rejected | None:
+    """Send a line's touchpoints: all, or none when one of them is refused."""
+    if len(found) > 1:
+        now_ms = _now_ms()
+        for touchpoint in found:
+            if (wrong := check(touchpoint, now_ms)) is not None:
+                return wrong
+    try:
+        for touchpoint in found:
+            send(touchpoint)
+    except Unpublishable as refused:
+        return refused.rejected
+    return None
+
+
+def _named(name: str, reads: Iterator[Read]) -> Iterator[Read]:
+    """The same, with the file's name in what is wrong with all of it."""
+    try:
+        yield from reads
+    except InvalidInput as error:
+        raise InvalidInput(f"{name}: {error}") from None
+
+
+def _look_at_header(name: str, kind: str, reader: Reader) -> None:
+    """Raise InvalidInput for wrong columns now, before any file was published."""
+    with opened(name) as (file, _):
+        next(_named(name, reader(file, kind)), None)
+
+
+@contextmanager
+def _publishing() -> Iterator[Send]:
+    from pipeline.channels.publisher import Publisher
+
+    found = settings.load()
+    with Publisher(found.bootstrap_servers, found.registry_url) as publisher:
+        yield publisher.publish
+
+
+@contextmanager
+def _checking() -> Iterator[Send]:
+    encoder = Encoder(0, schema_text(TOUCHPOINTS))
+
+    def send(touchpoint: Touchpoint) -> None:
+        outgoing(touchpoint, encoder, _now_ms())
+
+    yield send
+
+
+def _rejects_file(name: str) -> AbstractContextManager[IO[bytes]]:
+    try:
+        # what was refused may hold personal data: for the owner's eyes only
+        return os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+    except OSError as error:
+        raise click.FileError(name, error.strerror or str(error)) from None
+
+
+def _format(name: str, channel: str | None) -> str:
+    told = format_of(name)
+    if told is not None:
+        return told
+    if channel:
+        return CHANNELS[channel].format
+    if name == "-":
+        return "jsonl"
+    raise click.UsageError(f"{name} ends neither in .jsonl nor in .csv; say which it is with --format.")
+
+
+def _size(files: Sequence[str]) -> int | None:
+    """The bytes of all files; None when one of them is no regular file, but a pipe."""
+    paths = [Path(name) for name in files]
+    return sum(path.stat().st_size for path in paths) if all(path.is_file() for path in paths) else None
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _summary(tally: _Tally, seconds: float, *, dry_run: bool, as_json: bool) -> str:
+    if as_json:
+        record = {
+            "lines": tally.lines,
+            "touchpoints": tally.touchpoints,
+            "rejected": tally.rejected,
+            "reasons": tally.reasons,
+            "dry_run": dry_run,
+            "seconds": round(seconds, 3),
+        }
+        return orjson.dumps(record).decode()
+    verb = "Checked" if dry_run else "Published"
+    return f"{verb} {tally.touchpoints:,} touchpoints from {tally.lines:,} lines, {tally.rejected:,} of which refused."
