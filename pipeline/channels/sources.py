@@ -75,7 +75,7 @@ def read_channel(file: IO[bytes], format_name: str, channel: Channel, source: st
     if header is None:
         return
     if missing := [name for name in channel.columns if name not in header]:
-        raise InvalidInput(f"Missing columns: {', '.join(missing)}. These records have {', '.join(channel.columns)}.")
+        raise InvalidInput(f"Missing columns: {', '.join(missing)}.")
     for line, cells in table:
         if isinstance(cells, Rejected):
             yield Read(line, cells)

@@ -76,6 +76,8 @@ def install(progress: Progress, folder: Path | None = None) -> Installed:
         missing = [artifact for artifact in kafka if not (jars / artifact.file_name).exists()]
         if not unpacked.exists():
             missing.append(registry)
+        if not missing:
+            return ready
         staging = emptied(folder / "staging")
         download(missing, staging, progress)
         jars.mkdir(exist_ok=True)

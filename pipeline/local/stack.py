@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Lock
 
@@ -54,6 +54,7 @@ class Stack:
         progress = progress or Silent()
         self._make_root()
         with self._locked(progress):
+            self._make_root()  # again: a `down --delete` may have gone before
             self.state.reload()
             if all(status.state == "running" for status in self.status()):
                 self._write_env()
@@ -85,7 +86,7 @@ class Stack:
                 _stop(self.postgres, progress)
             if delete:
                 self.postgres.delete_elsewhere()
-                shutil.rmtree(self.layout.root)
+                self._remove_root()
         if delete:
             self.state.reload()
         return bool(running)
@@ -117,6 +118,17 @@ class Stack:
                 f"Can't make {self.layout.root}: {error.strerror or error}. Go to a folder of your own, or name one "
                 "with --folder."
             ) from error
+
+    def _remove_root(self) -> None:
+        """Remove `.pipeline`, the lock last: whoever waits for it finds nothing half-removed."""
+        for path in self.layout.root.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path != self.layout.lock:
+                path.unlink()
+        self.layout.lock.unlink()
+        with suppress(OSError):  # another `pipeline up` has come in
+            self.layout.root.rmdir()
 
     def _assign_ports(self) -> None:
         """Keep the ports of servers that run; for the others choose anew what somebody else has taken."""

@@ -1,0 +1,75 @@
+"""`pipeline at-risk`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import click
+
+from pipeline import settings
+from pipeline.cli import words
+from pipeline.cli.output import Cell, Column, console, print_json, table
+from pipeline.ledger.at_risk import SORTS, AtRisk, bands
+from pipeline.ledger.at_risk import at_risk as read
+from pipeline.ledger.reading import reading
+
+BANDS = ("high", "medium", "low")
+STYLES = {"high": "red", "medium": "yellow", "low": "green"}
+COLUMNS = (
+    Column("customer"),
+    Column("risk", right=True),
+    Column("band"),
+    Column("visits", right=True),
+    Column("last visit"),
+    Column("satisfaction", right=True),
+    Column("why", folds=True),
+)
+
+
+@click.command("at-risk")
+@click.option("--band", type=click.Choice(BANDS), multiple=True, help="Only this band.  [default: high and medium]")
+@click.option("--sort", type=click.Choice(list(SORTS)), default="losing", show_default=True, help="Who comes first.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="So many at the most.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def at_risk(band: tuple[str, ...], sort: str, limit: int, as_json: bool) -> None:
+    """Show the customers at risk as of now, and why; whom the company is about to lose comes first.
+
+    About to be lost are those who came often, whose silence has raised the risk by much, and who may still be there:
+    visits × what silence has added to the risk since the last visit × the chance that they still come. Visitors of one
+    day have little to lose, the long silent are lost already, and both come late; closed accounts come last.
+    """
+    at = datetime.now(UTC)
+    with reading(settings.load().database_url) as connection:
+        found = read(connection, at, bands=band or BANDS[:2], sort=sort, limit=limit)
+        counts = bands(connection, at)
+    if as_json:
+        print_json(found)
+        return
+    if found:
+        console().print(table(COLUMNS, rows(found, at)))
+        click.echo()
+    click.echo(f"{summary(counts)}, as of {words.moment(at)} UTC")
+
+
+def rows(found: Sequence[AtRisk], now: datetime) -> list[list[str | Cell]]:
+    """The cells of COLUMNS."""
+    return [
+        [
+            one.customer,
+            words.share(one.probability),
+            Cell(one.band, STYLES[one.band]),
+            f"{one.visits:,}",
+            words.ago(one.last_active_at, now),
+            "" if one.satisfaction is None else f"{one.satisfaction:.0f}",
+            "; ".join(reason.text for reason in one.reasons),
+        ]
+        for one in found
+    ]
+
+
+def summary(counts: dict[str, int]) -> str:
+    """How many customers there are in each band."""
+    return f"{words.plural(sum(counts.values()), 'customer')}: " + ", ".join(
+        f"{counts[band]:,} at {band} risk" for band in BANDS
+    )

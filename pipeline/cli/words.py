@@ -1,0 +1,65 @@
+"""How numbers, times and texts are put for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+_UNITS = ((86_400_000, "day"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
+
+
+def printable(text: str) -> str:
+    """A text that does nothing to a terminal: control characters stand as escapes."""
+    return "".join([c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text])
+
+
+def span(milliseconds: float) -> str:
+    """A length of time in its two largest units: `850 ms`, `12 s`, `3 min 5 s`, `2 days 4 h`."""
+    left = round(milliseconds)
+    if left < 1_000:
+        return f"{left} ms"
+    said: list[str] = []
+    for size, unit in _UNITS:
+        count, left = divmod(left, size)
+        if count:
+            said.append(f"{count} {unit}" + ("s" if unit == "day" and count > 1 else ""))
+        if len(said) == 2 or (said and not count):
+            break
+    return " ".join(said)
+
+
+def share(value: float | None) -> str:
+    """A share of 0 to 1 in per cent; what is neither none nor all is never rounded to it."""
+    if value is None:
+        return ""
+    if 0 < value < 0.005:
+        return "<1 %"
+    if 0.995 < value < 1:
+        return ">99 %"
+    return f"{value * 100:.0f} %"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """The ends of a share's interval, in per cent."""
+    return "" if low is None or high is None else f"{low * 100:.0f}–{high * 100:.0f} %"
+
+
+def moment(at: datetime, *, seconds: bool = True) -> str:
+    """A moment in UTC; the zone is said elsewhere."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+
+
+def amount(minor: int, currency: str | None) -> str:
+    """Money in the currency's smallest unit, as it is for most currencies: two decimal places."""
+    sign = "-" if minor < 0 else ""
+    return f"{sign}{abs(minor) // 100:,}.{abs(minor) % 100:02d} {currency or ''}".rstrip()
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """A number and its noun."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """How long ago, in whole days from the first."""
+    days = (now - at).days
+    return f"{days} days ago" if days > 1 else "yesterday" if days == 1 else "today"

@@ -1,0 +1,99 @@
+"""The customers whom the company may lose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from pipeline.churn.reasons import Reason
+from pipeline.ledger.profile import reasons_at
+
+
+class AtRisk(NamedTuple):
+    """A customer's churn risk as of a moment; `losing` is what the list is sorted by (see `LOSING`).
+
+    `satisfaction` is 0 to 100, None without an answer; `risen` is by how much silence has raised the probability since
+    the last visit.
+    """
+
+    customer: str
+    probability: float
+    band: str
+    horizon_days: int
+    visits: int
+    last_active_at: datetime
+    account_closed_at: datetime | None
+    satisfaction: float | None
+    risen: float
+    losing: float
+    reasons: Sequence[Reason]
+
+
+#: Whom the company is about to lose: those who came often, whose silence has raised the risk by much, and who may still
+#: be there. A visitor of one day has little to lose, somebody silent for a year is lost already, and both come late in
+#: the list; whoever closed the account comes last.
+LOSING = "visits × what silence has added to the risk × the chance that they still come"
+
+#: name → ORDER BY.
+SORTS = {
+    "losing": "losing DESC, probability DESC, visits DESC",
+    "risk": "probability DESC, visits DESC",
+    "visits": "visits DESC, probability DESC",
+}
+
+_RISKS = """
+    WITH risk AS (
+        SELECT now.*, greatest(0, now.probability - churn_probability(
+                   now.visits, now.first_active_at, now.last_active_at, now.account_closed_at, now.last_active_at,
+                   m.parameters)) AS risen,
+               m.version, m.source, m.parameters
+        FROM churn_risk_at(CAST(:at AS timestamptz)) AS now
+        JOIN model AS m ON m.name || ' ' || m.version = now.model
+        WHERE now.band = ANY(:bands)
+    ), sorted AS (
+        SELECT *, visits * risen * (1 - probability) AS losing FROM risk
+        ORDER BY {order}, customer LIMIT :limit
+    )
+    SELECT sorted.*, s.score AS satisfaction
+    FROM sorted LEFT JOIN LATERAL (
+        SELECT score FROM satisfaction_at(CAST(:at AS timestamptz)) AS known WHERE known.customer = sorted.customer
+    ) AS s ON true
+    ORDER BY {order}, customer
+"""
+_BANDS = text("""
+    SELECT band, count(*) AS n FROM churn_risk_at(CAST(:at AS timestamptz)) GROUP BY band
+""")
+
+
+def at_risk(
+    connection: Connection, at: datetime, *, bands: Sequence[str], sort: str = "losing", limit: int | None = None
+) -> list[AtRisk]:
+    """Customers whose risk as of `at` is in one of `bands`, in the order of `SORTS[sort]`."""
+    rows = connection.execute(
+        text(_RISKS.format(order=SORTS[sort])), {"at": at, "bands": list(bands), "limit": limit}
+    )
+    return [
+        AtRisk(
+            customer=row.customer,
+            probability=row.probability,
+            band=row.band,
+            horizon_days=row.horizon_days,
+            visits=row.visits,
+            last_active_at=row.last_active_at,
+            account_closed_at=row.account_closed_at,
+            satisfaction=row.satisfaction,
+            risen=row.risen,
+            losing=row.losing,
+            reasons=reasons_at(row, at),
+        )
+        for row in rows
+    ]
+
+
+def bands(connection: Connection, at: datetime) -> dict[str, int]:
+    """How many customers are in each band as of `at`."""
+    counts = {row.band: row.n for row in connection.execute(_BANDS, {"at": at})}
+    return {band: counts.get(band, 0) for band in ("high", "medium", "low")}

@@ -1,0 +1,43 @@
+"""Reading the tables for a command: one consistent view of them, and errors that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from pipeline.ledger.database import sync_engine, unavailable
+from pipeline.ledger.migrate import require_current
+
+
+@contextmanager
+def reading(database_url: str) -> Iterator[Connection]:
+    """A connection that sees one moment of the tables and changes nothing.
+
+    Raises Unavailable when the database does not answer, InvalidInput when `pipeline init` has not migrated it.
+    """
+    with _connected(database_url, "REPEATABLE READ", read_only=True) as connection:
+        yield connection
+
+
+@contextmanager
+def writing(database_url: str) -> Iterator[Connection]:
+    """A connection for transactions; the caller commits. Raises as `reading` does."""
+    with _connected(database_url, "READ COMMITTED", read_only=False) as connection:
+        yield connection
+
+
+@contextmanager
+def _connected(database_url: str, isolation: str, *, read_only: bool) -> Iterator[Connection]:
+    engine = sync_engine(database_url).execution_options(isolation_level=isolation, postgresql_readonly=read_only)
+    try:
+        with engine.connect() as connection:
+            require_current(connection)
+            connection.rollback()
+            yield connection
+    except DBAPIError as error:
+        raise unavailable(database_url, error) from None
+    finally:
+        engine.dispose()
