@@ -21,6 +21,7 @@ from pipeline.journey import policy
 from pipeline.ledger.database import async_engine, is_passing, sync_engine, unavailable
 from pipeline.ledger.migrate import require_current
 from pipeline.ledger.models import active_models
+from pipeline.ledger.session import Session
 from pipeline.observe import http
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
@@ -82,7 +83,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
         instance = settings.instance or (slot.name if slot else "")
         run: Run
         worker = Worker(
-            engine=engine,
+            session=Session(engine),
             door=Door(catalogue.load(), journey_policy, partitions),
             writers=WriterCache(registry, TOUCHPOINTS, retry),
             models=models,

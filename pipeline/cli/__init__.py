@@ -19,6 +19,11 @@ COMMANDS = {
     "worker": ("pipeline.cli.worker", "Run one stream worker."),
     "publish": ("pipeline.cli.publish", "Publish touchpoints from JSON Lines or CSV."),
     "simulate": ("pipeline.cli.simulate", "Publish a seeded stream of touchpoints from four channels."),
+    "customer": ("pipeline.cli.customer", "Show one customer: journeys, satisfaction, churn risk and why."),
+    "touchpoints": ("pipeline.cli.touchpoints", "Show every touchpoint; what hurts most comes first."),
+    "at-risk": ("pipeline.cli.at_risk", "Show the customers at risk; who is about to leave comes first."),
+    "quarantine": ("pipeline.cli.quarantine", "List, show, replay and discard refused records."),
+    "demo": ("pipeline.cli.demo", "Start a local stack, simulate some weeks, and show what comes out."),
 }
 
 
@@ -29,7 +34,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

@@ -29,10 +29,11 @@ COLUMNS = (
 
 @click.command("at-risk")
 @click.option("--band", type=click.Choice(BANDS), multiple=True, help="Only this band.  [default: high and medium]")
+@click.option("--named", is_flag=True, help="Only customers known by number, not those known by a cookie or address.")
 @click.option("--sort", type=click.Choice(list(SORTS)), default="losing", show_default=True, help="Who comes first.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="So many at the most.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def at_risk(band: tuple[str, ...], sort: str, limit: int, as_json: bool) -> None:
+def at_risk(band: tuple[str, ...], named: bool, sort: str, limit: int, as_json: bool) -> None:
     """Show the customers at risk as of now, and why; whom the company is about to lose comes first.
 
     About to be lost are those who came often, whose silence has raised the risk by much, and who may still be there:
@@ -41,7 +42,7 @@ def at_risk(band: tuple[str, ...], sort: str, limit: int, as_json: bool) -> None
     """
     at = datetime.now(UTC)
     with reading(settings.load().database_url) as connection:
-        found = read(connection, at, bands=band or BANDS[:2], sort=sort, limit=limit)
+        found = read(connection, at, bands=band or BANDS[:2], named=named, sort=sort, limit=limit)
         counts = bands(connection, at)
     if as_json:
         print_json(found)

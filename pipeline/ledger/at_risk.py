@@ -52,7 +52,7 @@ _RISKS = """
                m.version, m.source, m.parameters
         FROM churn_risk_at(CAST(:at AS timestamptz)) AS now
         JOIN model AS m ON m.name || ' ' || m.version = now.model
-        WHERE now.band = ANY(:bands)
+        WHERE now.band = ANY(:bands) AND (NOT :named OR starts_with(now.customer, 'customer:'))
     ), sorted AS (
         SELECT *, visits * risen * (1 - probability) AS losing FROM risk
         ORDER BY {order}, customer LIMIT :limit
@@ -69,12 +69,20 @@ _BANDS = text("""
 
 
 def at_risk(
-    connection: Connection, at: datetime, *, bands: Sequence[str], sort: str = "losing", limit: int | None = None
+    connection: Connection,
+    at: datetime,
+    *,
+    bands: Sequence[str],
+    named: bool = False,
+    sort: str = "losing",
+    limit: int | None = None,
 ) -> list[AtRisk]:
-    """Customers whose risk as of `at` is in one of `bands`, in the order of `SORTS[sort]`."""
-    rows = connection.execute(
-        text(_RISKS.format(order=SORTS[sort])), {"at": at, "bands": list(bands), "limit": limit}
-    )
+    """Customers whose risk as of `at` is in one of `bands`, in the order of `SORTS[sort]`.
+
+    `named` leaves out whom the company knows by a cookie or an identifier only.
+    """
+    values = {"at": at, "bands": list(bands), "named": named, "limit": limit}
+    rows = connection.execute(text(_RISKS.format(order=SORTS[sort])), values)
     return [
         AtRisk(
             customer=row.customer,

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from pipeline.errors import InvalidInput, Unavailable
-from pipeline.ledger.commit import STAGES
 
 _CONNECT: dict[str, Any] = {
     "connect_timeout": 5,
@@ -31,19 +29,7 @@ def async_engine(database_url: str) -> AsyncEngine:
     """An engine for the worker."""
     # A worker that is stopped in the middle of a transaction must not hold up its successor for long.
     options = _CONNECT["options"] + " -c idle_in_transaction_session_timeout=10s -c statement_timeout=60s"
-    engine = create_async_engine(
-        _url(database_url), pool_size=4, pool_pre_ping=True, connect_args={**_CONNECT, "options": options}
-    )
-    event.listen(engine.sync_engine, "connect", _make_stages)
-    return engine
-
-
-def _make_stages(connection: DBAPIConnection, _record: object) -> None:
-    cursor = connection.cursor()
-    for stage in STAGES:
-        cursor.execute(stage.create)
-    cursor.close()
-    connection.commit()
+    return create_async_engine(_url(database_url), pool_size=2, connect_args={**_CONNECT, "options": options})
 
 
 def is_passing(error: BaseException) -> bool:

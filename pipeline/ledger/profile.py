@@ -99,6 +99,14 @@ _JOURNEYS = text("""
     FROM journey WHERE customer = :customer AND merged_into IS NULL
     ORDER BY started_at DESC, journey_id LIMIT :most
 """)
+_CROSSING = text("""
+    SELECT customer, journey_id::text AS journey_id, status, revision, started_at, ended_at, touchpoints, channels,
+           outcome, failures, abandoned, steps, steps_omitted
+    FROM journey WHERE merged_into IS NULL AND touchpoints BETWEEN :least AND :most AND starts_with(customer, :prefix)
+    ORDER BY (SELECT count(*) FROM jsonb_object_keys(channels)) DESC, failures > 0 DESC, abandoned > 0 DESC,
+             outcome = 'succeeded' DESC, touchpoints DESC, journey_id
+    LIMIT 1
+""")
 _SATISFACTION = text("""
     SELECT now.score, now.low, now.high, now.answers, now.answered,
            now.answers / (now.answers + (m.parameters->>'prior_weight')::double precision) AS own_weight,
@@ -143,6 +151,15 @@ def profile(connection: Connection, customer: str, at: datetime, journeys: int) 
     )
 
 
+def telling_journey(connection: Connection, prefix: str, least: int, most: int) -> tuple[str, JourneyView] | None:
+    """A customer, whose key begins with `prefix`, and a journey of theirs that shows much in `least` to `most` steps.
+
+    It goes over as many channels as any does, with a failure and a giving up if there is such a one. Reads every journey.
+    """
+    row = connection.execute(_CROSSING, {"prefix": prefix, "least": least, "most": most}).one_or_none()
+    return None if row is None else (row[0], JourneyView(*row[1:]))
+
+
 def is_known(connection: Connection, customer: str) -> bool:
     """Whether a customer of that key has been seen."""
     return bool(connection.execute(_KNOWN, {"key": customer}).scalar())
@@ -179,5 +196,7 @@ def _churn(connection: Connection, customer: str, at: datetime) -> ChurnView | N
 def reasons_at(row: Any, at: datetime) -> tuple[Reason, ...]:
     """The reasons as of `at` of a row of `churn_risk_at` joined with its model's version, source and parameters."""
     closed = row.account_closed_at
-    activity = Activity(row.visits, ms(row.first_active_at), ms(row.last_active_at), None if closed is None else ms(closed))
+    activity = Activity(
+        row.visits, ms(row.first_active_at), ms(row.last_active_at), None if closed is None else ms(closed)
+    )
     return reasons(activity, ms(at), ChurnModel.from_parameters(row.version, row.source, row.parameters))

@@ -63,7 +63,10 @@ class Selection:
 
     reasons: Sequence[str] = ()
     statuses: Sequence[str] = ()
+    #: Refused at or after …
     since: datetime | None = None
+    #: … and at or before.
+    until: datetime | None = None
     places: Sequence[Place] = ()
 
 
@@ -73,6 +76,7 @@ _WHERE = """
     AND (cardinality(CAST(:reasons AS text[])) = 0 OR reason = ANY(:reasons))
     AND (cardinality(CAST(:statuses AS text[])) = 0 OR status = ANY(:statuses))
     AND (CAST(:since AS timestamptz) IS NULL OR rejected_at >= :since)
+    AND (CAST(:until AS timestamptz) IS NULL OR rejected_at <= :until)
     AND (cardinality(CAST(:partitions AS integer[])) = 0 OR (partition, "offset") IN (
         SELECT * FROM unnest(CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))
     ))
@@ -88,15 +92,16 @@ _COUNTS = text(f"""
            min(rejected_at) AS first_at, max(rejected_at) AS last_at
     FROM quarantine WHERE {_WHERE} GROUP BY reason ORDER BY new DESC, count(*) DESC, reason
 """)
-_CONTENTS = text(f"SELECT {_COLUMNS}, key, raw, headers FROM quarantine WHERE {_WHERE} ORDER BY partition, \"offset\"")
+_CONTENTS = text(f'SELECT {_COLUMNS}, key, raw, headers FROM quarantine WHERE {_WHERE} ORDER BY partition, "offset"')
 # Whoever else wants to settle the same records waits here, and then sees that they are settled.
 _CLAIMED = text(f"""
     SELECT {_COLUMNS}, key, raw, headers FROM quarantine WHERE {_WHERE}
       AND (partition, "offset") > (:after_partition, :after_offset)
     ORDER BY partition, "offset" LIMIT :limit FOR UPDATE
 """)
-_SETTLE = text("""
-    UPDATE quarantine SET status = :status, settled_at = now()
+_DISCARD = text(f"UPDATE quarantine SET status = 'discarded', settled_at = now() WHERE {_WHERE}")
+_REPLAYED = text("""
+    UPDATE quarantine SET status = 'replayed', settled_at = now()
     WHERE topic = :topic AND (partition, "offset") IN (
         SELECT * FROM unnest(CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))
     )
@@ -130,12 +135,20 @@ def claimed(connection: Connection, selection: Selection, after: Place, limit: i
     return [_contents(row) for row in rows]
 
 
-def settle(connection: Connection, places: Iterable[Place], status: str) -> int:
-    """Mark records as `replayed` or `discarded`, as of the transaction's time; how many there were."""
-    places = list(places)
-    if not places:
-        return 0
-    return connection.execute(_SETTLE, {"topic": TOUCHPOINTS, "status": status, **_columns(places)}).rowcount
+def clock(connection: Connection) -> datetime:
+    """The database's clock, by which `rejected_at` goes."""
+    moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return moment
+
+
+def mark_replayed(connection: Connection, places: Iterable[Place]) -> int:
+    """Mark records as replayed, as of the transaction's time; how many there were."""
+    return connection.execute(_REPLAYED, {"topic": TOUCHPOINTS, **_columns(places)}).rowcount
+
+
+def discard(connection: Connection, selection: Selection) -> int:
+    """Mark the selected records as discarded, as of the transaction's time; how many there were."""
+    return connection.execute(_DISCARD, _parameters(selection)).rowcount
 
 
 def _parameters(selection: Selection) -> dict[str, object]:
@@ -144,6 +157,7 @@ def _parameters(selection: Selection) -> dict[str, object]:
         "reasons": list(selection.reasons),
         "statuses": list(selection.statuses),
         "since": selection.since,
+        "until": selection.until,
         **_columns(selection.places),
     }
 

@@ -14,9 +14,9 @@ from pipeline.ledger.moments import moment, ms
 _OPTIONAL = ("wait_ms", "duration_ms", "score", "amount_minor", "currency")
 
 
-def dump(steps: Sequence[Step]) -> str:
-    """The JSON of steps; `at` as RFC 3339 in UTC."""
-    return orjson.dumps([_plain(step) for step in steps], option=orjson.OPT_UTC_Z).decode()
+def plain(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Steps for JSON; `at` is a datetime, to be written as RFC 3339 in UTC."""
+    return [_plain(step) for step in steps]
 
 
 def parse(text: str, keys: bytes) -> list[Step]:

@@ -35,11 +35,13 @@ class TouchpointView(NamedTuple):
     hurt_by: str | None
 
 
-#: How much a touchpoint hurts: its volume × the largest of three shares, each as small as it may well be (the lower end
-#: of Wilson's 95 % interval), so that a handful of bad experiences does not outweigh what is known of thousands. The
-#: shares are: not satisfied of those who answered; failed; given up. Of the three the largest and not the sum, since they
-#: are mostly the same customers.
-HURT = "events × the largest of the shares not satisfied, failed and given up, each at the lower end of its 95 % interval"
+#: How much a touchpoint hurts: its volume × the largest of three shares, each as small as it may well be (the lower
+#: end of Wilson's 95 % interval), so that a handful of bad experiences does not outweigh what is known of thousands.
+#: The shares are: not satisfied, of those who answered; failed; given up. The largest of them and not their sum, since
+#: they are mostly the same customers.
+HURT = (
+    "events × the largest of the shares not satisfied, failed and given up, each at the lower end of its 95 % interval"
+)
 
 _SCORED = """
     WITH bad AS (

@@ -8,17 +8,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
+from typing import TypeVar
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.flow.admit import Door
 from pipeline.flow.advance import Models, advance, wanted
-from pipeline.flow.state import Customer, Partition
+from pipeline.flow.state import Partition
 from pipeline.flow.values import Admission, Batch, ChurnRow
 from pipeline.ledger import commit as ledger
 from pipeline.ledger import customers, outbox, positions, sweep
 from pipeline.ledger.positions import Claim, Fenced
+from pipeline.ledger.session import Session
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
 from pipeline.retry import Retry
@@ -29,6 +31,7 @@ from pipeline.stream.writers import WriterCache
 from pipeline.topics import TOUCHPOINTS
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 #: Journeys closed, and customers moved to another band, in one transaction.
 _MOST_DUE = 5_000
@@ -66,7 +69,7 @@ class Worker:
     def __init__(
         self,
         *,
-        engine: AsyncEngine,
+        session: Session,
         door: Door,
         writers: WriterCache,
         models: Models,
@@ -81,7 +84,7 @@ class Worker:
         rewind: Callable[[int, int], Awaitable[None]],
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        self._engine, self._door, self._writers, self._models = engine, door, writers, models
+        self._session, self._door, self._writers, self._models = session, door, writers, models
         self._grace_ms, self._records, self._publication = grace_ms, records, publication
         self._metrics, self._health, self._retry = metrics, health, retry
         self._owner, self._limits, self._rewind, self._clock_ms = owner, limits, rewind, clock_ms
@@ -97,7 +100,7 @@ class Worker:
         async with self._turn:
             for number in set(self.owned) - partitions:
                 self._drop(number)
-            claims = await self._retry.run("database", lambda: self._take(partitions))
+            claims = await self._ask(lambda c: positions.take(c, TOUCHPOINTS, partitions, self._owner))
             most = max(1, self._limits.customers // max(1, len(claims)))
             now = time.monotonic()
             for claim in claims:
@@ -110,7 +113,7 @@ class Worker:
                     known.claim, known.moved_at, known.gap_seen = claim, now, None
                     known.state.most_customers = most
                 await self._publish_rest(self.owned[claim.partition])
-            counts = await self._retry.run("database", lambda: self._count_open(partitions))
+            counts = await self._ask(lambda c: customers.count_open(c, partitions))
             self._metrics.open_journeys.set(sum(counts.values()))
             self._metrics.assigned.set(len(self.owned))
             self._health.assigned = bool(self.owned)
@@ -133,33 +136,39 @@ class Worker:
             admission = self._door.admit(
                 records, piece.partition, self._writers.known, self._clock_ms(), piece.offset + 1
             )
-            due = await self._due({piece.partition: _latest(owned.state.watermark, admission)})
-            await self._step(owned, admission, due.get(piece.partition, {}), 0, began)
+            await self._step(owned, admission, {}, 0, began)
             owned.moved_at = time.monotonic()
             self._metrics.latencies([record.timestamp for record in records], self._clock_ms())
 
     async def tick(self, caught_up: Callable[[int, int], bool]) -> None:
-        """What goes on without events: idle partitions follow the wall clock, and confirmed outbox rows go.
+        """What goes on beside events: journeys close, silence is noticed, confirmed outbox rows go.
 
         `caught_up` says of a partition and its next offset whether the topic has no more.
         """
         async with self._turn:
             now = time.monotonic()
             idle = {
-                number: max(self._clock_ms(), owned.state.watermark)
+                number
                 for number, owned in self.owned.items()
                 if now - owned.moved_at >= self._limits.idle_s and caught_up(number, owned.state.next_offset)
             }
-            if idle:
-                for number, customers_due in (await self._due(idle)).items():
-                    began = time.perf_counter()
-                    owned = self.owned[number]
-                    nothing = Admission(owned.state.next_offset, [], [], [])
-                    await self._step(owned, nothing, customers_due, idle[number], began)
+            await self._close_due(idle)
             if now - self._swept_at >= self._limits.sweep_s:
                 # A full sweep leaves the rest to the next tick, so that events are not kept waiting.
                 self._swept_at = now if await self._sweep() < _MOST_DUE else self._swept_at
             await self._settle(idle)
+
+    async def _close_due(self, idle: set[int]) -> None:
+        """Close the journeys that event time has passed; that of idle partitions is the wall clock's."""
+        clock_ms = self._clock_ms()
+        passed = {
+            number: max(owned.state.watermark, clock_ms) if number in idle else owned.state.watermark
+            for number, owned in self.owned.items()
+        }
+        for number, found in (await self._due(passed)).items():
+            began = time.perf_counter()
+            owned = self.owned[number]
+            await self._step(owned, Admission(owned.state.next_offset, [], [], []), found, passed[number], began)
 
     async def has_work(self, caught_up: Callable[[int, int], bool]) -> bool:
         """Whether there are records to read or journeys to close."""
@@ -175,13 +184,14 @@ class Worker:
             await self._publication.close()
             await self._settle(self.owned)
             self.owned.clear()
+            await self._session.close()
 
     async def _step(self, owned: Owned, admission: Admission, due: dict[str, int], clock_ms: int, began: float) -> None:
         """load ▶ dedupe ▶ sessionize ▶ score ▶ one transaction ▶ publish."""
         state = owned.state
         missing = wanted(state, admission, due)
         if missing:
-            state.customers.update(await self._retry.run("database", lambda: self._load(missing)))
+            state.customers.update(await self._ask(lambda c: customers.load(c, missing)))
         batch = advance(state, admission, due=due, clock_ms=clock_ms, grace_ms=self._grace_ms, models=self._models)
         await self._commit(owned, batch, began)
 
@@ -216,12 +226,12 @@ class Worker:
         async def attempt() -> Claim:
             nonlocal unsure
             try:
-                async with self._engine.begin() as connection:
-                    if unsure:
-                        now = await positions.current(connection, claim)
-                        if now.commits == claim.commits + 1:
-                            return now
-                    return await ledger.commit(connection, claim, batch, self._publication.confirmed(batch.partition))
+                if unsure:
+                    now = await self._session.run(lambda connection: positions.current(connection, claim))
+                    if now.commits == claim.commits + 1:
+                        return now
+                published = self._publication.confirmed(batch.partition)
+                return await self._session.run(lambda connection: ledger.commit(connection, claim, batch, published))
             except Fenced:
                 raise
             except Exception:
@@ -239,7 +249,8 @@ class Worker:
     async def _sweep(self) -> int:
         """Publish whom silence has moved into another band; how many, `_MOST_DUE` at the most."""
         numbers = list(self.owned)
-        found = await self._retry.run("database", lambda: self._slipped(numbers))
+        now_ms = self._clock_ms()
+        found = await self._ask(lambda c: sweep.slipped(c, numbers, now_ms, self._models.churn, _MOST_DUE))
         for number, rows in found.items():
             began = time.perf_counter()
             owned = self.owned[number]
@@ -247,7 +258,7 @@ class Worker:
                 if (known := owned.state.customers.get(row.customer)) is not None:
                     known.risk_as_of = row.as_of
             await self._commit(owned, _only_churn(owned.state, rows), began)
-        await self._retry.run("database", self._gauges)
+        await self._ask(self._gauges)
         return sum(map(len, found.values()))
 
     async def _settle(self, idle: object) -> None:
@@ -259,12 +270,12 @@ class Worker:
             self._note_published(owned)
             confirmed = self._publication.confirmed(number)
             if confirmed:
-                await self._retry.run("database", partial(self._clear_outbox, owned.claim, confirmed))
+                await self._ask(partial(ledger.clear_outbox, claim=owned.claim, published=confirmed))
                 self._publication.forget(number)
 
     async def _publish_rest(self, owned: Owned) -> None:
         """Send again what was committed without the broker's confirmation."""
-        rest = await self._retry.run("database", lambda: self._unpublished(owned.claim))
+        rest = await self._ask(lambda c: outbox.unpublished(c, owned.claim))
         number = owned.claim.partition
         if rest is None:
             return
@@ -303,48 +314,16 @@ class Worker:
         self._metrics.assigned.set(len(self.owned))
 
     async def _due(self, watermarks: dict[int, int]) -> dict[int, dict[str, int]]:
-        return await self._retry.run("database", lambda: self._find_due(watermarks))
+        return await self._ask(lambda c: customers.due(c, watermarks, self._grace_ms, _MOST_DUE))
 
-    # Each of these is one attempt, in a connection of its own.
+    async def _ask(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Ask the ledger, again if it is away for a moment."""
+        return await self._retry.run("database", lambda: self._session.run(work))
 
-    async def _take(self, partitions: set[int]) -> list[Claim]:
-        async with self._engine.begin() as connection:
-            return await positions.take(connection, TOUCHPOINTS, partitions, self._owner)
-
-    async def _load(self, missing: dict[str, int]) -> dict[str, Customer]:
-        async with self._engine.connect() as connection:
-            return await customers.load(connection, missing)
-
-    async def _find_due(self, watermarks: dict[int, int]) -> dict[int, dict[str, int]]:
-        async with self._engine.connect() as connection:
-            return await customers.due(connection, watermarks, self._grace_ms, _MOST_DUE)
-
-    async def _count_open(self, partitions: set[int]) -> dict[int, int]:
-        async with self._engine.connect() as connection:
-            return await customers.count_open(connection, partitions)
-
-    async def _unpublished(self, claim: Claim) -> outbox.Unpublished | None:
-        async with self._engine.connect() as connection:
-            return await outbox.unpublished(connection, claim)
-
-    async def _clear_outbox(self, claim: Claim, confirmed: int) -> None:
-        async with self._engine.begin() as connection:
-            await ledger.clear_outbox(connection, claim, confirmed)
-
-    async def _slipped(self, numbers: list[int]) -> dict[int, list[ChurnRow]]:
-        async with self._engine.connect() as connection:
-            return await sweep.slipped(connection, numbers, self._clock_ms(), self._models.churn, _MOST_DUE)
-
-    async def _gauges(self) -> None:
-        async with self._engine.connect() as connection:
-            self._metrics.set_bands(await sweep.bands(connection, list(self.owned)))
-            for channel, mean in (await sweep.satisfaction_means(connection)).items():
-                self._metrics.satisfaction.labels(channel).set(mean)
-
-
-def _latest(watermark: int, admission: Admission) -> int:
-    """The partition's event time after a slice."""
-    return max(watermark, max((event.step.at for event in admission.admitted), default=0))
+    async def _gauges(self, connection: AsyncConnection) -> None:
+        self._metrics.set_bands(await sweep.bands(connection, list(self.owned)))
+        for channel, mean in (await sweep.satisfaction_means(connection)).items():
+            self._metrics.satisfaction.labels(channel).set(mean)
 
 
 def _only_churn(state: Partition, rows: list[ChurnRow]) -> Batch:

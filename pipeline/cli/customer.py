@@ -1,0 +1,117 @@
+"""`pipeline customer`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline import settings
+from pipeline.cli import journeys as view
+from pipeline.cli import words
+from pipeline.cli.at_risk import STYLES as BAND_STYLES
+from pipeline.cli.customer_key import FORMS, find
+from pipeline.cli.output import console, print_json
+from pipeline.ledger.profile import ChurnView, JourneyView, Profile, SatisfactionView, profile
+from pipeline.ledger.reading import reading
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+#: Up to these widths of the 95 % interval, in points, a satisfaction counts as …
+SURENESS = ((20, "well known"), (40, "roughly known"), (100, "little known"))
+
+
+@click.command(help=f"Show one customer: journeys across channels, satisfaction, churn risk and why.\n\n{FORMS}")
+@click.argument("key")
+@click.option("--journeys", type=click.IntRange(0), default=10, show_default=True, help="So many, the latest first.")
+@click.option("--steps", type=click.IntRange(1), default=30, show_default=True, help="Lines for each journey.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with all the steps that are kept.")
+def customer(key: str, journeys: int, steps: int, as_json: bool) -> None:
+    """Show one customer."""
+    with reading(settings.load().database_url) as connection:
+        found = profile(connection, find(connection, key), datetime.now(UTC), journeys)
+    assert found is not None  # find() has just seen one, in the same moment of the tables
+    if as_json:
+        print_json(found)
+    else:
+        show(found, steps)
+
+
+def show(found: Profile, steps: int) -> None:
+    """Print a customer for people."""
+    out = console()
+    _line(out, words.printable(found.customer), "bold")
+    for label, text, style in summary(found):
+        _line(out, f"  {label:<14}{text}", style)
+    if found.churn_risk:
+        for reason in found.churn_risk.reasons:
+            _line(out, f"  {'':<14}· {reason.text}", "")
+    if found.journeys:
+        of = "" if len(found.journeys) == found.journey_count else f", {len(found.journeys)} of {found.journey_count:,}"
+        _line(out, f"\nJourneys, the latest first{of} (times in UTC)", "bold")
+    for journey in found.journeys:
+        out.print()
+        show_journey(out, journey, steps)
+
+
+def show_journey(out: Console, journey: JourneyView, steps: int) -> None:
+    """Print one journey: its heading, and up to so many lines of steps."""
+    from rich.padding import Padding
+
+    from pipeline.cli.output import Column, table
+
+    _line(out, view.heading(journey), "underline")
+    body = table([Column("")] * 4 + [Column("", folds=True)], view.rows(journey, steps))
+    body.show_header = False
+    out.print(Padding(body, (0, 0, 0, 2), expand=False))
+
+
+def summary(found: Profile) -> list[tuple[str, str, str]]:
+    """What is known on the whole: label, text, style."""
+    channels = ", ".join(f"{channel} {count:,}" for channel, count in found.channels.items())
+    seen = f"{words.moment(found.first_seen_at, seconds=False)} to {words.moment(found.last_seen_at, seconds=False)}"
+    risk = found.churn_risk
+    return [
+        ("seen", f"{seen} UTC, last {words.ago(found.last_seen_at, found.as_of)}", ""),
+        (
+            "touchpoints",
+            f"{found.touchpoints:,} in {words.plural(found.journey_count, 'journey')}: {channels}",
+            "",
+        ),
+        ("satisfaction", _satisfaction(found.satisfaction), ""),
+        ("churn risk", _risk(risk), BAND_STYLES[risk.band] if risk else ""),
+    ]
+
+
+def sureness(low: float, high: float) -> str:
+    """How well a satisfaction is known, by the width of its interval."""
+    return next(word for width, word in SURENESS if high - low <= width)
+
+
+def _satisfaction(known: SatisfactionView | None) -> str:
+    if known is None:
+        return "unknown: no answer to any survey yet"
+    return (
+        f"{known.score:.0f} of 100, {sureness(known.low, known.high)}: {known.low:.0f} to {known.high:.0f} with 95 %; "
+        f"{known.own_weight * 100:.0f} % of it rests on {words.plural(known.answered, 'answer')} of their own "
+        f"(the last on {words.moment(known.last_answer_at)[:10]}), the rest on what is usual"
+    )
+
+
+def _risk(known: ChurnView | None) -> str:
+    if known is None:
+        return "unknown: the customer has not begun any contact yet"
+    return f"{known.band}: {words.share(known.probability)} not to come again within {known.horizon_days} days"
+
+
+def _line(out: Console, text: str, style: str) -> None:
+    out.print(_styled(text, style), soft_wrap=True)
+
+
+def _styled(text: str, style: str) -> Text:
+    from rich.text import Text
+
+    return Text(text, style=style)

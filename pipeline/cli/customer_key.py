@@ -1,0 +1,71 @@
+"""Finding the customer that somebody at a keyboard means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+
+from sqlalchemy import Connection
+
+from pipeline.channels.hashing import email, phone
+from pipeline.cli.words import printable
+from pipeline.errors import PipelineError
+from pipeline.ledger.profile import is_known, neighbours
+from pipeline.touchpoint import Identifier
+
+FORMS = (
+    "A key is customer:ID, or ID alone; anonymous:ID for somebody known by a cookie or device; else the type and value "
+    "of an identifier, as email:SHA256 (email:ADDRESS and phone:+NUMBER are hashed here) or loyalty:NUMBER."
+)
+_HASHES: dict[str, Callable[[str], Identifier]] = {"email": email, "phone": phone}
+_ALIKE = 0.85
+_SUGGESTIONS = 3
+
+
+class UnknownCustomer(PipelineError):
+    """No customer of that key has been seen."""
+
+
+def find(connection: Connection, given: str) -> str:
+    """The key of the customer that is meant; raises UnknownCustomer, which says how keys look and who is alike."""
+    tried = forms(given)
+    for key in tried:
+        if is_known(connection, key):
+            return key
+    around = {other for key in tried for other in neighbours(connection, key)}
+    message = f"No customer {printable(given)!r} is known. {FORMS}"
+    if not around:
+        message = f"There are no customers yet: has `pipeline worker` processed some touchpoints? {FORMS}"
+    elif meant := alike(given, tried, sorted(around)):
+        message += f" Did you mean {' or '.join(map(printable, meant))}?"
+    raise UnknownCustomer(message)
+
+
+def forms(given: str) -> list[str]:
+    """The keys that a text may stand for, likeliest first."""
+    given = given.strip()
+    kind, colon, value = given.partition(":")
+    if not colon:
+        keys = [f"customer:{given}", f"anonymous:{given}"]
+        return [*keys, *_hashed("email", given)] if "@" in given else keys
+    # A customer's own number may hold a colon.
+    return [given, *_hashed(kind.lower(), value), f"{kind.lower()}:{value}", f"customer:{given}"]
+
+
+def alike(given: str, tried: list[str], known: list[str]) -> list[str]:
+    """The keys among `known` that are nearly what was given, the likest first."""
+    values = {key.partition(":")[2]: key for key in known}
+    found = [values[value] for value in get_close_matches(given, list(values), _SUGGESTIONS, _ALIKE)]
+    for key in tried:
+        found += get_close_matches(key, known, _SUGGESTIONS, _ALIKE)
+    return list(dict.fromkeys(found))[:_SUGGESTIONS]
+
+
+def _hashed(kind: str, value: str) -> list[str]:
+    if kind not in _HASHES:
+        return []
+    try:
+        identifier = _HASHES[kind](value)
+    except ValueError:
+        return []
+    return [f"{identifier.type}:{identifier.value}"]

@@ -1,0 +1,130 @@
+"""A journey for people: what happened where, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from pipeline.cli import words
+from pipeline.cli.output import Cell
+from pipeline.ledger.profile import JourneyView
+
+STYLES = {"succeeded": "green", "failed": "red", "abandoned": "yellow"}
+SAID = {"succeeded": "succeeded", "failed": "failed", "abandoned": "given up"}
+
+
+class Line(NamedTuple):
+    """One line of a journey: a step, or as many as `times` of the same kind on end that nothing came of."""
+
+    at: datetime
+    channel: str
+    kind: str
+    times: int
+    outcome: str
+    details: str
+
+
+def heading(journey: JourneyView) -> str:
+    """When, how it stands, and where it went."""
+    channels = ", ".join(f"{channel} {count}" for channel, count in _by_count(journey.channels))
+    outcome = f", {SAID[journey.outcome]} in the end" if journey.outcome in SAID else ""
+    end = words.moment(journey.ended_at, seconds=False)
+    start = words.moment(journey.started_at, seconds=False)
+    when = start if start == end else f"{start} to {end if end[:10] != start[:10] else end[11:]}"
+    return (
+        f"{when}   {journey.status}{outcome}; {words.plural(journey.touchpoints, 'touchpoint')}: {channels} "
+        f"(revision {journey.revision})"
+    )
+
+
+def lines(steps: Sequence[Mapping[str, Any]]) -> list[Line]:
+    """The steps, those of the same kind on end in one line unless there is more to tell of them."""
+    made = []
+    for _, group in groupby(enumerate(steps), key=lambda item: _sameness(*item)):
+        same = [step for _, step in group]
+        first = same[0]
+        made.append(
+            Line(
+                datetime.fromisoformat(first["at"]),
+                first["channel"],
+                first["kind"],
+                len(same),
+                first["outcome"],
+                details(first),
+            )
+        )
+    return made
+
+
+def rows(journey: JourneyView, most: int) -> Iterator[list[str | Cell]]:
+    """Up to `most` (1 or more) lines as cells: time, channel, what, outcome, details; the date where it is another.
+
+    Where lines are left out, or steps that the ledger does not keep, a line says how many.
+    """
+    head, tail = _ends(journey, most)
+    left_out = journey.touchpoints - sum(line.times for line in (*head, *tail))
+    day = ""
+    for number, line in enumerate((*head, *tail)):
+        if number == len(head) and left_out:
+            yield _left_out(left_out)
+        text = words.moment(line.at)
+        yield _cells(line, text if text[:10] != day else " " * 11 + text[11:])
+        day = text[:10]
+    if not tail and left_out:
+        yield _left_out(left_out)
+
+
+def _ends(journey: JourneyView, most: int) -> tuple[list[Line], list[Line]]:
+    """The lines up to the place where some are left out, and those after it."""
+    # Of a long journey the ledger keeps as many steps from the beginning as from the end.
+    gap = len(journey.steps) // 2 if journey.steps_omitted else len(journey.steps)
+    before, after = lines(journey.steps[:gap]), lines(journey.steps[gap:])
+    if len(before) + len(after) <= most:
+        return before, after
+    head = (most + 1) // 2
+    tail = most - head
+    if not after:
+        return before[:head], before[len(before) - tail :]
+    return before[:head], after[max(0, len(after) - tail) :]
+
+
+def details(step: Mapping[str, Any]) -> str:
+    """What else is known of a step."""
+    said = []
+    if (wait := step.get("wait_ms")) is not None:
+        said.append(f"waited {words.span(wait)}")
+    if (duration := step.get("duration_ms")) is not None:
+        said.append(f"took {words.span(duration)}")
+    if (score := step.get("score")) is not None:
+        said.append(f"answered {score:.0f} of 100")
+    if (minor := step.get("amount_minor")) is not None:
+        said.append(words.amount(minor, step.get("currency")))
+    return ", ".join(said)
+
+
+def _sameness(number: int, step: Mapping[str, Any]) -> tuple[object, ...]:
+    """Equal for steps that need only one line."""
+    eventful = step["outcome"] != "none" or details(step)
+    # A line covers one day, since it shows one time.
+    return (step["channel"], step["kind"], step["at"][:10], number if eventful else -1)
+
+
+def _cells(line: Line, time: str) -> list[str | Cell]:
+    what = line.kind if line.times == 1 else f"{line.kind} ×{line.times}"
+    return [
+        Cell(time, "dim"),
+        Cell(line.channel, "cyan"),
+        what,
+        Cell(SAID.get(line.outcome, ""), STYLES.get(line.outcome, "")),
+        line.details,
+    ]
+
+
+def _left_out(count: int) -> list[str | Cell]:
+    return ["", "", Cell(f"… {words.plural(count, 'more step')} …", "dim"), "", ""]
+
+
+def _by_count(channels: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(channels.items(), key=lambda item: (-item[1], item[0]))

@@ -1,0 +1,106 @@
+"""Replaying records as somebody has corrected them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from pipeline.channels.hashing import with_hashes
+from pipeline.channels.outgoing import Unpublishable
+from pipeline.channels.publisher import Publisher
+from pipeline.channels.reading import json_object, lines, opened
+from pipeline.cli import words
+from pipeline.cli.quarantine.places import read_place
+from pipeline.cli.quarantine.result import Result
+from pipeline.cli.quarantine.selecting import check_places
+from pipeline.cli.quarantine.showing import LINK
+from pipeline.contract.reject import Rejected
+from pipeline.contract.text import from_record
+from pipeline.errors import InvalidInput
+from pipeline.ledger.quarantine import Place, Selection, claimed, mark_replayed
+from pipeline.ledger.reading import writing
+from pipeline.settings import Settings
+from pipeline.touchpoint import Touchpoint
+
+
+class Corrected(NamedTuple):
+    """A line of the file: the touchpoint, or why it is none, and the record that it takes the place of."""
+
+    number: int
+    place: Place
+    found: Touchpoint | Rejected
+
+
+def replay_corrected(settings: Settings, name: str, places: Sequence[Place], statuses: Sequence[str]) -> Result:
+    """Publish the file's touchpoints, and mark the records whose lines were all published and confirmed.
+
+    Raises InvalidInput, before anything is published, when it isn't clear which record a line is for.
+    """
+    corrected = read(name, places)
+    wanted = list(dict.fromkeys(line.place for line in corrected))
+    result = Result()
+    with writing(settings.database_url) as connection:
+        with connection.begin():
+            check_places(connection, wanted, hint="; --again sends it once more" if statuses else "")
+        with connection.begin(), Publisher(settings.bootstrap_servers, settings.registry_url) as publisher:
+            selection = Selection(places=wanted, statuses=statuses)
+            open_ = {one.entry.place for one in claimed(connection, selection, Place(-1, -1), len(wanted))}
+            refused = set()
+            for line in corrected:
+                if line.place in open_ and (wrong := _publish(publisher, line.found)) is not None:
+                    refused.add(line.place)
+                    result.refused += 1
+                    click.echo(f"{name}:{line.number}: {wrong.detail} ({wrong.reason})", err=True)
+            publisher.flush()
+            result.replayed = mark_replayed(connection, open_ - refused)
+            result.settled_already = len(wanted) - len(open_)
+    return result
+
+
+def read(name: str, places: Sequence[Place]) -> list[Corrected]:
+    """The file's lines, each with its record: as the line says, or else as `places` say in the same order."""
+    found = []
+    with opened(name) as (file, _):
+        for index, line in enumerate(lines(file)):
+            place = places[index] if index < len(places) else None
+            record = json_object(line)
+            link = None if isinstance(record, Rejected) else record.pop(LINK, None)
+            if link is not None:
+                place = _linked(link, place, f"{name}:{line.number}")
+            if place is None:
+                raise InvalidInput(
+                    f"{name}:{line.number}: it isn't said which record this is for. Keep the field {LINK!r} that "
+                    "`pipeline quarantine show --jsonl` puts into the line, or name a PARTITION/OFFSET for each line."
+                )
+            found.append(Corrected(line.number, place, record if isinstance(record, Rejected) else _touchpoint(record)))
+    if not found:
+        raise InvalidInput(f"{name} has no lines.")
+    if places and len(places) != len(found):
+        raise InvalidInput(f"{name} has {words.plural(len(found), 'line')} for {words.plural(len(places), 'record')}.")
+    return found
+
+
+def _touchpoint(record: dict[str, Any]) -> Touchpoint | Rejected:
+    touchpoint = from_record(record)
+    return touchpoint if isinstance(touchpoint, Rejected) else with_hashes(touchpoint)
+
+
+def _linked(link: object, given: Place | None, where: str) -> Place:
+    place = read_place(str(link))
+    if place is None:
+        raise InvalidInput(f"{where}: {LINK} is not PARTITION/OFFSET")
+    if given is not None and given != place:
+        raise InvalidInput(f"{where}: the line is for {place}, not for {given}")
+    return place
+
+
+def _publish(publisher: Publisher, found: Touchpoint | Rejected) -> Rejected | None:
+    if isinstance(found, Rejected):
+        return found
+    try:
+        publisher.publish(found)
+    except Unpublishable as refused:
+        return refused.rejected
+    return None

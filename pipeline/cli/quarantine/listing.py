@@ -1,0 +1,119 @@
+"""`pipeline quarantine list`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from pipeline import settings
+from pipeline.cli import words
+from pipeline.cli.output import Cell, Column, console, print_json, table
+from pipeline.cli.quarantine.places import SinceType, reason_option
+from pipeline.contract.reject import REASONS
+from pipeline.ledger.quarantine import STATUSES, Count, Entry, Selection, counts, entries
+from pipeline.ledger.reading import reading
+from pipeline.topics import TOUCHPOINTS
+
+STATUS_STYLES = {"new": "yellow", "replayed": "green", "discarded": "dim"}
+COLUMNS = (
+    Column("record"),
+    Column("refused (UTC)"),
+    Column("reason"),
+    Column("status"),
+    Column("bytes", right=True),
+    Column("detail", folds=True),
+)
+COUNT_COLUMNS = (
+    Column("reason"),
+    Column("new", right=True),
+    Column("replayed", right=True),
+    Column("discarded", right=True),
+    Column("last (UTC)"),
+    Column("meaning", folds=True),
+)
+
+
+@click.command("list")
+@reason_option("Only those refused for this; several times for several.")
+@click.option("--status", type=click.Choice([*STATUSES, "any"]), default="new", show_default=True)
+@click.option("--since", type=SinceType(), help="Refused since then: RFC 3339, or 30m, 12h, 7d ago.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="So many at the most.")
+@click.option("--summary", is_flag=True, help="Count them by reason.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def list_(
+    reasons: tuple[str, ...], status: str, since: datetime | None, limit: int, summary: bool, as_json: bool
+) -> None:
+    """List refused records, the last refused first."""
+    statuses = () if status == "any" else (status,)
+    selection = Selection(reasons=reasons, statuses=statuses, since=since)
+    with reading(settings.load().database_url) as connection:
+        totals = counts(connection, selection)
+        found = [] if summary else entries(connection, selection, limit)
+    if as_json:
+        print_json([_count(one) for one in totals] if summary else [plain(one) for one in found])
+        return
+    if not totals:
+        state = "" if status == "any" else f" that {'is' if status == 'new' else 'was'} {status}"
+        click.echo(f"No record in quarantine{state}.", err=True)
+        return
+    if summary:
+        console().print(table(COUNT_COLUMNS, count_rows(totals)))
+        return
+    console().print(table(COLUMNS, rows(found)))
+    total = sum(one.new + one.replayed + one.discarded for one in totals)
+    if total > len(found):
+        click.echo(f"\n{len(found):,} of {total:,}; --limit shows more, --summary counts them by reason")
+
+
+def rows(found: Sequence[Entry]) -> list[list[str | Cell]]:
+    """The cells of COLUMNS."""
+    return [
+        [
+            str(one.place),
+            words.moment(one.rejected_at),
+            one.reason,
+            Cell(one.status, STATUS_STYLES[one.status]),
+            "" if one.size is None else f"{one.size:,}",
+            one.detail,
+        ]
+        for one in found
+    ]
+
+
+def count_rows(found: Sequence[Count]) -> list[list[str | Cell]]:
+    """The cells of COUNT_COLUMNS."""
+    return [
+        [
+            one.reason,
+            f"{one.new:,}",
+            f"{one.replayed:,}",
+            f"{one.discarded:,}",
+            words.moment(one.last_at),
+            REASONS.get(one.reason, ""),
+        ]
+        for one in found
+    ]
+
+
+def plain(one: Entry) -> dict[str, Any]:
+    """An entry as JSON has it."""
+    return {
+        "id": str(one.place),
+        "topic": TOUCHPOINTS,
+        "partition": one.place.partition,
+        "offset": one.place.offset,
+        "reason": one.reason,
+        "detail": one.detail,
+        "status": one.status,
+        "bytes": one.size,
+        "appended_at": one.appended_at,
+        "rejected_at": one.rejected_at,
+        "settled_at": one.settled_at,
+    }
+
+
+def _count(one: Count) -> dict[str, Any]:
+    return {**one._asdict(), "meaning": REASONS.get(one.reason, "")}

@@ -1,0 +1,46 @@
+"""What can be done about a refused record, by the reason it was refused for."""
+
+from __future__ import annotations
+
+_CORRECT = "Correct the record and replay it with --corrected; have the source mend what it sends."
+_DISCARD = "Nothing can be got out of it: have the source send the event again, and discard the record."
+
+#: code → what to do; every code of pipeline.contract.reject.REASONS stands here.
+MENDS = {
+    "null_value": "Touchpoints are never deleted by a tombstone. Find out who sends them, and discard the record.",
+    "empty": _DISCARD,
+    "oversized": (
+        "Shorten the attributes or the verbatim and replay it with --corrected. Large contents belong elsewhere, with "
+        "a reference in attributes."
+    ),
+    "bad_magic": (
+        "The producer does not write Avro with a schema registry's serializer. If the bytes are JSON, they can be "
+        "corrected and replayed with --corrected; else discard the record once the source has sent the event again."
+    ),
+    "unknown_schema": (
+        "Have the producer register its schema under the subject touchpoints.v1-value, then replay the record as it "
+        "is. If the producer uses another registry, point it to this one."
+    ),
+    "undecodable": _DISCARD,
+    "trailing_bytes": (
+        "The producer names another schema than it writes with. Where the record can be read, check it against the "
+        "source, and replay it with --corrected."
+    ),
+    "time_out_of_range": (
+        "Correct occurred_at (epoch milliseconds, not seconds; a clock that is right) and replay it with --corrected. "
+        "A time that was ahead may have come by now: then replay the record as it is."
+    ),
+    "no_customer": "Find out from the source who it was, and replay it with --corrected; else discard the record.",
+    "invalid_feedback": _CORRECT,
+    "invalid_text": _CORRECT,
+    "invalid_value": _CORRECT,
+    "misrouted": (
+        "Replay the record as it is: it gets the right key. If it comes back, the number of partitions was changed, or "
+        "a producer partitions in another way than Kafka's murmur2."
+    ),
+}
+
+
+def mend(reason: str) -> str:
+    """What to do about a record that was refused for `reason`."""
+    return MENDS.get(reason, _CORRECT)

@@ -1,0 +1,60 @@
+"""Which records of the quarantine are meant, and whether that is so."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+from sqlalchemy import Connection
+
+from pipeline.cli import words
+from pipeline.errors import PipelineError
+from pipeline.ledger.quarantine import Entry, Place, Selection, counts, entries
+
+
+class NotInQuarantine(PipelineError):
+    """A place at which no record was refused."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        several = len(places) > 1
+        super().__init__(
+            f"No record{'s' if several else ''} {', '.join(map(str, places))} in quarantine. "
+            "`pipeline quarantine list --status any` shows which there are."
+        )
+
+
+def selected(places: Sequence[Place], reasons: Sequence[str], everything: bool, statuses: Sequence[str]) -> Selection:
+    """Which records are meant: those of the places, or all, or all of a reason. Raises UsageError for no choice."""
+    if bool(places) + bool(reasons) + everything != 1:
+        raise click.UsageError("Name the records as PARTITION/OFFSET, or choose --all, or --reason REASON.")
+    return Selection(places=places, reasons=reasons, statuses=statuses)
+
+
+def check_places(connection: Connection, places: Sequence[Place], *, hint: str) -> list[Entry]:
+    """The entries of places; says on standard error which are settled already, with `hint`.
+
+    Raises NotInQuarantine when one of them is not there.
+    """
+    if not places:
+        return []
+    found = entries(connection, Selection(places=places))
+    known = {one.place for one in found}
+    if missing := [place for place in dict.fromkeys(places) if place not in known]:
+        raise NotInQuarantine(missing)
+    for one in found:
+        if one.settled_at is not None and hint:
+            when = words.moment(one.settled_at)
+            click.echo(f"{one.place} was {one.status} on {when} UTC already{hint}", err=True)
+    return found
+
+
+def count(connection: Connection, selection: Selection) -> int:
+    """How many records are meant."""
+    return sum(one.new + one.replayed + one.discarded for one in counts(connection, selection))
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask on a terminal unless told that it's all right; raises Abort on no."""
+    if not yes and sys.stdin.isatty():
+        click.confirm(question, abort=True, err=True)

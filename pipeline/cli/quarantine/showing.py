@@ -1,0 +1,169 @@
+"""`pipeline quarantine show`. The only place that prints what a refused record holds, on request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+import orjson
+
+from pipeline import settings
+from pipeline.cli import words
+from pipeline.cli.output import console, print_json
+from pipeline.cli.quarantine.listing import STATUS_STYLES, plain
+from pipeline.cli.quarantine.mending import mend
+from pipeline.cli.quarantine.places import places_argument
+from pipeline.cli.quarantine.selecting import NotInQuarantine
+from pipeline.contract.registry import Registry
+from pipeline.contract.reject import REASONS
+from pipeline.contract.salvage import salvage
+from pipeline.contract.writers import KnownWriters
+from pipeline.errors import PipelineError, Unavailable
+from pipeline.ledger.quarantine import Contents, Place, contents
+from pipeline.ledger.reading import reading
+from pipeline.topics import TOUCHPOINTS
+
+#: The field that names, in a line to be corrected, the record that it takes the place of.
+LINK = "quarantine"
+_BYTES = 512
+_A_LINE = 16
+
+
+@click.command()
+@places_argument(required=True)
+@click.option("--bytes", "most", type=click.IntRange(0), default=_BYTES, show_default=True, help="Show so many bytes.")
+@click.option("--raw", type=click.Path(dir_okay=False, allow_dash=True), help="Write the bytes to this file instead.")
+@click.option("--jsonl", is_flag=True, help="Print only the JSON Lines to be corrected, for `replay --corrected`.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, bytes in hex.")
+def show(places: tuple[Place, ...], most: int, raw: str | None, jsonl: bool, as_json: bool) -> None:
+    """Show refused records: why, what to do, and the bytes, decoded where they can be.
+
+    What is printed holds personal data.
+    """
+    if raw is not None and len(places) != 1:
+        raise click.UsageError("--raw writes the bytes of one record.")
+    if bool(raw) + jsonl + as_json > 1:
+        raise click.UsageError("Choose one of --raw, --jsonl and --json.")
+    found = settings.load()
+    with reading(found.database_url) as connection:
+        records = {one.entry.place: one for one in contents(connection, places)}
+    if missing := [place for place in places if place not in records]:
+        raise NotInQuarantine(missing)
+    chosen = [records[place] for place in dict.fromkeys(places)]
+    if raw is not None:
+        _write(raw, chosen[0].value)
+        return
+    decoded = _decoded(chosen, found.registry_url)
+    if jsonl:
+        _print_lines(chosen, decoded)
+    elif as_json:
+        print_json([_plain(one, record) for one, record in zip(chosen, decoded, strict=True)])
+    else:
+        for number, (one, record) in enumerate(zip(chosen, decoded, strict=True)):
+            if number:
+                click.echo()
+            _print(one, record, most)
+
+
+def hex_dump(value: bytes, most: int) -> Iterator[str]:
+    """Lines of offset, bytes in hex and as ASCII; of more than `most` bytes the first."""
+    for start in range(0, min(len(value), most), _A_LINE):
+        row = value[start : min(start + _A_LINE, most)]
+        ascii_ = "".join([chr(byte) if 32 <= byte < 127 else "." for byte in row])
+        yield f"{start:08x}  {row[:8].hex(' '):<23}  {row[8:].hex(' '):<23}  |{ascii_}|"
+    if len(value) > most:
+        yield f"… {len(value) - most:,} more bytes (--bytes shows more, --raw FILE keeps them all)"
+
+
+def line(place: Place, record: dict[str, Any]) -> bytes:
+    """A line to be corrected: the record, and which one it takes the place of."""
+    return orjson.dumps({LINK: str(place), **record}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def readable(value: bytes | None) -> str:
+    """Bytes of a key or header: as text where they are some, else in hex."""
+    if value is None:
+        return "none"
+    try:
+        return words.printable(value.decode())
+    except UnicodeDecodeError:
+        return f"0x{value.hex()}"
+
+
+def _decoded(chosen: Sequence[Contents], registry_url: str) -> list[dict[str, Any] | None]:
+    writers = KnownWriters(Registry(registry_url), TOUCHPOINTS)
+    try:
+        writers.learn(one.value for one in chosen)
+    except Unavailable as error:
+        click.echo(f"Not decoded. {error}", err=True)
+    return [salvage(one.value, writers) for one in chosen]
+
+
+def _print(one: Contents, record: dict[str, Any] | None, most: int) -> None:
+    entry = one.entry
+    out = console()
+    out.print(f"{entry.place}   {entry.reason}   {entry.status}", style=STATUS_STYLES[entry.status])
+    settled = f", {entry.status} {words.moment(entry.settled_at)} UTC" if entry.settled_at else ""
+    facts = [
+        ("refused", f"{words.moment(entry.rejected_at)} UTC{settled}"),
+        ("where", f"{TOUCHPOINTS}, partition {entry.place.partition}, offset {entry.place.offset}; "
+                  f"appended {words.moment(entry.appended_at)} UTC"),
+        ("why", f"{REASONS.get(entry.reason, entry.reason)}: {words.printable(entry.detail)}"),
+        ("mend", mend(entry.reason)),
+        ("key", readable(one.key)),
+        *[("header", f"{words.printable(name)}: {readable(said)}") for name, said in one.headers],
+        ("value", "none (null)" if one.value is None else words.plural(len(one.value), "byte")),
+    ]  # fmt: skip
+    for label, text in facts:
+        click.echo(f"  {label:<9}{text}")
+    for row in hex_dump(one.value or b"", most):
+        click.echo(f"    {row}")
+    if record is not None:
+        click.echo("  decoded")
+        text = orjson.dumps(record, option=orjson.OPT_INDENT_2).decode()
+        click.echo("    " + "\n".join(map(words.printable, text.split("\n"))).replace("\n", "\n    "))
+        click.echo(
+            f"  to correct it: pipeline quarantine show {entry.place} --jsonl > corrected.jsonl; edit the file;\n"
+            "    pipeline quarantine replay --corrected corrected.jsonl"
+        )
+    elif one.value:
+        click.echo("  decoded  not readable as a touchpoint")
+
+
+def _print_lines(chosen: Sequence[Contents], decoded: Sequence[dict[str, Any] | None]) -> None:
+    unreadable = []
+    for one, record in zip(chosen, decoded, strict=True):
+        if record is None:
+            unreadable.append(str(one.entry.place))
+        else:
+            click.echo(line(one.entry.place, record), nl=False)
+    if unreadable:
+        raise PipelineError(f"Not readable as a touchpoint: {', '.join(unreadable)}")
+
+
+def _plain(one: Contents, record: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        **plain(one.entry),
+        "meaning": REASONS.get(one.entry.reason, ""),
+        "mend": mend(one.entry.reason),
+        "key_hex": None if one.key is None else one.key.hex(),
+        "headers": [{"name": name, "value_hex": said.hex()} for name, said in one.headers],
+        "raw_hex": None if one.value is None else one.value.hex(),
+        "decoded": record,
+    }
+
+
+def _write(name: str, value: bytes | None) -> None:
+    if value is None:
+        raise PipelineError("The record has no value (a tombstone): there are no bytes to write.")
+    if name == "-":
+        click.get_binary_stream("stdout").write(value)
+        return
+    try:  # for the owner's eyes only
+        with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(value)
+    except OSError as error:
+        raise click.FileError(name, error.strerror or str(error)) from None
+    click.echo(f"{words.plural(len(value), 'byte')} written to {name}", err=True)

@@ -1,0 +1,43 @@
+"""What can still be read of a refused record, so that a person can correct it."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import orjson
+from fastavro import schemaless_reader
+
+from pipeline.contract.decode import Writers
+from pipeline.contract.encode import HEADER_BYTES, MAGIC
+from pipeline.contract.text import to_record
+
+
+def salvage(value: bytes | None, writers: Writers) -> dict[str, Any] | None:
+    """The object that JSON Lines would hold for a refused value, None where nothing can be read.
+
+    More is read than `decode` accepts: bytes left over after the body, values out of range, and JSON that was sent in
+    place of Avro.
+    """
+    if not value:
+        return None
+    if value[:1] != MAGIC:
+        return _json(value)
+    writer = writers.get(value[1:HEADER_BYTES])
+    if writer is None:
+        return None
+    body = BytesIO(value)
+    body.seek(HEADER_BYTES)
+    try:
+        record = schemaless_reader(body, writer.schema, None)
+        return to_record(writer.touchpoint(record))
+    except Exception:  # whatever a hostile body makes the decoder raise, nothing can be read of it
+        return None
+
+
+def _json(value: bytes) -> dict[str, Any] | None:
+    try:
+        found = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,75 @@
+"""What the demonstration publishes: some weeks of four channels, and three records that must be refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.channels.publisher import Publisher
+from pipeline.channels.replayer import Replay, Replayer
+from pipeline.contract.encode import Encoder, touchpoint_record
+from pipeline.contract.registry import Registry
+from pipeline.contract.schema import schema_text
+from pipeline.contract.text import to_json_line
+from pipeline.errors import Unavailable
+from pipeline.settings import Settings
+from pipeline.simulate.delivery import delivered
+from pipeline.simulate.population import touchpoints
+from pipeline.topics import TOUCHPOINTS
+from pipeline.touchpoint import Feedback, Touchpoint, customer_key
+
+#: Shares of touchpoints that come up to three days late, and that come twice.
+LATE, TWICE = 0.05, 0.02
+_LATE_DAYS = 3.0
+_SHOW_EVERY = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much is simulated."""
+
+    events: int
+    customers: int
+    days: float
+    seed: int
+
+
+def publish(settings: Settings, size: Size, show: Callable[[int], None]) -> int:
+    """Publish the simulated touchpoints, some late and some twice; how many records that were."""
+    now_ms = time.time_ns() // 1_000_000
+    made = touchpoints(
+        seed=size.seed, customers=size.customers, events=size.events, days=size.days, end_ms=now_ms
+    )
+    count = 0
+    with Publisher(settings.bootstrap_servers, settings.registry_url) as publisher:
+        for count, touchpoint in enumerate(
+            delivered(made, seed=size.seed, disorder=LATE, late_days=_LATE_DAYS, duplicates=TWICE), 1
+        ):
+            publisher.publish(touchpoint)
+            if count % _SHOW_EVERY == 0:
+                show(count)
+    return count
+
+
+def publish_bad(settings: Settings, seed: int) -> int:
+    """Put three records into the topic as careless systems would; how many. Raises Unavailable when they don't arrive.
+
+    One is JSON where Avro is due, one has a score that its scale does not have, one has seconds for milliseconds.
+    """
+    now_ms = time.time_ns() // 1_000_000
+    encoder = Encoder(Registry(settings.registry_url).current_id(TOUCHPOINTS), schema_text(TOUCHPOINTS))
+    good = Touchpoint(
+        f"demo-{now_ms}", "careless-system", now_ms, channel="chat", kind="chat_ended", customer_id=f"{seed}-000001"
+    )
+    values = (
+        to_json_line(good),
+        encoder.encode(touchpoint_record(good._replace(feedback=Feedback("csat", 9.0)))),
+        encoder.encode(touchpoint_record(good._replace(occurred_at=now_ms // 1000))),
+    )
+    key = (customer_key(good) or "").encode()
+    records = [Replay(f"demo {number}", key, value, [], None) for number, value in enumerate(values)]
+    said = Replayer(settings.bootstrap_servers).deliver(records)
+    if why := next(filter(None, said.values()), None):
+        raise Unavailable(f"Kafka at {settings.bootstrap_servers} does not take records: {why}.")
+    return len(values)

@@ -1,0 +1,39 @@
+"""Making an empty stack ready, as `pipeline init` does."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import text
+
+from pipeline.contract.registry import Registry
+from pipeline.ledger.database import sync_engine
+from pipeline.ledger.migrate import migrate
+from pipeline.ledger.reading import reading
+from pipeline.settings import Settings
+from pipeline.stream.declare import declare
+from pipeline.topics import SCHEMA_FILES
+
+_PARTITIONS = 12
+_SIMULATED = re.compile(r"customer:(\d{1,9})-\d{6}")
+
+
+def prepare(settings: Settings) -> None:
+    """Topics, schemas and tables; what is there stays."""
+    declare(settings.bootstrap_servers, _PARTITIONS, 1)
+    registry = Registry(settings.registry_url)
+    for topic in SCHEMA_FILES:
+        registry.register(topic)
+    engine = sync_engine(settings.database_url)
+    try:
+        migrate(engine)
+    finally:
+        engine.dispose()
+
+
+def unused_seed(settings: Settings) -> int:
+    """A seed whose customers are not in the tables yet: one above all those that are."""
+    with reading(settings.database_url) as connection:
+        keys = connection.execute(text("SELECT customer FROM churn_risk WHERE starts_with(customer, 'customer:')"))
+        seeds = [int(match[1]) for row in keys if (match := _SIMULATED.fullmatch(row.customer))]
+    return max(seeds, default=0) + 1

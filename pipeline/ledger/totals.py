@@ -1,0 +1,50 @@
+"""The tables in a few numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+
+class Totals(NamedTuple):
+    """What was processed, and what came of it. `crossing` are journeys on more than one channel."""
+
+    processed: int
+    duplicates: int
+    quarantined: int
+    customers: int
+    journeys: int
+    crossing: int
+    open: int
+    #: channel → touchpoints, the busiest first.
+    channels: Mapping[str, int]
+
+
+_POSITIONS = text("""
+    SELECT coalesce(sum(processed), 0) AS processed, coalesce(sum(duplicates), 0) AS duplicates,
+           coalesce(sum(quarantined), 0) AS quarantined
+    FROM position
+""")
+_JOURNEYS = text("""
+    SELECT count(DISTINCT customer) AS customers, count(*) AS journeys,
+           count(*) FILTER (WHERE channels - (SELECT min(name) FROM jsonb_object_keys(channels) AS name) <> '{}')
+               AS crossing,
+           count(*) FILTER (WHERE status = 'open') AS open
+    FROM journey WHERE merged_into IS NULL
+""")
+_CHANNELS = text("SELECT channel, sum(events) AS n FROM touchpoint_score GROUP BY channel ORDER BY n DESC, channel")
+
+
+def totals(connection: Connection) -> Totals:
+    """The numbers as they are now; reads every journey."""
+    positions = connection.execute(_POSITIONS).one()
+    journeys = connection.execute(_JOURNEYS).one()
+    channels = {row.channel: int(row.n) for row in connection.execute(_CHANNELS)}
+    return Totals(*map(int, positions), *journeys, channels)
+
+
+def handled(connection: Connection) -> int:
+    """How many records have been dealt with in one way or another."""
+    return sum(map(int, connection.execute(_POSITIONS).one()))

@@ -1,0 +1,43 @@
+"""Many rows at once: one statement with one JSON parameter.
+
+The worker writes JSON an order of magnitude quicker than arrays of parameters, needs no temporary table as COPY would,
+and can send a whole batch's statements without waiting in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pipeline.ledger.moments import sql_moment
+
+
+def upsert(
+    table: str,
+    columns: Mapping[str, str],
+    key: Sequence[str],
+    *,
+    moments: Sequence[str] = (),
+    added: Sequence[str] = (),
+) -> str:
+    """The statement that puts rows into a table, and updates those whose key is there.
+
+    `columns` are the members of each row's object, name → type. `moments` name those that hold epoch milliseconds and
+    stand for timestamps; bytea comes in hex; `added` name columns that are added to what is there. The parameters are
+    `rows`, a JSON array, and `partition`, which every row gets.
+    """
+    names = ", ".join(columns)
+    values = ", ".join(
+        sql_moment(name) if name in moments else f"decode({name}, 'hex')" if kind == "bytea" else name
+        for name, kind in columns.items()
+    )
+    members = ", ".join(f"{name} {'text' if kind == 'bytea' else kind}" for name, kind in columns.items())
+    change = ", ".join(
+        f"{name} = t.{name} + EXCLUDED.{name}" if name in added else f"{name} = EXCLUDED.{name}"
+        for name in (*columns, "partition")
+        if name not in key
+    )
+    return (
+        f"INSERT INTO {table} AS t ({names}, partition) SELECT {values}, %(partition)s "
+        f"FROM json_to_recordset(%(rows)s) AS new ({members}) "
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {change}"
+    )

@@ -1,0 +1,112 @@
+"""A real-sized file with known sessions: 30-minute gaps on all channels give exactly its 3,605 sessions."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import random
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from conftest import Pipe, data_folder
+
+from pipeline.touchpoint import Touchpoint
+
+Session = tuple[str, int, int, int]
+
+
+@pytest.fixture(scope="module")
+def ecom() -> tuple[list[Touchpoint], set[Session]]:
+    """The file's events, and its sessions as (customer, start, end, count)."""
+    file = data_folder() / "retentioneering_ecom" / "ecom.csv.gz"
+    touchpoints: list[Touchpoint] = []
+    sessions: dict[str, list[Any]] = {}
+    with gzip.open(file, "rt", newline="") as lines:
+        for number, row in enumerate(csv.DictReader(lines)):
+            at = int(datetime.fromisoformat(row["timestamp"]).replace(tzinfo=UTC).timestamp() * 1000)
+            touchpoints.append(
+                Touchpoint(
+                    event_id=str(number),
+                    source="ecom",
+                    occurred_at=at,
+                    channel="web",
+                    kind=row["event"],
+                    customer_id=row["user_id"],
+                )
+            )
+            sessions.setdefault(row["session_id"], [f"customer:{row['user_id']}"]).append(at)
+    return touchpoints, {(s[0], min(s[1:]), max(s[1:]), len(s) - 1) for s in sessions.values()}
+
+
+@pytest.fixture
+def half_hour(pipe: Pipe) -> Pipe:
+    """A gap of 30 minutes on all channels."""
+    policy = pipe.folder / "policy.toml"
+    policy.write_text('gap = "30m"\ngrace = "20m"\n')
+    pipe.env["PIPELINE_POLICY"] = str(policy)
+    return pipe
+
+
+def found(pipe: Pipe) -> set[Session]:
+    rows = pipe.sql("SELECT * FROM journey WHERE status = 'closed'")
+    return {
+        (r.customer, int(r.started_at.timestamp() * 1000), int(r.ended_at.timestamp() * 1000), r.touchpoints)
+        for r in rows
+    }
+
+
+def shuffled(touchpoints: Iterable[Touchpoint]) -> list[Touchpoint]:
+    mixed = list(touchpoints)
+    random.Random(3).shuffle(mixed)
+    return mixed
+
+
+def test_the_files_sessions_come_out_as_journeys_and_again_when_all_of_it_is_published_twice(
+    half_hour: Pipe, ecom: tuple[list[Touchpoint], set[Session]]
+) -> None:
+    touchpoints, sessions = ecom
+    assert len(sessions) == 3605
+    half_hour.publish(touchpoints)
+    half_hour.work()
+    assert found(half_hour) == sessions
+
+    half_hour.publish(shuffled(touchpoints))
+    half_hour.work("--most-records", "20000")
+    assert found(half_hour) == sessions
+    [sums] = half_hour.sql("SELECT sum(processed) AS processed, sum(duplicates) AS duplicates FROM position")
+    assert (sums.processed, sums.duplicates) == (len(touchpoints), len(touchpoints))
+
+
+def test_a_shuffled_file_gives_the_same_in_slices_of_20000(
+    half_hour: Pipe, ecom: tuple[list[Touchpoint], set[Session]]
+) -> None:
+    touchpoints, sessions = ecom
+    half_hour.publish(shuffled(touchpoints))
+    half_hour.work("--most-records", "20000")
+    assert found(half_hour) == sessions
+
+
+@pytest.mark.timeout(600)
+def test_a_shuffled_file_gives_the_same_in_slices_of_one_record(
+    half_hour: Pipe, ecom: tuple[list[Touchpoint], set[Session]]
+) -> None:
+    touchpoints, sessions = ecom
+    half_hour.publish(shuffled(touchpoints))
+    half_hour.work("--most-records", "1")
+    assert found(half_hour) == sessions
+    [sums] = half_hour.sql("SELECT sum(commits) AS commits FROM position")
+    assert sums.commits >= len(touchpoints)
+
+
+def test_three_workers_find_the_same_as_one(half_hour: Pipe, ecom: tuple[list[Touchpoint], set[Session]]) -> None:
+    touchpoints, sessions = ecom
+    workers = [half_hour.start_worker("--until-idle", "5", "--most-records", "500") for _ in range(3)]
+    half_hour.publish(shuffled(touchpoints))
+    for worker in workers:
+        assert worker.wait(timeout=200) == 0
+    assert found(half_hour) == sessions
+    [sums] = half_hour.sql("SELECT sum(processed) AS processed, count(DISTINCT owner) AS owners FROM position")
+    assert sums.processed == len(touchpoints)
+    assert sums.owners > 1

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipeline.cli.simulate import simulate
+from pipeline.contract.text import from_json_line
+from pipeline.touchpoint import Touchpoint
+
+END = ("--end", "2026-05-01T00:00:00Z")
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(simulate, arguments)
+
+
+def test_json_lines_go_to_standard_output_and_the_summary_elsewhere() -> None:
+    done = run("--events", "50", "--out", "-", *END)
+    assert done.exit_code == 0
+    found = [from_json_line(line) for line in done.stdout.splitlines()]
+    assert len(found) == 50
+    assert all(isinstance(touchpoint, Touchpoint) for touchpoint in found)
+    assert "50 touchpoints up to 2026-05-01T00:00:00.000Z" in done.stderr
+
+
+def test_the_same_options_make_the_same_file(tmp_path: Path) -> None:
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for file in files:
+        options = ["--events", "500", "--disorder", "0.1", "--duplicates", "0.1", "--out", str(file), *END]
+        assert run(*options).exit_code == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
+    lines = files[0].read_bytes().splitlines()
+    assert len(lines) > len(set(lines)) == 500
+
+
+def test_a_file_may_be_compressed_and_the_summary_json(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl.gz"
+    done = run("--events", "20", "--out", str(file), "--json", *END)
+    assert json.loads(done.stdout)["touchpoints"] == 20
+    assert len(gzip.decompress(file.read_bytes()).splitlines()) == 20
+
+
+def test_a_rate_is_kept() -> None:
+    begun = time.monotonic()
+    assert run("--events", "11", "--rate", "20", "--out", "-", *END).exit_code == 0
+    assert time.monotonic() - begun >= 0.5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--end", "2026-05-01T00:00:00"), ("--events", "-1"), ("--disorder", "2"), ("--days", "0"), ("--rate", "0")],
+)
+def test_an_impossible_option_is_bad_usage(options: tuple[str, str]) -> None:
+    assert run(*options, "--out", "-").exit_code == 2
