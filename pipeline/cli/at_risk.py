@@ -9,7 +9,7 @@ import click
 
 from pipeline import settings
 from pipeline.cli import words
-from pipeline.cli.output import Cell, Column, console, print_json, table
+from pipeline.cli.output import Cell, Column, print_json, print_table
 from pipeline.ledger.at_risk import SORTS, AtRisk, bands
 from pipeline.ledger.at_risk import at_risk as read
 from pipeline.ledger.reading import reading
@@ -18,11 +18,10 @@ BANDS = ("high", "medium", "low")
 STYLES = {"high": "red", "medium": "yellow", "low": "green"}
 COLUMNS = (
     Column("customer"),
-    Column("risk", right=True),
-    Column("band"),
+    Column("risk"),
     Column("visits", right=True),
     Column("last visit"),
-    Column("satisfaction", right=True),
+    Column("satisf.", right=True),
     Column("why", folds=True),
 )
 
@@ -48,7 +47,7 @@ def at_risk(band: tuple[str, ...], named: bool, sort: str, limit: int, as_json: 
         print_json(found)
         return
     if found:
-        console().print(table(COLUMNS, rows(found, at)))
+        print_table(COLUMNS, rows(found, at))
         click.echo()
     click.echo(f"{summary(counts)}, as of {words.moment(at)} UTC")
 
@@ -58,8 +57,7 @@ def rows(found: Sequence[AtRisk], now: datetime) -> list[list[str | Cell]]:
     return [
         [
             one.customer,
-            words.share(one.probability),
-            Cell(one.band, STYLES[one.band]),
+            Cell(f"{words.share(one.probability):>5} {one.band}", STYLES[one.band]),
             f"{one.visits:,}",
             words.ago(one.last_active_at, now),
             "" if one.satisfaction is None else f"{one.satisfaction:.0f}",

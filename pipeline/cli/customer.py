@@ -12,7 +12,7 @@ from pipeline.cli import journeys as view
 from pipeline.cli import words
 from pipeline.cli.at_risk import STYLES as BAND_STYLES
 from pipeline.cli.customer_key import FORMS, find
-from pipeline.cli.output import console, print_json
+from pipeline.cli.output import console, print_json, print_table
 from pipeline.ledger.profile import ChurnView, JourneyView, Profile, SatisfactionView, profile
 from pipeline.ledger.reading import reading
 
@@ -59,14 +59,8 @@ def show(found: Profile, steps: int) -> None:
 
 def show_journey(out: Console, journey: JourneyView, steps: int) -> None:
     """Print one journey: its heading, and up to so many lines of steps."""
-    from rich.padding import Padding
-
-    from pipeline.cli.output import Column, table
-
     _line(out, view.heading(journey), "underline")
-    body = table([Column("")] * 4 + [Column("", folds=True)], view.rows(journey, steps))
-    body.show_header = False
-    out.print(Padding(body, (0, 0, 0, 2), expand=False))
+    print_table(view.COLUMNS, view.rows(journey, steps), header=False, indent=2)
 
 
 def summary(found: Profile) -> list[tuple[str, str, str]]:

@@ -8,10 +8,11 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from pipeline.cli import words
-from pipeline.cli.output import Cell
+from pipeline.cli.output import Cell, Column
 from pipeline.ledger.profile import JourneyView
 
 STYLES = {"succeeded": "green", "failed": "red", "abandoned": "yellow"}
+COLUMNS = (Column("time"), Column("channel"), Column("what"), Column("outcome"), Column("details", folds=True))
 SAID = {"succeeded": "succeeded", "failed": "failed", "abandoned": "given up"}
 
 
@@ -59,7 +60,7 @@ def lines(steps: Sequence[Mapping[str, Any]]) -> list[Line]:
 
 
 def rows(journey: JourneyView, most: int) -> Iterator[list[str | Cell]]:
-    """Up to `most` (1 or more) lines as cells: time, channel, what, outcome, details; the date where it is another.
+    """Up to `most` (1 or more) lines as cells of COLUMNS; the date where it is another.
 
     Where lines are left out, or steps that the ledger does not keep, a line says how many.
     """

@@ -13,11 +13,13 @@ from pipeline.cli.words import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
 #: In a file or pipe nothing is folded.
 _UNFOLDED = 1000
+#: A folding column is not made narrower than this.
+_FOLDED = 40
+_GAP = 2
 
 
 class Cell(NamedTuple):
@@ -35,28 +37,46 @@ class Column(NamedTuple):
     folds: bool = False
 
 
-def console() -> Console:
-    """Standard output: as wide as the terminal, or with nothing folded elsewhere; colours on a terminal only."""
+def console(least: int = 0) -> Console:
+    """Standard output: as wide as the terminal and at least `least`, or with nothing folded elsewhere.
+
+    Colours on a terminal only.
+    """
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else _UNFOLDED, highlight=False, markup=False, emoji=False)
+    out = Console(highlight=False, markup=False, emoji=False)
+    out.width = max(out.width if sys.stdout.isatty() else _UNFOLDED, least)
+    return out
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> Table:
-    """A table without lines; control characters in cells are made harmless."""
+def print_table(
+    columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]], *, header: bool = True, indent: int = 0
+) -> None:
+    """Print a table without lines; control characters in cells are made harmless.
+
+    Only columns that fold give way to a narrow terminal, and those not below _FOLDED; the terminal wraps the rest, so
+    that nothing is cut off.
+    """
+    from rich.padding import Padding
     from rich.table import Table
 
-    made = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
+    texts = [[_text(cell) for cell in row] for row in rows]
+    made = Table(box=None, show_header=header, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
+    needed = indent
+    for number, column in enumerate(columns):
+        width = max([len(column.title) if header else 0, *[row[number].cell_len for row in texts]])
+        least = min(width, _FOLDED) if column.folds else width
+        needed += least + _GAP
         made.add_column(
             column.title,
             justify="right" if column.right else "left",
             overflow="fold",
             no_wrap=not column.folds,
+            min_width=least,
         )
-    for row in rows:
-        made.add_row(*(_text(cell) for cell in row))
-    return made
+    for row in texts:
+        made.add_row(*row)
+    console(needed).print(Padding(made, (0, 0, 0, indent), expand=False))
 
 
 def print_json(value: Any) -> None:

@@ -8,7 +8,7 @@ import click
 
 from pipeline import settings
 from pipeline.cli import words
-from pipeline.cli.output import Cell, Column, console, print_json, table
+from pipeline.cli.output import Cell, Column, print_json, print_table
 from pipeline.ledger.reading import reading
 from pipeline.ledger.touchpoints import HURT, SORTS, TouchpointView
 from pipeline.ledger.touchpoints import touchpoints as read
@@ -25,8 +25,7 @@ COLUMNS = (
     Column("failed", right=True),
     Column("given up", right=True),
     Column("mean wait", right=True),
-    Column("bad at least", right=True),
-    Column("mostly"),
+    Column("bad ≥", right=True),
 )
 #: From this share on, a column is coloured.
 _STRIKING = 0.2
@@ -55,10 +54,9 @@ def touchpoints(sort: str, stage: str | None, channel: str | None, limit: int | 
     if not found:
         click.echo("No touchpoints here yet: has `pipeline worker` processed some?", err=True)
         return
-    out = console()
-    out.print(table(COLUMNS, rows(found)))
+    print_table(COLUMNS, rows(found))
     if sort == "hurt":
-        click.echo(f"\nbad at least: {HURT}")
+        click.echo(f"\nbad ≥: {HURT}")
     if any(not one.catalogued for one in found):
         click.echo(f"\n{UNCATALOGUED} not in the catalogue (schemas/catalogue.toml)")
 
@@ -78,13 +76,9 @@ def rows(found: Sequence[TouchpointView]) -> list[list[str | Cell]]:
             _striking(one.abandoned, one.abandoned_share),
             "" if one.wait_ms_mean is None else words.span(one.wait_ms_mean),
             f"{one.hurt:,.0f}" if one.hurt >= 1 else "",
-            _WHY.get(one.hurt_by or "", "") if one.hurt >= 1 else "",
         ]
         for one in found
     ]
-
-
-_WHY = {"dissatisfied": "dissatisfied", "failed": "failing", "abandoned": "given up"}
 
 
 def _striking(count: int, share: float) -> Cell:

@@ -38,9 +38,7 @@ class Size:
 def publish(settings: Settings, size: Size, show: Callable[[int], None]) -> int:
     """Publish the simulated touchpoints, some late and some twice; how many records that were."""
     now_ms = time.time_ns() // 1_000_000
-    made = touchpoints(
-        seed=size.seed, customers=size.customers, events=size.events, days=size.days, end_ms=now_ms
-    )
+    made = touchpoints(seed=size.seed, customers=size.customers, events=size.events, days=size.days, end_ms=now_ms)
     count = 0
     with Publisher(settings.bootstrap_servers, settings.registry_url) as publisher:
         for count, touchpoint in enumerate(

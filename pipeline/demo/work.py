@@ -21,9 +21,7 @@ _STOP_S = 30.0
 _PATIENCE_S = 120.0
 
 
-def work(
-    settings: Settings, servers: Mapping[str, str], log: Path, until: int, show: Callable[[int], None]
-) -> None:
+def work(settings: Settings, servers: Mapping[str, str], log: Path, until: int, show: Callable[[int], None]) -> None:
     """Run a worker until the ledger has handled `until` records in all; `show` is told how many it has by now.
 
     `servers` are the settings that name them. Raises PipelineError, which names the log, when the worker fails.
@@ -49,9 +47,7 @@ def work(
         raise PipelineError(f"The worker ended with exit code {process.returncode}; its log is {log}.")
 
 
-def _watch(
-    settings: Settings, process: subprocess.Popen[bytes], until: int, show: Callable[[int], None]
-) -> None:
+def _watch(settings: Settings, process: subprocess.Popen[bytes], until: int, show: Callable[[int], None]) -> None:
     give_up_at: float | None = None
     with reading(settings.database_url) as connection:
         while True:

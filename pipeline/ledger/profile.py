@@ -154,7 +154,8 @@ def profile(connection: Connection, customer: str, at: datetime, journeys: int) 
 def telling_journey(connection: Connection, prefix: str, least: int, most: int) -> tuple[str, JourneyView] | None:
     """A customer, whose key begins with `prefix`, and a journey of theirs that shows much in `least` to `most` steps.
 
-    It goes over as many channels as any does, with a failure and a giving up if there is such a one. Reads every journey.
+    It goes over as many channels as any does, with a failure and a giving up if there is such a one. Reads all of
+    these customers' journeys.
     """
     row = connection.execute(_CROSSING, {"prefix": prefix, "least": least, "most": most}).one_or_none()
     return None if row is None else (row[0], JourneyView(*row[1:]))

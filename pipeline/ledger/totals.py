@@ -41,8 +41,16 @@ def totals(connection: Connection) -> Totals:
     """The numbers as they are now; reads every journey."""
     positions = connection.execute(_POSITIONS).one()
     journeys = connection.execute(_JOURNEYS).one()
-    channels = {row.channel: int(row.n) for row in connection.execute(_CHANNELS)}
-    return Totals(*map(int, positions), *journeys, channels)
+    return Totals(
+        processed=int(positions.processed),
+        duplicates=int(positions.duplicates),
+        quarantined=int(positions.quarantined),
+        customers=journeys.customers,
+        journeys=journeys.journeys,
+        crossing=journeys.crossing,
+        open=journeys.open,
+        channels={row.channel: int(row.n) for row in connection.execute(_CHANNELS)},
+    )
 
 
 def handled(connection: Connection) -> int:

@@ -9,7 +9,7 @@ import faust
 from faust.types import TP
 from yarl import URL
 
-from pipeline.stream.slices import Slice, SliceScheduler
+from pipeline.stream.slices import Slice, slicing
 from pipeline.stream.transport import LedgerTransport
 from pipeline.topics import TOUCHPOINTS
 
@@ -49,14 +49,14 @@ def build(
         broker_session_timeout=10.0,
         broker_heartbeat_interval=3.0,
         broker_request_timeout=30.0,
-        broker_max_poll_records=most_records,
+        broker_max_poll_records=max(most_records, MOST_RECORDS),
         consumer_max_fetch_size=8 * 1024 * 1024,
         consumer_auto_offset_reset="earliest",
         # Each message is a whole slice.
         stream_buffer_maxsize=2,
         stream_wait_empty=False,
         broker_commit_interval=1.0,
-        ConsumerScheduler=SliceScheduler,
+        ConsumerScheduler=slicing(most_records),
     )
     app.take_partitions = take
     topic = app.topic(TOUCHPOINTS, key_serializer="raw", value_serializer="raw", key_type=None, value_type=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -12,6 +13,8 @@ from pipeline.errors import Unavailable
 from pipeline.stream.records import Outgoing
 
 _FLUSH_S = 60.0
+#: Confirmation is waited for no more often than this: small batches must not each wait for the broker.
+_CONFIRM_EVERY_S = 0.05
 
 
 class Publication:
@@ -24,6 +27,7 @@ class Publication:
         self._servers = bootstrap_servers
         self._failure: str | None = None
         self._flushing: asyncio.Task[None] | None = None
+        self._flushed_at = 0.0
         self._sent: dict[int, int] = {}
         self._confirmed: dict[int, int] = {}
         self._producer = Producer(
@@ -46,11 +50,13 @@ class Publication:
         )
 
     async def send(self, partition: int, commit: int, records: Iterable[Outgoing]) -> None:
-        """Publish what a commit of a partition recorded; returns when it is handed over, after the batch before is in.
+        """Publish what a commit of a partition recorded; returns when it is handed over.
 
-        Raises Unavailable when something was not delivered: a restart sends it again from the outbox.
+        Waits for what went out before, now and then. Raises Unavailable when something was not delivered: a restart
+        sends it again from the outbox.
         """
-        await self.settle()
+        if self._flushing is not None:
+            await self._finish()
         produce, poll = self._producer.produce, self._producer.poll
         for topic, key, value, headers in records:
             while True:
@@ -62,13 +68,16 @@ class Publication:
                 except KafkaException as error:
                     raise self._unavailable(error.args[0].str()) from None
         self._sent[partition] = commit
-        self._flushing = asyncio.create_task(self._flush(dict(self._sent)))
+        if time.monotonic() - self._flushed_at >= _CONFIRM_EVERY_S:
+            self._flushing = asyncio.create_task(self._flush(dict(self._sent)))
 
     async def settle(self) -> None:
         """Wait until all that was sent is confirmed; raises Unavailable when something was not delivered."""
         if self._flushing is not None:
-            await self._flushing
-            self._flushing = None
+            await self._finish()
+        if self._sent != self._confirmed:
+            self._flushing = asyncio.create_task(self._flush(dict(self._sent)))
+            await self._finish()
 
     def confirmed(self, partition: int) -> int:
         """The number of the partition's last commit whose records are all delivered; 0 for none."""
@@ -83,6 +92,12 @@ class Publication:
         """Wait for what is under way, as long as the broker takes it."""
         with contextlib.suppress(Unavailable):
             await self.settle()
+
+    async def _finish(self) -> None:
+        flushing, self._flushing = self._flushing, None
+        if flushing is not None:
+            await flushing
+            self._flushed_at = time.monotonic()
 
     async def _flush(self, sent: dict[int, int]) -> None:
         left = await asyncio.to_thread(self._producer.flush, _FLUSH_S)

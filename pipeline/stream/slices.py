@@ -41,9 +41,15 @@ class Slice:
         return self.records[0].offset
 
 
-class SliceScheduler(DefaultSchedulingStrategy):  # type: ignore[misc]
-    """Hands on what was fetched a slice at a time, where Faust's own goes record by record."""
+def slicing(most_records: int) -> type[DefaultSchedulingStrategy]:
+    """A scheduling strategy for Faust that hands on slices of so many records at the most, not record by record."""
 
-    def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Slice]]:
-        """A slice for each partition of a fetch."""
-        return iter([(tp, Slice(tp, fetched)) for tp, fetched in records.items() if fetched])
+    class SliceScheduler(DefaultSchedulingStrategy):  # type: ignore[misc]
+        def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Slice]]:
+            """Of each partition of a fetch a slice, in turn."""
+            for begin in range(0, max(map(len, records.values()), default=0), most_records):
+                for tp, fetched in records.items():
+                    if piece := fetched[begin : begin + most_records]:
+                        yield tp, Slice(tp, piece)
+
+    return SliceScheduler

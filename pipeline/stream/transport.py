@@ -25,6 +25,13 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc]
         for tp, offset in offsets.items():
             self._committed_offset[tp] = offset or None
 
+    def on_buffer_full(self, tp: TP) -> None:
+        """A full buffer holds up the next slice by itself. Faust's own way is to stop asking for the partition, and to
+        sleep a second when that leaves none to ask for."""
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Nothing was stopped."""
+
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Offsets inside a slice are no gap: the slice is acknowledged as a whole."""
 

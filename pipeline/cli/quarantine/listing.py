@@ -10,7 +10,7 @@ import click
 
 from pipeline import settings
 from pipeline.cli import words
-from pipeline.cli.output import Cell, Column, console, print_json, table
+from pipeline.cli.output import Cell, Column, print_json, print_table
 from pipeline.cli.quarantine.places import SinceType, reason_option
 from pipeline.contract.reject import REASONS
 from pipeline.ledger.quarantine import STATUSES, Count, Entry, Selection, counts, entries
@@ -60,9 +60,9 @@ def list_(
         click.echo(f"No record in quarantine{state}.", err=True)
         return
     if summary:
-        console().print(table(COUNT_COLUMNS, count_rows(totals)))
+        print_table(COUNT_COLUMNS, count_rows(totals))
         return
-    console().print(table(COLUMNS, rows(found)))
+    print_table(COLUMNS, rows(found))
     total = sum(one.new + one.replayed + one.discarded for one in totals)
     if total > len(found):
         click.echo(f"\n{len(found):,} of {total:,}; --limit shows more, --summary counts them by reason")

@@ -1,0 +1,171 @@
+"""The demonstration's report for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.cli import at_risk, journeys, touchpoints, words
+from pipeline.cli.output import Cell, Column, console, print_table
+from pipeline.demo.findings import Findings
+from pipeline.ledger.giving_up import GivingUp, Next
+from pipeline.ledger.totals import Totals
+from pipeline.settings import Settings
+from pipeline.topics import CHURN_RISK, DEAD_LETTERS, JOURNEYS, SATISFACTION, TOUCHPOINTS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_INDENT = 2
+_BAR = 40
+_STEPS = 20
+_NEXT = 3
+#: What of `pipeline touchpoints` is shown, by its columns' titles.
+_TOUCHPOINT_COLUMNS = (
+    "channel",
+    "kind",
+    "volume",
+    "satisfied",
+    "95 %",
+    "failed",
+    "given up",
+    "mean wait",
+    "bad ≥",
+)
+
+
+def show(found: Findings) -> None:
+    """Print what came of the touchpoints."""
+    out = console()
+    _overview(out, found.totals)
+    if found.journey is not None and found.customer is not None:
+        _title(out, f"One journey across {words.plural(len(found.journey.channels), 'channel')}: {found.customer}")
+        _say(out, f"{journeys.heading(found.journey)}. Times in UTC.")
+        print_table(journeys.COLUMNS, journeys.rows(found.journey, _STEPS), header=False, indent=_INDENT)
+    _title(out, "Touchpoints that hurt")
+    _say(out, "By how many contacts went badly at the least: not satisfied, failed or given up.")
+    _touchpoints(found)
+    _title(out, "Where customers give up, and what they do next")
+    _giving_up(found.giving_up)
+    _title(out, "Customers about to be lost")
+    _say(out, f"{at_risk.summary(found.bands)}. Of those known by number, these came often and may still be won back:")
+    print_table(at_risk.COLUMNS, at_risk.rows(found.at_risk, found.as_of), indent=_INDENT)
+    _title(out, "Refused records")
+    if found.refused:
+        _say(out, "In quarantine, with their bytes, until somebody corrects, replays or discards them:")
+        columns = (Column("record"), Column("reason"), Column("why", folds=True))
+        print_table(columns, [(str(one.place), one.reason, one.detail) for one in found.refused], indent=_INDENT)
+    else:
+        _say(out, "None.")
+
+
+def show_ways_on(found: Findings, settings: Settings, folder: Path, command: str, psql: Path | None) -> None:
+    """Print the commands and places to look on, and how to stop; `command` is how `pipeline` is called here."""
+    out = console()
+    customer = found.customer or "KEY"
+    refused = str(found.refused[0].place) if found.refused else "PARTITION/OFFSET"
+    ways = [
+        (f"{command} customer {customer}", "all of a customer's journeys, satisfaction and churn risk"),
+        (f"{command} touchpoints --stage during", "every touchpoint, here those of the purchase"),
+        (f"{command} at-risk --named --limit 50", "more customers at risk"),
+        (f"{command} quarantine show {refused}", "why a record was refused, its bytes, and how to mend it"),
+        (f"{command} worker", "go on processing; its metrics: "
+                            f"http://{settings.metrics_host}:{settings.metrics_port}/metrics"),
+        (f"{command} simulate --rate 200", "while it runs, more touchpoints"),
+    ]  # fmt: skip
+    _title(out, "Look on" if folder == Path.cwd() else f"Look on, in {folder}")
+    print_table((Column("command"), Column("what")), ways, header=False, indent=_INDENT)
+    env = folder / ".pipeline" / "env"
+    url = f"\"$(sed -n 's/^DATABASE_URL=postgresql+psycopg/postgresql/p' {env})\""
+    places = [
+        ("tables", f"{psql or 'psql'} {url}"),
+        ("topics", f"{', '.join((TOUCHPOINTS, JOURNEYS, SATISFACTION, CHURN_RISK, DEAD_LETTERS))} "
+                   f"at {settings.bootstrap_servers}"),
+        ("schemas", f"{settings.registry_url}/subjects"),
+        ("settings", f"{env} (with the database's password; commands run in {folder} find it by themselves)"),
+    ]  # fmt: skip
+    out.print()
+    for label, text in places:
+        out.print(f"  {label:<10}{text}", soft_wrap=True)
+    _title(out, "Stop")
+    _say(out, f"Kafka, the schema registry and Postgres go on running until `{command} down`, which keeps their data")
+    _say(out, f"(`{command} down --delete` removes it, too). Another `{command} demo` adds other customers.")
+
+
+def following(given: GivingUp) -> str:
+    """What customers do next, in words: the most frequent with their shares."""
+    return ", ".join(f"{words.share(one.times / given.times)} {_next(one)}" for one in _merged(given.next)[:_NEXT])
+
+
+def _next(one: Next) -> str:
+    return "nothing more" if one.kind is None else f"{one.channel} {one.kind}"
+
+
+def _merged(found: Sequence[Next]) -> list[Next]:
+    """Looking at pages and products is one thing here."""
+    times: dict[tuple[str | None, str | None], int] = {}
+    for one in found:
+        browsing = one.channel == "web" and one.kind in ("page_viewed", "product_viewed", "search_performed")
+        key = (one.channel, "browsing" if browsing else one.kind)
+        times[key] = times.get(key, 0) + one.times
+    made = [Next(channel, kind, count) for (channel, kind), count in times.items()]
+    return sorted(made, key=lambda one: -one.times)
+
+
+def _overview(out: Console, known: Totals) -> None:
+    channels = len(known.channels)
+    _title(
+        out,
+        f"{words.plural(known.processed, 'touchpoint')} on {words.plural(channels, 'channel')} became "
+        f"{words.plural(known.journeys, 'journey')} of {words.plural(known.customers, 'customer')}",
+    )
+    crossing = words.share(known.crossing / known.journeys) if known.journeys else "0 %"
+    _say(
+        out,
+        f"{known.crossing:,} journeys ({crossing}) cross channels; {known.open:,} may still go on. "
+        f"{known.duplicates:,} touchpoints came twice and count once; {known.quarantined:,} records were refused.",
+    )
+    most = max(known.channels.values(), default=1)
+    rows = [
+        (name, f"{count:,}", Cell("█" * round(count / most * _BAR), "cyan")) for name, count in known.channels.items()
+    ]
+    print_table((Column("channel"), Column("touchpoints", right=True), Column("")), rows, indent=_INDENT)
+
+
+def _touchpoints(found: Findings) -> None:
+    titles = [column.title for column in touchpoints.COLUMNS]
+    wanted = [titles.index(title) for title in _TOUCHPOINT_COLUMNS]
+    rows = touchpoints.rows(found.touchpoints)
+    cells = [[row[i] for i in wanted] for row in rows]
+    print_table([touchpoints.COLUMNS[i] for i in wanted], cells, indent=_INDENT)
+
+
+def _giving_up(found: Sequence[GivingUp]) -> None:
+    columns = (
+        Column("channel"), Column("kind"), Column("times", right=True), Column("after waiting", right=True),
+        Column("next", folds=True),
+    )  # fmt: skip
+    print_table(
+        columns,
+        [
+            (
+                one.channel,
+                one.kind,
+                f"{one.times:,}",
+                "" if one.wait_ms_mean is None else words.span(one.wait_ms_mean),
+                following(one),
+            )
+            for one in found
+        ],
+        indent=_INDENT,
+    )
+
+
+def _title(out: Console, text: str) -> None:
+    out.print()
+    out.print(words.printable(text), style="bold", soft_wrap=True)
+
+
+def _say(out: Console, text: str) -> None:
+    out.print(f"  {words.printable(text)}", soft_wrap=True)
