@@ -33,7 +33,7 @@ class Registry:
     """
 
     def __init__(self, url: str) -> None:
-        self._client = SchemaRegistryClient({"url": url, "max.retries": 1, "retries.wait.ms": 200, "timeout": 10})
+        self._client = SchemaRegistryClient({"url": url, "max.retries": 5, "retries.wait.ms": 100, "timeout": 10})
         self._where = urlsplit(url).hostname or "?"
 
     def writer_schema(self, schema_id: int, topic: str) -> str:

@@ -131,7 +131,7 @@ class Kafka(Server):
         half = files.beside(self.data)
         config = self.layout.scratch(self.name) / f"{half.name}.properties"
         files.write(config, self._properties(half))
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = _cluster_id()
         argv = self._java("-XX:TieredStopAtLevel=1", main="kafka.tools.StorageTool")
         with logs.opened(self.log, "Kafka's storage tool") as log:
             done = subprocess.run(
@@ -156,3 +156,10 @@ _MUTE.propagate = False
 def _escaped(value: str) -> str:
     """A value in Java's properties format; only a backslash needs care."""
     return value.replace("\\", "\\\\")
+
+
+def _cluster_id() -> str:
+    """A new id, which does not begin with a dash: Kafka's tools would take it for an option."""
+    while (cluster := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return cluster

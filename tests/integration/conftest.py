@@ -160,7 +160,10 @@ def pipe(stack_env: dict[str, str], initialised: Engine, tmp_path: Path) -> Iter
     with initialised.begin() as connection:
         connection.execute(text(f"TRUNCATE {TABLES}"))
     outside = {k: v for k, v in os.environ.items() if not k.startswith(("PIPELINE_", "KAFKA_", "DATABASE_", "SCHEMA_"))}
-    settings = {"PIPELINE_GROUP": f"test-{os.getpid()}-{time.monotonic_ns()}", "PIPELINE_METRICS_ADDRESS": "127.0.0.1:0"}
+    settings = {
+        "PIPELINE_GROUP": f"test-{os.getpid()}-{time.monotonic_ns()}",
+        "PIPELINE_METRICS_ADDRESS": "127.0.0.1:0",
+    }
     given = Pipe({**outside, **stack_env, **settings}, initialised, tmp_path)
     yield given
     for worker in given.workers:
@@ -178,14 +181,17 @@ def empty_topics(servers: str, partitions: int = PARTITIONS) -> None:
         future.result(30)
     wait_until(lambda: not set(CONFIGURATION) & set(admin.list_topics(timeout=10).topics), "topics are deleted")
     declare(servers, partitions, 1)
-    wait_until(
-        lambda: all(
-            len(found.partitions) == partitions and all(p.leader >= 0 for p in found.partitions.values())
-            for found in (admin.list_topics(timeout=10).topics.get(name) for name in CONFIGURATION)
-            if found is not None or pytest.fail("a topic vanished")
-        ),
-        "topics have leaders",
-    )
+
+    def all_have_leaders() -> bool:
+        topics = admin.list_topics(timeout=10).topics
+        return all(
+            name in topics
+            and len(topics[name].partitions) == partitions
+            and all(partition.leader >= 0 for partition in topics[name].partitions.values())
+            for name in CONFIGURATION
+        )
+
+    wait_until(all_have_leaders, "topics have leaders")
 
 
 def data_folder() -> Path:
