@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-from sqlalchemy import text
-
 from pipeline.contract.registry import Registry
 from pipeline.ledger.database import sync_engine
 from pipeline.ledger.migrate import migrate
+from pipeline.ledger.profile import numbered
 from pipeline.ledger.reading import reading
 from pipeline.settings import Settings
 from pipeline.stream.declare import declare
@@ -34,6 +33,5 @@ def prepare(settings: Settings) -> None:
 def unused_seed(settings: Settings) -> int:
     """A seed whose customers are not in the tables yet: one above all those that are."""
     with reading(settings.database_url) as connection:
-        keys = connection.execute(text("SELECT customer FROM churn_risk WHERE starts_with(customer, 'customer:')"))
-        seeds = [int(match[1]) for row in keys if (match := _SIMULATED.fullmatch(row.customer))]
+        seeds = [int(match[1]) for key in numbered(connection) if (match := _SIMULATED.fullmatch(key))]
     return max(seeds, default=0) + 1

@@ -128,6 +128,7 @@ _NEAR = text("""
     UNION
     (SELECT customer FROM journey WHERE merged_into IS NULL AND customer < :key ORDER BY customer DESC LIMIT :most)
 """)
+_NUMBERED = text("SELECT customer FROM churn_risk WHERE starts_with(customer, 'customer:')")
 _KNOWN = text("SELECT EXISTS (SELECT FROM journey WHERE merged_into IS NULL AND customer = :key)")
 
 
@@ -169,6 +170,11 @@ def is_known(connection: Connection, customer: str) -> bool:
 def neighbours(connection: Connection, key: str) -> list[str]:
     """Customers whose keys stand next to a key in order; reads an index only."""
     return [row.customer for row in connection.execute(_NEAR, {"key": key, "most": _NEIGHBOURS})]
+
+
+def numbered(connection: Connection) -> list[str]:
+    """The keys of all customers known by number who have begun a contact."""
+    return [row.customer for row in connection.execute(_NUMBERED)]
 
 
 def _satisfaction(connection: Connection, customer: str, at: datetime) -> SatisfactionView | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,13 @@ def pipe(stack_env: dict[str, str], initialised: Engine, tmp_path: Path) -> Pipe
     return from_here(stack_env, initialised, tmp_path)
 
 
+@cache
+def encoder(registry_url: str) -> Encoder:
+    return Encoder(Registry(registry_url).current_id(TOUCHPOINTS), schema_text(TOUCHPOINTS))
+
+
 def encoded(pipe: PipeFromHere, touchpoint: Touchpoint) -> bytes:
-    schema_id = Registry(pipe.env["SCHEMA_REGISTRY_URL"]).current_id(TOUCHPOINTS)
-    return Encoder(schema_id, schema_text(TOUCHPOINTS)).encode(touchpoint_record(touchpoint))
+    return encoder(pipe.env["SCHEMA_REGISTRY_URL"]).encode(touchpoint_record(touchpoint))
 
 
 def refuse(
