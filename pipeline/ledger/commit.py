@@ -63,16 +63,31 @@ _QUARANTINE = f"""
     INSERT INTO quarantine (topic, partition, "offset", reason, detail, key, raw, headers, appended_at)
     SELECT %(topic)s, %(partition)s, "offset", reason, detail, decode(key, 'hex'), decode(raw, 'hex'), headers,
            {sql_moment("appended_at")}
-    FROM json_to_recordset(%(rows)s) AS new ("offset" bigint, reason text, detail text, key text, raw text,
-                                             headers jsonb, appended_at bigint)
+    FROM moved, json_to_recordset(%(quarantine)s) AS new ("offset" bigint, reason text, detail text, key text,
+                                                          raw text, headers jsonb, appended_at bigint)
     ON CONFLICT DO NOTHING
 """
 _OUTBOX = """
     INSERT INTO outbox (topic, partition, commit, journeys, satisfaction, churn_risk, quarantined, forwards)
-    VALUES (%(topic)s, %(partition)s, %(commit)s, %(journeys)s::text[]::uuid[], %(satisfaction)s::text[],
-            %(churn_risk)s::text[], %(quarantined)s::bigint[], %(forwards)s)
+    SELECT %(topic)s, %(partition)s, %(commits)s + 1, %(told_journeys)s::text[]::uuid[], %(told_satisfaction)s::text[],
+           %(told_churn_risk)s::text[], %(told_quarantined)s::bigint[], %(forwards)s
+    FROM moved WHERE %(tells)s
 """
-_PUBLISHED = "DELETE FROM outbox WHERE topic = %(topic)s AND partition = %(partition)s AND commit <= %(commit)s"
+_PUBLISHED = "DELETE FROM outbox WHERE topic = %(topic)s AND partition = %(partition)s AND commit <= %(published)s"
+
+#: All of a batch in one statement, and so in one transaction and one round trip. What stands in `moved` is the fence:
+#: without a row there, nothing else is written.
+_COMMIT = f"""
+    WITH moved AS ({_POSITION} RETURNING partition),
+         journeys AS ({_JOURNEYS}),
+         satisfactions AS ({_SATISFACTION}),
+         risks AS ({_CHURN}),
+         counts AS ({_COUNTS}),
+         refused AS ({_QUARANTINE}),
+         told AS ({_OUTBOX}),
+         confirmed AS ({_PUBLISHED})
+    SELECT count(*) FROM moved
+"""
 
 
 async def commit(connection: AsyncConnection, claim: Claim, batch: Batch, published: int) -> Claim:
@@ -83,51 +98,42 @@ async def commit(connection: AsyncConnection, claim: Claim, batch: Batch, publis
     nothing is written then.
     """
     raw = await _raw(connection)
-    place = {"topic": claim.topic, "partition": claim.partition}
-    number = claim.commits + 1
-    # All statements are on their way before the first answer is waited for.
-    async with raw.pipeline() as pipeline, raw.transaction():
-        moved = await raw.execute(
-            _POSITION,
-            {
-                **place,
-                "epoch": claim.epoch,
-                "commits": claim.commits,
-                "next_offset": batch.next_offset,
-                "watermark": batch.watermark,
-                "processed": batch.processed,
-                "duplicates": batch.duplicates,
-                "quarantined": len(batch.refused),
-                "forwarded": len(batch.forwarded),
-            },
-        )
-        for statement, rows in (
-            (_JOURNEYS, [_journey(row) for row in batch.journeys]),
-            (_SATISFACTION, [_satisfaction(row) for row in batch.satisfaction]),
-            (_CHURN, [_churn(row) for row in batch.churn]),
-            (_COUNTS, _counts(batch)),
-            (_QUARANTINE, [_quarantine(refused) for refused in batch.refused]),
-        ):
-            if rows:
-                await raw.execute(statement, {**place, "rows": _json(rows)})
-        if batch.journeys or batch.satisfaction or batch.churn or batch.refused or batch.forwarded:
-            await raw.execute(_OUTBOX, {**place, "commit": number, **_outbox(batch)})
-        if published:
-            await raw.execute(_PUBLISHED, {**place, "commit": published})
-        await pipeline.sync()
-        if moved.rowcount != 1:
-            raise Fenced(f"partition {claim.partition} was taken by another worker")
-    return claim._replace(commits=number, next_offset=batch.next_offset, watermark=batch.watermark)
+    written = await raw.execute(
+        _COMMIT,
+        {
+            "topic": claim.topic,
+            "partition": claim.partition,
+            "epoch": claim.epoch,
+            "commits": claim.commits,
+            "published": published,
+            "next_offset": batch.next_offset,
+            "watermark": batch.watermark,
+            "processed": batch.processed,
+            "duplicates": batch.duplicates,
+            "quarantined": len(batch.refused),
+            "forwarded": len(batch.forwarded),
+            "journey": _json([_journey(row) for row in batch.journeys]),
+            "satisfaction": _json([_satisfaction(row) for row in batch.satisfaction]),
+            "churn_risk": _json([_churn(row) for row in batch.churn]),
+            "touchpoint_count": _json(_counts(batch)),
+            "quarantine": _json([_quarantine(refused) for refused in batch.refused]),
+            "tells": bool(batch.journeys or batch.satisfaction or batch.churn or batch.refused or batch.forwarded),
+            **_outbox(batch),
+        },
+    )
+    if await written.fetchone() != (1,):
+        raise Fenced(f"partition {claim.partition} was taken by another worker")
+    return claim._replace(commits=claim.commits + 1, next_offset=batch.next_offset, watermark=batch.watermark)
 
 
 async def clear_outbox(connection: AsyncConnection, claim: Claim, published: int) -> None:
     """Drop the outbox rows of commits that the broker has confirmed, up to `published`."""
     raw = await _raw(connection)
-    await raw.execute(_PUBLISHED, {"topic": claim.topic, "partition": claim.partition, "commit": published})
+    await raw.execute(_PUBLISHED, {"topic": claim.topic, "partition": claim.partition, "published": published})
 
 
 async def _raw(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
-    """The driver's own connection, which alone can send statements without waiting for each."""
+    """The driver's own connection, which prepares a statement that is run again and again."""
     raw = (await connection.get_raw_connection()).driver_connection
     assert isinstance(raw, psycopg.AsyncConnection)
     return raw
@@ -187,10 +193,10 @@ def _quarantine(refused: Refused) -> dict[str, Any]:
 
 def _outbox(batch: Batch) -> dict[str, Any]:
     return {
-        "journeys": [row.journey_id for row in batch.journeys],
-        "satisfaction": [row.customer for row in batch.satisfaction],
-        "churn_risk": [row.customer for row in batch.churn],
-        "quarantined": [refused.record.offset for refused in batch.refused],
+        "told_journeys": [row.journey_id for row in batch.journeys],
+        "told_satisfaction": [row.customer for row in batch.satisfaction],
+        "told_churn_risk": [row.customer for row in batch.churn],
+        "told_quarantined": [refused.record.offset for refused in batch.refused],
         "forwards": _json(
             [{"key": f.key.hex(), "value": f.value.hex(), "headers": _headers(f.headers)} for f in batch.forwarded]
         ),

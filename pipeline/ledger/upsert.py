@@ -1,7 +1,7 @@
-"""Many rows at once: one statement with one JSON parameter.
+"""Many rows at once, from one JSON parameter.
 
-The worker writes JSON an order of magnitude quicker than arrays of parameters, needs no temporary table as COPY would,
-and can send a whole batch's statements without waiting in between.
+The worker writes JSON an order of magnitude quicker than arrays of parameters, and needs no temporary table as COPY
+would.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ def upsert(
     moments: Sequence[str] = (),
     added: Sequence[str] = (),
 ) -> str:
-    """The statement that puts rows into a table, and updates those whose key is there.
+    """SQL that puts rows into a table, and updates those whose key is there; a part of `commit`'s one statement.
 
     `columns` are the members of each row's object, name → type. `moments` name those that hold epoch milliseconds and
-    stand for timestamps; bytea comes in hex; `added` name columns that are added to what is there. The parameters are
-    `rows`, a JSON array, and `partition`, which every row gets.
+    stand for timestamps; bytea comes in hex; `added` name columns that are added to what is there. The rows are the
+    parameter named like the table, a JSON array; `partition` is a parameter that every row gets. Nothing is put in
+    unless the relation `moved` has a row.
     """
     names = ", ".join(columns)
     values = ", ".join(
@@ -38,6 +39,6 @@ def upsert(
     )
     return (
         f"INSERT INTO {table} AS t ({names}, partition) SELECT {values}, %(partition)s "
-        f"FROM json_to_recordset(%(rows)s) AS new ({members}) "
+        f"FROM moved, json_to_recordset(%({table})s) AS new ({members}) "
         f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {change}"
     )
