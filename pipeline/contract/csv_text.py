@@ -65,7 +65,11 @@ def from_csv_row(columns: Sequence[Column], row: Sequence[str]) -> Touchpoint | 
             value = read(cell)
         except _NotThat as wrong:
             return Rejected("invalid_value", f"{group}{'.' if group else ''}{name} {wrong}")
-        if not group:
+        if name == "identifiers" and not group:
+            if not isinstance(value, list):
+                return Rejected("invalid_value", "identifiers is no JSON list")
+            record.setdefault(name, []).extend(value)
+        elif not group:
             record[name] = value
         elif group == "identifiers":
             record.setdefault(group, []).append({"type": name, "value": value})

@@ -11,7 +11,8 @@ from fastavro import schemaless_reader
 
 from pipeline.contract.encode import HEADER_BYTES, MAGIC
 from pipeline.contract.reject import Rejected
-from pipeline.contract.schema import UnsafeSchema, enum_symbols, parsed
+from pipeline.contract.schema import UnsafeSchema, enum_symbols, kinds, parsed, schema_text
+from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint
 
 #: Larger records are refused undecoded; a touchpoint takes a few hundred bytes.
@@ -20,7 +21,20 @@ MAX_RECORD_BYTES = 256 * 1024
 _FIELDS = Touchpoint._fields
 _DEFAULTS: dict[str, Any] = {**Touchpoint._field_defaults, "identifiers": [], "attributes": {}}
 _REQUIRED = ("event_id", "source", "occurred_at", "kind")
+_KINDS = {name: kinds(parsed(schema_text(TOUCHPOINTS)), name) for name in _FIELDS}
 _ENUMS = {"channel": (CHANNELS, "unknown"), "outcome": (OUTCOMES, "none"), "stage": (STAGES, None)}
+
+
+#: What a writer's field may be, beside what ours is: Avro's promotions.
+_PROMOTED = {"long": {"int"}, "double": {"float", "int", "long"}}
+
+
+def _fits(theirs: set[str], ours: set[str]) -> bool:
+    """Whether all that a writer's field may be is something that ours may be; parts that only theirs has are free."""
+    allowed: dict[str, set[str]] = {}
+    for path, _, kind in (each.rpartition(":") for each in ours):
+        allowed.setdefault(path, set()).update({kind}, _PROMOTED.get(kind, set()))
+    return all(kind in allowed.get(path, {kind}) for path, _, kind in (each.rpartition(":") for each in theirs))
 
 
 class Writer:
@@ -36,6 +50,8 @@ class Writer:
         names = {field["name"] for field in self.schema["fields"]}
         if lacking := [name for name in _REQUIRED if name not in names]:
             raise UnsafeSchema(f"it has no {', '.join(lacking)}")
+        if wrong := [name for name in _FIELDS if name in names and not _fits(kinds(self.schema, name), _KINDS[name])]:
+            raise UnsafeSchema(f"its {', '.join(wrong)} is of another type than ours")
         self._missing = {name: value for name, value in _DEFAULTS.items() if name not in names}
         self._strange = {
             field: default

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -53,6 +54,30 @@ def enum_symbols(schema: ParsedSchema, field: str) -> tuple[str, ...]:
                 if isinstance(branch, dict) and branch.get("type") == "enum":
                     return tuple(branch["symbols"])
     return ()
+
+
+def kinds(schema: ParsedSchema, field: str) -> set[str]:
+    """Of which types a record's field can be: names of types, and for what it holds inside, `items:` or `.field:` them.
+
+    `{"null", "long"}` for an optional long; a list of records is `{"array", "items:record", "items.type:string", …}`.
+    """
+    [found] = [candidate["type"] for candidate in schema["fields"] if candidate["name"] == field]
+    return set(_kinds(found, ""))
+
+
+def _kinds(node: Any, path: str) -> Iterator[str]:
+    if isinstance(node, list):
+        for branch in node:
+            yield from _kinds(branch, path)
+        return
+    kind = node["type"] if isinstance(node, dict) else node
+    yield f"{path}:{kind}" if path else kind
+    if isinstance(node, dict):
+        for part in ("items", "values"):
+            if part in node:
+                yield from _kinds(node[part], path + part)
+        for inner in node.get("fields", ()):
+            yield from _kinds(inner["type"], f"{path}.{inner['name']}")
 
 
 def _without_logical_types(node: Any) -> Any:

@@ -31,7 +31,9 @@ def check(touchpoint: Touchpoint, now_ms: int) -> Rejected | None:
         return wrong
     if (wrong := check_spans(t.wait_ms, t.duration_ms)) is not None:
         return wrong
-    if t.amount_minor is not None and (wrong := check_amount(t.amount_minor, t.currency)) is not None:
+    if (t.amount_minor is not None or t.currency is not None) and (
+        wrong := check_amount(t.amount_minor, t.currency)
+    ) is not None:
         return wrong
     return check_words(t)
 
@@ -81,9 +83,10 @@ def check_spans(wait_ms: int | None, duration_ms: int | None) -> Rejected | None
     return None
 
 
-def check_amount(amount_minor: int, currency: str | None) -> Rejected | None:
-    """Whether an amount says its currency; any whole number of 64 bits is an amount."""
-    del amount_minor
+def check_amount(amount_minor: int | None, currency: str | None) -> Rejected | None:
+    """Whether an amount says its currency, and a currency its amount; any whole number of 64 bits is an amount."""
+    if amount_minor is None:
+        return Rejected("invalid_value", "currency is given without amount_minor")
     if currency is None or not _CURRENCY.fullmatch(currency):
         return Rejected("invalid_value", "amount_minor needs a currency of three capitals (ISO 4217)")
     return None

@@ -8,7 +8,7 @@ from pipeline.catalogue import Catalogue
 from pipeline.contract.decode import MAX_RECORD_BYTES, Writers, decode
 from pipeline.contract.partition import partition_of
 from pipeline.contract.reject import Rejected
-from pipeline.contract.validate import check
+from pipeline.contract.validate import check, check_kind
 from pipeline.flow.values import Admission, Admitted, Answer, Forwarded, Received, Refused, Traits
 from pipeline.journey.policy import Policy
 from pipeline.journey.step import Step, event_key
@@ -101,8 +101,10 @@ class Door:
     def _answer(self, t: Touchpoint, feedback: Feedback, own: Traits) -> Answer:
         channel, slash, kind = t.attributes.get(ABOUT, "").partition("/")
         about = own
-        if slash and kind and channel in CHANNELS and "\0" not in kind:
-            about = self._traits.get((channel, kind, None)) or self._traits_of(channel, kind, None)
+        if slash and channel in CHANNELS:
+            known = self._traits.get((channel, kind, None))
+            if known is not None or check_kind(kind) is None:
+                about = known or self._traits_of(channel, kind, None)
         return Answer(
             millipoints(feedback.instrument, feedback.score),
             is_satisfied(feedback.instrument, feedback.score),

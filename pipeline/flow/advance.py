@@ -56,14 +56,16 @@ def advance(
     admission: Admission,
     *,
     due: Iterable[str] = (),
-    clock_ms: int = 0,
+    now_ms: int,
+    idle: bool = False,
     grace_ms: int,
     models: Models,
 ) -> Batch:
     """Put a slice's touchpoints into their journeys, score whom they touch, and move event time on.
 
     Everybody whom `wanted` named must be in `partition.customers` by now. `due` are further customers whose journeys
-    may have to be closed. `clock_ms`, when given, moves the watermark to that time: for a partition that has caught up.
+    may have to be closed. `now_ms` is the clock: event time never goes beyond it, lest a producer whose clock is ahead
+    closes everybody's journeys; and it is event time for a partition that is `idle`, with all of its events processed.
     The partition's state is changed: a batch that could not be committed makes it void.
     """
     customers = partition.customers
@@ -88,7 +90,7 @@ def advance(
         if until + grace_ms < watermark:
             late[step.channel] += 1
         elif step.at > watermark:
-            watermark = step.at
+            watermark = max(watermark, min(step.at, now_ms))
         seen[name] = customer
         if not journey.changed:
             journey.changed = True
@@ -105,7 +107,8 @@ def advance(
         if traits.begun_by_customer:
             customer.was_active(step.at, traits.closes_account)
 
-    watermark = max(watermark, clock_ms)
+    if idle:
+        watermark = max(watermark, now_ms)
     touched = {key: customers[key] for key in due if key in customers} | seen
     opened = closed = merged = open_change = 0
     for customer in touched.values():

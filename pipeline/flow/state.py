@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from pipeline.journey.journey import Journey
 from pipeline.satisfaction.estimate import Answers
@@ -78,5 +79,5 @@ class Partition:
         for customer in touched:
             customer.forget_old()
             customers[customer.key] = customers.pop(customer.key)
-        for key in list(customers)[: max(0, len(customers) - self.most_customers)]:
+        for key in list(islice(customers, max(0, len(customers) - self.most_customers))):
             del customers[key]

@@ -133,10 +133,9 @@ class Worker:
             if piece.first_offset < owned.state.next_offset:
                 records = [record for record in records if record.offset >= owned.state.next_offset]
             await self._writers.learn(records)
-            admission = self._door.admit(
-                records, piece.partition, self._writers.known, self._clock_ms(), piece.offset + 1
-            )
-            await self._step(owned, admission, {}, 0, began)
+            now_ms = self._clock_ms()
+            admission = self._door.admit(records, piece.partition, self._writers.known, now_ms, piece.offset + 1)
+            await self._step(owned, admission, {}, now_ms, began)
             owned.moved_at = time.monotonic()
             self._metrics.latencies([record.timestamp for record in records], self._clock_ms())
 
@@ -168,7 +167,8 @@ class Worker:
         for number, found in (await self._due(passed)).items():
             began = time.perf_counter()
             owned = self.owned[number]
-            await self._step(owned, Admission(owned.state.next_offset, [], [], []), found, passed[number], began)
+            nothing = Admission(owned.state.next_offset, [], [], [])
+            await self._step(owned, nothing, found, clock_ms, began, idle=number in idle)
 
     async def has_work(self, caught_up: Callable[[int, int], bool]) -> bool:
         """Whether there are records to read or journeys to close."""
@@ -186,13 +186,17 @@ class Worker:
             self.owned.clear()
             await self._session.close()
 
-    async def _step(self, owned: Owned, admission: Admission, due: dict[str, int], clock_ms: int, began: float) -> None:
+    async def _step(
+        self, owned: Owned, admission: Admission, due: dict[str, int], now_ms: int, began: float, *, idle: bool = False
+    ) -> None:
         """load ▶ dedupe ▶ sessionize ▶ score ▶ one transaction ▶ publish."""
         state = owned.state
         missing = wanted(state, admission, due)
         if missing:
             state.customers.update(await self._ask(lambda c: customers.load(c, missing)))
-        batch = advance(state, admission, due=due, clock_ms=clock_ms, grace_ms=self._grace_ms, models=self._models)
+        batch = advance(
+            state, admission, due=due, now_ms=now_ms, idle=idle, grace_ms=self._grace_ms, models=self._models
+        )
         await self._commit(owned, batch, began)
 
     async def _commit(self, owned: Owned, batch: Batch, began: float) -> None:

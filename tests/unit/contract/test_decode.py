@@ -151,3 +151,31 @@ def test_a_schema_with_which_a_small_record_could_do_harm_is_refused(schema: str
 def test_a_writers_schema_without_what_every_touchpoint_has_is_refused() -> None:
     with pytest.raises(UnsafeSchema, match="occurred_at"):
         Writer(evolved(lambda fields: fields.remove(field(fields, "occurred_at"))))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda fields: field(fields, "kind").update(type="int"),
+        lambda fields: field(fields, "occurred_at").update(type="string"),
+        lambda fields: field(fields, "wait_ms").update(type=["null", "string"]),
+        lambda fields: field(fields, "identifiers")["type"].update(items="string"),
+        lambda fields: field(fields, "feedback")["type"][1]["fields"][1].update(type="string"),
+        lambda fields: field(fields, "attributes")["type"].update(values="long"),
+    ],
+)
+def test_a_writers_schema_whose_fields_are_of_other_types_is_refused(change: Any) -> None:
+    with pytest.raises(UnsafeSchema, match="of another type"):
+        Writer(evolved(change))
+
+
+def test_a_writer_may_use_avros_promotions_and_add_to_nested_records() -> None:
+    def change(fields: list[dict[str, Any]]) -> None:
+        field(fields, "wait_ms")["type"] = ["null", "int"]
+        field(fields, "feedback")["type"][1]["fields"].append({"name": "language", "type": "string", "default": ""})
+
+    text = evolved(change)
+    record = touchpoint_record(TOUCHPOINT._replace(wait_ms=7))
+    record["feedback"]["language"] = "de"
+    value = Encoder(1, text).encode(record)
+    assert decode(value, {(1).to_bytes(4, "big"): Writer(text)}) == TOUCHPOINT._replace(wait_ms=7)

@@ -83,12 +83,12 @@ class Memory:
     def attempt(self, records: Sequence[Record], now: int = NOW) -> Batch:
         """A slice, not yet committed."""
         admission = self.door.admit(records, self.number, WRITERS, now, self.state.next_offset + len(records))
-        latest = max([self.state.watermark, *[event.step.at for event in admission.admitted]])
-        return self._advance(admission, latest, 0)
+        latest = max([self.state.watermark, *[min(event.step.at, now) for event in admission.admitted]])
+        return self._advance(admission, latest, now)
 
     def idle(self, clock_ms: int) -> Batch:
         """The wall clock goes on without events."""
-        batch = self._advance(Admission(self.state.next_offset, [], [], []), clock_ms, clock_ms)
+        batch = self._advance(Admission(self.state.next_offset, [], [], []), clock_ms, clock_ms, idle=True)
         self.commit(batch)
         return batch
 
@@ -102,7 +102,7 @@ class Memory:
             key = (traits.stage, traits.channel, traits.kind)
             self.counts[key] = [a + b for a, b in zip(self.counts.get(key, [0] * len(sums)), sums, strict=True)]
 
-    def _advance(self, admission: Admission, latest: int, clock_ms: int) -> Batch:
+    def _advance(self, admission: Admission, latest: int, now_ms: int, *, idle: bool = False) -> Batch:
         due = {
             row.customer: row.started_at
             for row in self.journeys.values()
@@ -110,7 +110,9 @@ class Memory:
         }
         for key, since in wanted(self.state, admission, due).items():
             self.state.customers[key] = self._load(key, since)
-        return advance(self.state, admission, due=due, clock_ms=clock_ms, grace_ms=self.policy.grace_ms, models=MODELS)
+        return advance(
+            self.state, admission, due=due, now_ms=now_ms, idle=idle, grace_ms=self.policy.grace_ms, models=MODELS
+        )
 
     def _load(self, key: str, since: int) -> Customer:
         customer = Customer(key, since)

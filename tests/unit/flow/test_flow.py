@@ -244,3 +244,24 @@ def test_an_answer_judges_the_touchpoint_that_it_is_about() -> None:
 def test_an_unknown_kind_is_accepted_and_marked_as_uncatalogued() -> None:
     [traits] = Memory().process([record(touchpoint("a", kind="tea_served"))]).counts
     assert (traits.kind, traits.catalogued, traits.stage) == ("tea_served", False, "unknown")
+
+
+def test_an_answer_about_what_is_no_kind_judges_its_own_touchpoint() -> None:
+    for about in ("web/" + "x" * 9000, "web/Not A Kind", "fax/page_viewed", "nothing", "web/a\0b"):
+        ledger = Memory()
+        answer = touchpoint("a", kind="survey_answered", feedback=Feedback("csat", 5), attributes={"about": about})
+        ledger.process([record(answer)])
+        assert [kind for (_, _, kind), sums in ledger.counts.items() if sums[1]] == ["survey_answered"]
+
+
+def test_a_producer_whose_clock_is_ahead_does_not_close_everybodys_journeys() -> None:
+    ledger = Memory()
+    ledger.process([record(touchpoint("a"))], now=T0)
+    ledger.process([record(touchpoint("ahead", 23 * 60, customer="2"), 1)], now=T0 + MINUTE)
+    assert {row.status for row in ledger.journeys.values()} == {"open"}
+    assert ledger.watermark == T0 + MINUTE
+
+
+def test_a_currency_without_an_amount_is_refused() -> None:
+    batch = Memory().process([record(touchpoint("a", currency="EUR")), record(touchpoint("b", amount_minor=1), 1)])
+    assert [refused.why.reason for refused in batch.refused] == ["invalid_value", "invalid_value"]
