@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field, replace
+from tempfile import TemporaryDirectory
 
 import psycopg
 import structlog
@@ -57,7 +59,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
 
     Raises InvalidInput for settings that can't work, Unavailable for a server that stays away.
     """
-    metrics, health = Metrics(), Health()
+    metrics, health = Metrics(), Health(beat_at=time.monotonic())
     journey_policy = policy.read(settings.policy_file)
     port, stop_http = http.serve(settings.metrics_host, settings.metrics_port, metrics.registry, health)
     log.info("metrics", address=f"{settings.metrics_host}:{port}")
@@ -73,6 +75,8 @@ async def run_worker(settings: Settings, options: Options) -> None:
         on_success=health.away.discard,
     )
     engine = None
+    folder = TemporaryDirectory(prefix="pipeline-worker-")
+    beating = asyncio.create_task(_beat(health, metrics))
     try:
         registry = Registry(settings.registry_url)
         models = await retry.run("database", lambda: asyncio.to_thread(_read_models, settings))
@@ -102,6 +106,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
             group=settings.group,
             instance=instance,
             bootstrap_servers=settings.bootstrap_servers,
+            folder=folder.name,
             take=run.take,
             handle=run.handle,
             most_records=options.most_records,
@@ -112,9 +117,19 @@ async def run_worker(settings: Settings, options: Options) -> None:
     except (DBAPIError, psycopg.Error) as error:
         raise unavailable(settings.database_url, error) from None
     finally:
+        beating.cancel()
         if engine is not None:
             await engine.dispose()
         stop_http()
+        folder.cleanup()
+
+
+async def _beat(health: Health, metrics: Metrics) -> None:
+    """Show that the event loop turns, and whether the worker is ready."""
+    while True:
+        health.beat_at = time.monotonic()
+        metrics.ready.set(health.ready(health.beat_at)[0])
+        await asyncio.sleep(1)
 
 
 def _limits(options: Options) -> Limits:

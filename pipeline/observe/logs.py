@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+from pipeline.observe.repeats import Repeats
+
 
 def configure(level: str = "info") -> None:
     """Set up logs of this project and of the libraries it runs (those from warnings on)."""
@@ -29,6 +31,7 @@ def configure(level: str = "info") -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
+    handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(number, logging.WARNING))

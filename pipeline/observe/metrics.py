@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter as Counts
 from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from pipeline.contract.reject import REASONS
 from pipeline.flow.values import Batch
@@ -59,7 +59,9 @@ class Metrics:
             registry=r,
         )  # fmt: skip
         self.retries = Counter("pipeline_retries", "Attempts that a server did not answer", ["server"], registry=r)
+        self.ready = Gauge("pipeline_ready", "1 while /readyz says ready", registry=r)
         self.assigned = Gauge("pipeline_assigned_partitions", "Partitions of this worker", registry=r)
+        ProcessCollector(registry=r)
         for channel in CHANNELS:
             self.events.labels(channel)
             self.late.labels(channel)

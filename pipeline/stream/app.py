@@ -21,6 +21,8 @@ class LedgerApp(faust.App):  # type: ignore[misc]
     """A Faust app whose positions come from elsewhere; `take_partitions` is set before it starts."""
 
     take_partitions: Callable[[set[int]], Awaitable[dict[int, int]]]
+    #: Set before a graceful stop: the worker leaves the group, and others need not wait for it.
+    stops_for_good = False
 
     def _new_transport(self) -> Any:
         return LedgerTransport(self.conf.broker_consumer, self)
@@ -31,15 +33,20 @@ def build(
     group: str,
     instance: str,
     bootstrap_servers: str,
+    folder: str,
     take: Callable[[set[int]], Awaitable[dict[int, int]]],
     handle: Callable[[Slice], Awaitable[None]],
     most_records: int = MOST_RECORDS,
 ) -> LedgerApp:
-    """The app, not yet started. `handle` is called with one slice after the other, and must not raise."""
+    """The app, not yet started. `handle` is called with one slice after the other, and must not raise.
+
+    `folder` is one that Faust may write to; nothing of worth is in it.
+    """
     app = LedgerApp(
         group,
         broker=[URL(f"kafka://{server.strip()}") for server in bootstrap_servers.split(",")],
         store="memory://",
+        datadir=folder,
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,

@@ -6,18 +6,23 @@ import asyncio
 import contextlib
 import signal
 import time
+from typing import NoReturn
 
 import structlog
 
+from pipeline.errors import InvalidInput
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
 from pipeline.stream.app import LedgerApp, tp
 from pipeline.stream.slices import Slice
 from pipeline.stream.worker import Worker
+from pipeline.topics import TOUCHPOINTS
 
 log = structlog.get_logger()
 
 _TICK_S = 0.5
+#: A broker that takes longer to say how long its partitions are is taken to be away.
+_ANSWER_S = 5.0
 #: A graceful stop that takes longer is cut short; the ledger makes that safe.
 _STOP_S = 20.0
 
@@ -32,6 +37,8 @@ class Run:
         self._failure: BaseException | None = None
         self._ends: dict[int, int] = {}
         self._appended: dict[int, int] = {}
+        self._level_at: dict[int, float] = {}
+        self._began_at = time.time()
         self._active_at = time.monotonic()
         self.app: LedgerApp
 
@@ -39,20 +46,34 @@ class Run:
         """Take partitions for the consumer; a failure ends the worker."""
         try:
             self._active_at = time.monotonic()
-            return await self._worker.take(partitions)
+            positions = await self._worker.take(partitions)
+            await self._refuse_a_shorter_topic(positions)
+            return positions
         except Exception as error:
             self._fail(error)
-            raise
+            return await _never()
+
+    async def _refuse_a_shorter_topic(self, positions: dict[int, int]) -> None:
+        """A position beyond the topic's end means that the topic is not the one that the tables were made from."""
+        ends = await self.app.consumer.highwaters(*[tp(number) for number in positions])
+        for number, offset in positions.items():
+            end = ends.get(tp(number))
+            if end is not None and offset > end:
+                raise InvalidInput(
+                    f"The ledger is at offset {offset:,} of {TOUCHPOINTS}/{number}, and the topic ends at {end:,}: it "
+                    "was made anew, or the database belongs to another Kafka. Nothing is processed, lest events are "
+                    "passed over; docs/operations.md says what to do (Positions beyond the topic's end)."
+                )
 
     async def handle(self, piece: Slice) -> None:
         """Process a slice; a failure ends the worker, and nothing of the slice is acknowledged."""
         if self._failure is not None or self._stop.is_set():
-            await asyncio.Event().wait()
+            await _never()
         try:
             await self._worker.handle(piece)
         except Exception as error:
             self._fail(error)
-            await asyncio.Event().wait()
+            await _never()
         self._active_at = time.monotonic()
         self._appended[piece.partition] = piece.timestamp
 
@@ -70,7 +91,6 @@ class Run:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        self._health.beat_at = time.monotonic()
         await self.app.start()
         ticking = asyncio.create_task(self._tick())
         crashed = asyncio.create_task(self.app.wait_until_stopped())
@@ -92,6 +112,7 @@ class Run:
 
     async def _shut_down(self) -> None:
         if self._failure is None:
+            self.app.stops_for_good = True
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._worker.close(), _STOP_S)
         with contextlib.suppress(TimeoutError, asyncio.CancelledError):
@@ -100,7 +121,6 @@ class Run:
     async def _tick(self) -> None:
         while not self._stop.is_set():
             await asyncio.sleep(_TICK_S)
-            self._health.beat_at = time.monotonic()
             await self._look_ahead()
             await self._worker.tick(self.caught_up)
             if self._until_idle_s is not None and await self._is_done(self._until_idle_s):
@@ -114,10 +134,11 @@ class Run:
         if not owned or self.app.rebalancing:
             return
         try:
-            ends = await self.app.consumer.highwaters(*[tp(number) for number in owned])
+            ends = await asyncio.wait_for(self.app.consumer.highwaters(*[tp(number) for number in owned]), _ANSWER_S)
         except Exception as error:  # the broker is away; what it last said no longer counts
             log.warning("the broker does not answer", error=type(error).__name__)
             self._health.away.add("broker")
+            self._metrics.retries.labels("broker").inc()
             self._ends.clear()
             return
         self._health.away.discard("broker")
@@ -126,8 +147,11 @@ class Run:
         worst = 0.0
         for number, item in list(owned.items()):
             behind = max(0, self._ends.get(number, 0) - item.state.next_offset)
-            appended = self._appended.get(number)
-            seconds = max(0.0, now - appended / 1000) if behind and appended else 0.0
+            if not behind:
+                self._level_at[number] = now
+            # The oldest record that waits came after the last one processed, and after the last time that none waited.
+            since = max(self._appended.get(number, 0) / 1000, self._level_at.get(number, 0.0)) or self._began_at
+            seconds = max(0.0, now - since) if behind else 0.0
             worst = max(worst, seconds)
             self._metrics.lag_records.labels(str(number)).set(behind)
             self._metrics.lag_seconds.labels(str(number)).set(seconds)
@@ -142,3 +166,9 @@ class Run:
         if self._failure is None:
             self._failure = error
             self._stop.set()
+
+
+async def _never() -> NoReturn:
+    """Wait to be cancelled: raising would have Faust tell of it in its own way, or go on."""
+    while True:
+        await asyncio.sleep(3600)

@@ -7,6 +7,18 @@ from typing import Any
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from pipeline.stream.leaving import leave
+
+
+class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Faust's consumer thread, which leaves the group when the worker was told to stop."""
+
+    async def on_thread_stop(self) -> None:
+        """Leave, then do what Faust does."""
+        if self._consumer is not None and self.app.stops_for_good:
+            await leave(self._consumer._coordinator, self.app.conf.consumer_group_instance_id)
+        await super().on_thread_stop()
+
 
 class LedgerConsumer(driver.Consumer):  # type: ignore[misc]
     """A consumer that reads on from where the ledger is, not from Kafka's committed offsets.
@@ -14,6 +26,9 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc]
     The app's `take_partitions` is called with the numbers of the assigned partitions, and gives where each is to be
     read from. Offsets are still committed to Kafka afterwards, for tools that show lag.
     """
+
+    def _new_consumer_thread(self) -> _Thread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
 
     async def perform_seek(self) -> None:
         """Take what was assigned, and seek there."""

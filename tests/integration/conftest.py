@@ -46,7 +46,7 @@ def wait_until(happened: Callable[[], Any], what: str, seconds: float = 60) -> A
 class Pipe:
     """The settings, and what a test does with the pipeline as its users do."""
 
-    env: dict[str, str]
+    env: dict[str, str] = field(repr=False)
     engine: Engine
     folder: Path
     workers: list[subprocess.Popen[str]] = field(default_factory=list)

@@ -158,3 +158,24 @@ def test_a_server_that_goes_away_in_the_middle_is_waited_for_and_nothing_is_lost
     worker.terminate()
     assert worker.wait(30) == 0, pipe.log()
     assert [row.touchpoints for row in pipe.sql("SELECT touchpoints FROM journey")] == [2] * 50
+
+
+def test_a_database_that_stays_away_ends_the_worker_with_an_error_and_a_later_one_goes_on(
+    pipe: Pipe, stack: Any
+) -> None:
+    worker = pipe.start_worker("--give-up", "1")
+    pipe.publish([touchpoint("a")])
+    wait_until(lambda: pipe.sql("SELECT sum(processed) AS n FROM position")[0].n == 1, "the first is processed")
+    postgres = stack.server("postgres")
+    postgres.stop()
+    try:
+        assert worker.wait(60) == 1
+    finally:
+        postgres.start()
+        postgres.wait_ready()
+        pipe.engine.dispose()
+    assert "The database pipeline at 127.0.0.1" in pipe.log()
+    assert "Traceback" not in pipe.log()
+    pipe.publish([touchpoint("b")])
+    pipe.work()
+    assert [row.touchpoints for row in pipe.sql("SELECT touchpoints FROM journey")] == [2]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from conftest import Pipe, wait_until
 from recompute import recompute
+from sqlalchemy import text
 
 from pipeline.churn.model import DEFAULT as CHURN
 from pipeline.churn.model import Activity, probability
@@ -297,3 +298,28 @@ def test_a_wrong_setting_is_named_and_the_exit_code_is_2(pipe: Pipe, setting: st
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_topic_that_is_shorter_than_the_ledger_says_is_refused_before_anything_is_passed_over(pipe: Pipe) -> None:
+    pipe.publish([touchpoint("a")])
+    pipe.work()
+    with pipe.engine.begin() as connection:
+        connection.execute(text("UPDATE position SET next_offset = next_offset + 100"))
+    done = pipe.run("worker", "--until-idle", "2", check=False)
+    assert done.returncode == 2
+    assert "the topic ends at" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_worker_that_stops_gives_its_partitions_to_the_others_at_once(pipe: Pipe) -> None:
+    first, second = (pipe.start_worker(PIPELINE_INSTANCE=name) for name in ("first", "second"))
+
+    def owners() -> set[str]:
+        return {row.owner for row in pipe.sql("SELECT owner FROM position")}
+
+    wait_until(lambda: owners() == {"first", "second"}, "both have partitions", 90)
+    first.terminate()
+    assert first.wait(60) == 0, pipe.log(0)
+    wait_until(lambda: owners() == {"second"}, "the other has them all", 9)
+    second.terminate()
+    assert second.wait(60) == 0, pipe.log(1)
