@@ -91,20 +91,25 @@ class Run:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        await self.app.start()
+        stopped = asyncio.create_task(self._stop.wait())
+        # Starting waits for the partitions to be taken, which may be what fails.
+        starting = asyncio.create_task(self.app.start())
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and (error := starting.exception()) is not None:
+            self._failure = self._failure or error
+            self._stop.set()
         ticking = asyncio.create_task(self._tick())
         crashed = asyncio.create_task(self.app.wait_until_stopped())
-        stopped = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait({ticking, crashed, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if ticking.done():
+            if ticking.done() and not ticking.cancelled():
                 self._failure = self._failure or ticking.exception()
             if crashed.done() and self._failure is None and not self._stop.is_set():
                 self._failure = self.app.crash_reason or RuntimeError("the stream stopped by itself")
             log.info("stopping", failed=self._failure is not None)
         finally:
-            ticking.cancel()
-            stopped.cancel()
+            for task in (ticking, stopped, starting):
+                task.cancel()
             await self._shut_down()
             crashed.cancel()
         if self._failure is not None:
@@ -115,8 +120,7 @@ class Run:
             self.app.stops_for_good = True
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._worker.close(), _STOP_S)
-        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-            await asyncio.wait_for(self.app.stop(), _STOP_S)
+        await asyncio.wait({asyncio.create_task(self.app.stop())}, timeout=_STOP_S)
 
     async def _tick(self) -> None:
         while not self._stop.is_set():
