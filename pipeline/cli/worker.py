@@ -7,6 +7,7 @@ import uvloop
 
 from pipeline import settings as environment
 from pipeline.observe import logs
+from pipeline.stream import collection
 from pipeline.stream.app import MOST_RECORDS
 from pipeline.stream.worker import Limits
 from pipeline.wiring import Options, run_worker
@@ -67,4 +68,5 @@ def worker(
         limits=Limits(customers=customers, sweep_s=sweep),
         give_up_s=give_up,
     )
+    collection.calm()
     uvloop.run(run_worker(environment.load(), options))

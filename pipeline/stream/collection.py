@@ -1,0 +1,19 @@
+"""Python's garbage collector, told what a worker's memory is like."""
+
+from __future__ import annotations
+
+import gc
+
+#: Objects made, less those freed, before the young are looked at; and how often the old ones are after that.
+_YOUNG, _MIDDLE, _OLD = 100_000, 20, 1_000
+
+
+def calm() -> None:
+    """Look for cycles seldom.
+
+    What a worker keeps are hundreds of thousands of customers without a cycle among them. Walking over all of them again
+    and again took a third of its time: 1,000,000 simulated events took 87 s of CPU, and 60 s without, in the same memory.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, _MIDDLE, _OLD)
