@@ -316,6 +316,7 @@ class Worker:
         self._publication.forget(number)
         self._metrics.forget(number)
         self._metrics.assigned.set(len(self.owned))
+        self._health.assigned = bool(self.owned)
 
     async def _due(self, watermarks: dict[int, int]) -> dict[int, dict[str, int]]:
         return await self._ask(lambda c: customers.due(c, watermarks, self._grace_ms, _MOST_DUE))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
-from conftest import PARTITIONS, TABLES, Pipe, wait_until
+from harness import PARTITIONS, TABLES, Pipe, wait_until
 from sqlalchemy import Engine, text
 
 from pipeline.stream.declare import declare

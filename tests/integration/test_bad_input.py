@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Pipe, wait_until
+from harness import Pipe, wait_until
 
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.registry import Registry

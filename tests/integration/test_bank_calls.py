@@ -7,7 +7,7 @@ import json
 import math
 from statistics import fmean
 
-from conftest import Pipe, data_folder
+from harness import Pipe, data_folder
 
 
 def test_the_abandonment_share_and_the_waits_of_real_calls_come_out_in_pipeline_touchpoints(pipe: Pipe) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from conftest import Pipe, data_folder
+from harness import Pipe, data_folder
 
 from pipeline.touchpoint import Touchpoint
 

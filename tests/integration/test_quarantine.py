@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Pipe
+from harness import Pipe
 from sqlalchemy import Engine, text
 from starting_here import PipeFromHere, from_here
 

@@ -11,7 +11,7 @@ import urllib.request
 from typing import Any
 
 import pytest
-from conftest import Pipe, wait_until
+from harness import Pipe, wait_until
 from recompute import recompute
 from sqlalchemy import text
 

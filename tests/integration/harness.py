@@ -1,0 +1,165 @@
+"""What the tests on real servers share: running commands and workers, reading topics and tables."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from fastavro import schemaless_reader
+from sqlalchemy import Engine, text
+
+from pipeline.channels.publisher import Publisher
+from pipeline.contract.schema import parsed, schema_text
+from pipeline.stream.declare import CONFIGURATION, declare
+from pipeline.topics import TOUCHPOINTS
+from pipeline.touchpoint import Touchpoint
+
+PARTITIONS = 4
+TABLES = "journey, satisfaction, churn_risk, touchpoint_count, quarantine, position, outbox"
+
+
+def wait_until(happened: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+    """The first true result; fails with `what` after so many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if result := happened():
+            return result
+        time.sleep(0.05)
+    pytest.fail(f"not within {seconds:.0f} s: {what}")
+
+
+@dataclass
+class Pipe:
+    """The settings, and what a test does with the pipeline as its users do."""
+
+    env: dict[str, str] = field(repr=False)
+    engine: Engine
+    folder: Path
+    workers: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def run(self, *arguments: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
+        """A command, to its end."""
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", *arguments],
+            env=self.env, cwd=self.folder, capture_output=True, text=True, timeout=240, **options,
+        )  # fmt: skip
+        assert not check or done.returncode == 0, done.stderr[-4000:]
+        return done
+
+    def start_worker(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+        """A worker in the background; its log is worker-N.log in the folder."""
+        log = (self.folder / f"worker-{len(self.workers)}.log").open("w")
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "worker", *arguments],
+            env=self.env | settings, cwd=self.folder, stdout=log, stderr=log, text=True,
+        )  # fmt: skip
+        self.workers.append(worker)
+        return worker
+
+    def work(self, *arguments: str, workers: int = 1) -> None:
+        """Let workers process all there is."""
+        started = [self.start_worker("--until-idle", "2", *arguments) for _ in range(workers)]
+        for worker in started:
+            assert worker.wait(timeout=280) == 0, self.log(self.workers.index(worker))
+
+    def log(self, number: int = -1) -> str:
+        """What a worker logged."""
+        return (self.folder / f"worker-{number % len(self.workers)}.log").read_text()
+
+    def publish(self, touchpoints: Iterable[Touchpoint]) -> None:
+        """Through the project's own producer."""
+        with Publisher(self.env["KAFKA_BOOTSTRAP_SERVERS"], self.env["SCHEMA_REGISTRY_URL"]) as publisher:
+            for touchpoint in touchpoints:
+                publisher.publish(touchpoint)
+
+    def produce(self, records: Iterable[tuple[bytes | None, bytes | None]], topic: str = TOUCHPOINTS) -> None:
+        """Raw keys and values."""
+        producer = Producer(
+            {
+                "bootstrap.servers": self.env["KAFKA_BOOTSTRAP_SERVERS"],
+                "partitioner": "murmur2_random",
+                "message.max.bytes": 900_000,
+            }
+        )
+        for key, value in records:
+            producer.produce(topic, value, key)
+        assert producer.flush(30) == 0
+
+    def sql(self, query: str, **parameters: Any) -> list[Any]:
+        """Rows."""
+        with self.engine.connect() as connection:
+            return list(connection.execute(text(query), parameters))
+
+    def messages(self, topic: str) -> list[Message]:
+        """All records of a topic, partition by partition in order."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.env["KAFKA_BOOTSTRAP_SERVERS"],
+                "group.id": "reader",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+            }
+        )
+        found: list[Message] = []
+        try:
+            for number in consumer.list_topics(topic, 10).topics[topic].partitions:
+                low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)
+                consumer.assign([TopicPartition(topic, number, low)])
+                while low < high:
+                    message = consumer.poll(10)
+                    assert message is not None, f"{topic}/{number} gave nothing at {low} of {high}"
+                    assert message.error() is None
+                    found.append(message)
+                    low = (message.offset() or 0) + 1
+        finally:
+            consumer.close()
+        return found
+
+    def records(self, topic: str) -> list[dict[str, Any]]:
+        """All records of a topic, decoded."""
+        schema = parsed(schema_text(topic))
+        return [schemaless_reader(_body(message), schema, None) for message in self.messages(topic)]  # type: ignore[misc]
+
+
+def _body(message: Message) -> Any:
+    from io import BytesIO
+
+    return BytesIO((message.value() or b"")[5:])
+
+
+def empty_topics(servers: str, partitions: int = PARTITIONS) -> None:
+    """Delete the topics and create them anew."""
+    admin = AdminClient({"bootstrap.servers": servers})
+    there = [name for name in CONFIGURATION if name in admin.list_topics(timeout=10).topics]
+    for future in (admin.delete_topics(there) if there else {}).values():
+        future.result(30)
+    wait_until(lambda: not set(CONFIGURATION) & set(admin.list_topics(timeout=10).topics), "topics are deleted")
+    declare(servers, partitions, 1)
+
+    def all_have_leaders() -> bool:
+        topics = admin.list_topics(timeout=10).topics
+        return all(
+            name in topics
+            and len(topics[name].partitions) == partitions
+            and all(partition.leader >= 0 for partition in topics[name].partitions.values())
+            for name in CONFIGURATION
+        )
+
+    wait_until(all_have_leaders, "topics have leaders")
+
+
+def data_folder() -> Path:
+    """The real data sets; a test that needs them is skipped where they are not."""
+    folder = Path(os.environ.get("PIPELINE_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"the data sets are not at {folder}; name their folder in PIPELINE_TEST_DATA")
+    return folder
