@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from pipeline.churn.model import Activity, ChurnModel, band, probability
-from pipeline.churn.reasons import reasons
+from pipeline.churn.model import ChurnModel
+from pipeline.flow.scores import churn_row, satisfaction_row
 from pipeline.flow.state import Customer, Partition
-from pipeline.flow.values import Admission, Admitted, Batch, ChurnRow, JourneyRow, SatisfactionRow, Traits
+from pipeline.flow.values import Admission, Admitted, Batch, JourneyRow, Traits
 from pipeline.journey.journey import Journey
 from pipeline.journey.sessionize import place
 from pipeline.journey.step import Step
-from pipeline.satisfaction.estimate import add, estimate
+from pipeline.satisfaction.estimate import add
 from pipeline.satisfaction.model import SatisfactionModel
 
 #: How far before a customer's first event of a batch journeys are loaded, so that a little lateness loads nothing more.
@@ -137,7 +137,7 @@ def advance(
         next_offset=admission.next_offset,
         watermark=watermark,
         journeys=rows,
-        satisfaction=[_satisfaction_row(customers[name], models.satisfaction) for name in answered],
+        satisfaction=[satisfaction_row(customers[name], models.satisfaction) for name in answered],
         churn=[row for customer in seen.values() if (row := churn_row(customer, models.churn)) is not None],
         counts=counts,
         refused=admission.refused,
@@ -155,51 +155,6 @@ def advance(
     partition.watermark = watermark
     partition.keep(touched.values())
     return batch
-
-
-def churn_row(customer: Customer, model: ChurnModel, as_of: int = 0) -> ChurnRow | None:
-    """A customer's churn risk as of their last touchpoint, or later where it was last told; None without activity.
-
-    `as_of`, in epoch milliseconds, moves it on to that time.
-    """
-    if not customer.visits:
-        return None
-    activity = Activity(customer.visits, customer.first_active_at, customer.last_active_at, customer.account_closed_at)
-    last_seen_at = customer.last_seen_at
-    as_of = customer.risk_as_of = max(customer.risk_as_of, last_seen_at, as_of)
-    risk = probability(activity, as_of, model)
-    return ChurnRow(
-        customer=customer.key,
-        probability=risk,
-        band=band(risk, model),
-        horizon_days=model.horizon_days,
-        as_of=as_of,
-        visits=customer.visits,
-        first_active_at=customer.first_active_at,
-        last_active_at=customer.last_active_at,
-        account_closed_at=customer.account_closed_at,
-        last_seen_at=last_seen_at,
-        reasons=reasons(activity, as_of, model),
-        model=model.label,
-    )
-
-
-def _satisfaction_row(customer: Customer, model: SatisfactionModel) -> SatisfactionRow:
-    answers = customer.answers
-    assert answers is not None
-    estimated = estimate(answers, answers.last_at, model)
-    return SatisfactionRow(
-        customer=customer.key,
-        score=estimated.score,
-        low=estimated.low,
-        high=estimated.high,
-        answers=estimated.answers_effective,
-        answered=answers.answered,
-        as_of=answers.last_at,
-        weight=answers.weight,
-        weighted=answers.weighted,
-        model=model.label,
-    )
 
 
 def _journey_row(journey: Journey) -> JourneyRow:

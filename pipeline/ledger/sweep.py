@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pipeline.churn.model import Activity, ChurnModel, band, probability
-from pipeline.churn.reasons import reasons
+from pipeline.churn.model import Activity, ChurnModel
+from pipeline.flow.scores import risk_row
 from pipeline.flow.values import ChurnRow
 from pipeline.ledger.moments import sql_moment, sql_ms
 
@@ -38,23 +38,7 @@ async def slipped(
     found: dict[int, list[ChurnRow]] = {}
     for row in await connection.execute(_SLIPPED, {"partitions": list(partitions), "now": now_ms, "most": most}):
         activity = Activity(row.visits, row.first_active_at, row.last_active_at, row.account_closed_at)
-        risk = probability(activity, now_ms, model)
-        found.setdefault(row.partition, []).append(
-            ChurnRow(
-                customer=row.customer,
-                probability=risk,
-                band=band(risk, model),
-                horizon_days=model.horizon_days,
-                as_of=now_ms,
-                visits=row.visits,
-                first_active_at=row.first_active_at,
-                last_active_at=row.last_active_at,
-                account_closed_at=row.account_closed_at,
-                last_seen_at=row.last_seen_at,
-                reasons=reasons(activity, now_ms, model),
-                model=model.label,
-            )
-        )
+        found.setdefault(row.partition, []).append(risk_row(row.customer, activity, row.last_seen_at, now_ms, model))
     return found
 
 
