@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -155,11 +154,3 @@ def empty_topics(servers: str, partitions: int = PARTITIONS) -> None:
         )
 
     wait_until(all_have_leaders, "topics have leaders")
-
-
-def data_folder() -> Path:
-    """The real data sets; a test that needs them is skipped where they are not."""
-    folder = Path(os.environ.get("PIPELINE_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")
-    if not folder.is_dir():
-        pytest.skip(f"the data sets are not at {folder}; name their folder in PIPELINE_TEST_DATA")
-    return folder

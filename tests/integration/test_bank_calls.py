@@ -7,11 +7,12 @@ import json
 import math
 from statistics import fmean
 
-from harness import Pipe, data_folder
+from datasets import dataset
+from harness import Pipe
 
 
 def test_the_abandonment_share_and_the_waits_of_real_calls_come_out_in_pipeline_touchpoints(pipe: Pipe) -> None:
-    file = data_folder() / "anonymous_bank_calls" / "data_anonymous_bank_february.txt"
+    file = dataset("anonymous_bank_calls", "data_anonymous_bank_february.txt")
     with file.open(newline="") as lines:
         calls = list(csv.DictReader(lines, delimiter="\t"))
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from harness import Pipe, data_folder
+from datasets import dataset
+from harness import Pipe
 
 from pipeline.touchpoint import Touchpoint
 
@@ -20,7 +21,7 @@ Session = tuple[str, int, int, int]
 @pytest.fixture(scope="module")
 def ecom() -> tuple[list[Touchpoint], set[Session]]:
     """The file's events, and its sessions as (customer, start, end, count)."""
-    file = data_folder() / "retentioneering_ecom" / "ecom.csv.gz"
+    file = dataset("retentioneering_ecom", "ecom.csv.gz")
     touchpoints: list[Touchpoint] = []
     sessions: dict[str, list[Any]] = {}
     with gzip.open(file, "rt", newline="") as lines:

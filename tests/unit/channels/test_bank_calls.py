@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections import Counter
 from datetime import datetime
-from pathlib import Path
 
 import pytest
+from datasets import dataset
 
 from pipeline.channels import bank_calls
 from pipeline.channels.bank_calls import COLUMNS, ZONE
@@ -15,8 +14,6 @@ from pipeline.contract.validate import check
 from pipeline.touchpoint import Touchpoint
 
 NOW_MS = 1_780_000_000_000
-DATA = Path(os.environ.get("PIPELINE_TEST_DATA") or Path(__file__).parents[3] / ".." / "shared" / "data")
-FILE = DATA / "anonymous_bank_calls" / "data_anonymous_bank_february.txt"
 
 QUEUED = "AA0101 34540 48178511 2 PS 990201 8:19:42 8:19:47 5 8:19:47 8:20:21 34 AGENT 8:20:20 8:22:04 104 MICHAL"
 AT_ONCE = "AA0101 34536 0 0 PS 990201 7:02:47 7:02:56 9 0:00:00 0:00:00 0 AGENT 7:02:55 7:05:41 166 DORIT"
@@ -114,9 +111,8 @@ def test_a_bad_row_is_refused_with_its_field(change: dict[str, str], said: str) 
     assert found.detail.startswith(said)
 
 
-@pytest.mark.skipif(not FILE.is_file(), reason=f"{FILE} is not there; PIPELINE_TEST_DATA says where the data sets are")
 def test_the_real_file_gives_the_known_share_of_abandoned_calls_and_the_waits_of_its_columns() -> None:
-    with FILE.open(newline="") as file:
+    with dataset("anonymous_bank_calls", "data_anonymous_bank_february.txt").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     found = [touchpoint for row in rows for touchpoint in read_row(row)]
     by_kind = Counter(touchpoint.kind for touchpoint in found)

@@ -5,23 +5,19 @@ from __future__ import annotations
 import csv
 from itertools import pairwise
 from math import isclose, log
-from pathlib import Path
 
 import pytest
+from datasets import dataset
 
 from pipeline.churn.likelihood import Parameters, log_likelihood
 
 PAPER = Parameters(r=0.243, alpha=4.414, a=0.793, b=2.426)
-#: Not in the repository, since it has no licence of its own: https://www.brucehardie.com/datasets/
-CDNOW = Path("/work/shared/data/cdnow/cdnow_customers_summary.csv")
 
 
 @pytest.fixture(scope="module")
 def cdnow() -> list[tuple[int, float, float]]:
     """(x, t_x, T) of CDNOW's 2,357 customers, in weeks."""
-    if not CDNOW.exists():
-        pytest.skip(f"the CDNOW customers are not on this machine ({CDNOW})")
-    with CDNOW.open(newline="") as file:
+    with dataset("cdnow", "cdnow_customers_summary.csv").open(newline="") as file:
         return [(int(row["frequency"]), float(row["recency"]), float(row["T"])) for row in csv.DictReader(file)]
 
 
