@@ -68,7 +68,7 @@ class Pipe:
         """Let workers process all there is."""
         started = [self.start_worker("--until-idle", "2", *arguments) for _ in range(workers)]
         for worker in started:
-            assert worker.wait(timeout=280) == 0, self.log(self.workers.index(worker))
+            assert worker.wait(timeout=560) == 0, self.log(self.workers.index(worker))
 
     def log(self, number: int = -1) -> str:
         """What a worker logged."""

@@ -11,6 +11,7 @@ import urllib.request
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient
 from harness import Pipe, wait_until
 from recompute import recompute
 from sqlalchemy import text
@@ -311,7 +312,7 @@ def test_a_topic_that_is_shorter_than_the_ledger_says_is_refused_before_anything
     assert "Traceback" not in done.stderr
 
 
-def test_a_worker_that_stops_gives_its_partitions_to_the_others_at_once(pipe: Pipe) -> None:
+def test_a_worker_that_stops_leaves_the_group_and_gives_its_partitions_to_the_others(pipe: Pipe) -> None:
     first, second = (pipe.start_worker(PIPELINE_INSTANCE=name) for name in ("first", "second"))
 
     def owners() -> set[str]:
@@ -320,6 +321,10 @@ def test_a_worker_that_stops_gives_its_partitions_to_the_others_at_once(pipe: Pi
     wait_until(lambda: owners() == {"first", "second"}, "both have partitions", 90)
     first.terminate()
     assert first.wait(60) == 0, pipe.log(0)
-    wait_until(lambda: owners() == {"second"}, "the other has them all", 9)
+    group = pipe.env["PIPELINE_GROUP"]
+    admin = AdminClient({"bootstrap.servers": pipe.env["KAFKA_BOOTSTRAP_SERVERS"]})
+    members = admin.describe_consumer_groups([group])[group].result(10).members
+    assert [member.group_instance_id for member in members] == ["second"]
+    wait_until(lambda: owners() == {"second"}, "the other has them all")
     second.terminate()
     assert second.wait(60) == 0, pipe.log(1)
