@@ -151,8 +151,3 @@ class Batch(NamedTuple):
     closed: int
     merged: int
     open_change: int
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to commit."""
-        return self.next_offset == self.from_offset and not (self.journeys or self.churn or self.satisfaction)

@@ -85,7 +85,7 @@ _COMMIT = f"""
          counts AS ({_COUNTS}),
          refused AS ({_QUARANTINE}),
          told AS ({_OUTBOX}),
-         confirmed AS ({_PUBLISHED})
+         confirmed AS ({_PUBLISHED} AND EXISTS (SELECT FROM moved))
     SELECT count(*) FROM moved
 """
 
