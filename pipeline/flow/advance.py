@@ -133,7 +133,6 @@ def advance(
         rows.append(_journey_row(journey))
     batch = Batch(
         partition=partition.number,
-        from_offset=partition.next_offset,
         next_offset=admission.next_offset,
         watermark=watermark,
         journeys=rows,

@@ -134,7 +134,6 @@ class Batch(NamedTuple):
     """All effects of a slice: one transaction, then what is published."""
 
     partition: int
-    from_offset: int
     next_offset: int
     watermark: int
     journeys: list[JourneyRow]

@@ -335,7 +335,6 @@ def _only_churn(state: Partition, rows: list[ChurnRow]) -> Batch:
     """A batch that moves nothing on but churn risks."""
     return Batch(
         partition=state.number,
-        from_offset=state.next_offset,
         next_offset=state.next_offset,
         watermark=state.watermark,
         journeys=[],
