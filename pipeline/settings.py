@@ -31,6 +31,7 @@ class Settings:
     metrics_port: int
     group: str
     instance: str | None
+    failpoint: str | None
 
     def __repr__(self) -> str:
         return f"Settings(bootstrap_servers={self.bootstrap_servers!r}, group={self.group!r}, …)"
@@ -61,6 +62,7 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
         metrics_port=port,
         group=env.get("PIPELINE_GROUP") or "touchpoint-pipeline",
         instance=env.get("PIPELINE_INSTANCE") or None,
+        failpoint=env.get("PIPELINE_FAILPOINT") or None,
     )
 
 

@@ -17,6 +17,7 @@ from pipeline import catalogue
 from pipeline.contract.registry import Registry
 from pipeline.contract.schema import schema_text
 from pipeline.errors import InvalidInput, Unavailable
+from pipeline.failpoint import failpoint
 from pipeline.flow.admit import Door
 from pipeline.flow.advance import Models
 from pipeline.journey import policy
@@ -34,6 +35,7 @@ from pipeline.stream.instance import Instance
 from pipeline.stream.publication import Publication
 from pipeline.stream.records import Records
 from pipeline.stream.run import Run
+from pipeline.stream.transactions import Transactions
 from pipeline.stream.worker import Limits, Worker
 from pipeline.stream.writers import WriterCache
 from pipeline.topics import CHURN_RISK, JOURNEYS, SATISFACTION, TOUCHPOINTS
@@ -52,6 +54,7 @@ class Options:
     most_records: int = app.MOST_RECORDS
     limits: Limits = field(default_factory=Limits)
     give_up_s: float = 60.0
+    statement_timeout_s: float = 60.0
 
 
 async def run_worker(settings: Settings, options: Options) -> None:
@@ -59,6 +62,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
 
     Raises InvalidInput for settings that can't work, Unavailable for a server that stays away.
     """
+    reached = failpoint(settings.failpoint)
     metrics, health = Metrics(), Health(beat_at=time.monotonic())
     journey_policy = policy.read(settings.policy_file)
     port, stop_http = http.serve(settings.metrics_host, settings.metrics_port, metrics.registry, health)
@@ -82,7 +86,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
         models = await retry.run("database", lambda: asyncio.to_thread(_read_models, settings))
         ids = await retry.run("registry", lambda: asyncio.to_thread(_schema_ids, registry))
         partitions = await retry.run("broker", lambda: asyncio.to_thread(_partitions, settings))
-        engine = async_engine(settings.database_url)
+        engine = async_engine(settings.database_url, options.statement_timeout_s)
         slot = None if settings.instance else Instance(settings.group, host_name())
         instance = settings.instance or (slot.name if slot else "")
         run: Run
@@ -93,13 +97,17 @@ async def run_worker(settings: Settings, options: Options) -> None:
             models=models,
             grace_ms=journey_policy.grace_ms,
             records=Records(ids, {topic: schema_text(topic) for topic in ids}),
-            publication=Publication(settings.bootstrap_servers, _MAX_MESSAGE_BYTES),
+            publication=Publication(
+                Transactions(settings.bootstrap_servers, settings.group, _MAX_MESSAGE_BYTES, reached), instance
+            ),
             metrics=metrics,
             health=health,
             retry=retry,
             owner=instance,
             limits=_limits(options),
             rewind=lambda partition, offset: run.rewind(partition, offset),
+            earliest=lambda partition: run.earliest(partition),
+            reached=reached,
         )
         run = Run(worker, metrics, health, options.until_idle_s)
         run.app = app.build(
@@ -109,6 +117,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
             folder=folder.name,
             take=run.take,
             handle=run.handle,
+            reached=reached,
             most_records=options.most_records,
         )
         log.info("worker starts", instance=instance, group=settings.group, partitions=partitions)

@@ -51,10 +51,24 @@ from pipeline.wiring import Options, run_worker
     help="How long a server may be away before the worker ends with exit code 1.",
 )
 @click.option(
+    "--statement-timeout",
+    type=click.FloatRange(min=0.1),
+    default=Options().statement_timeout_s,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a statement of the database may take; it is tried again.",
+)
+@click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
 def worker(
-    until_idle: float | None, most_records: int, customers: int, sweep: float, give_up: float, log_level: str
+    until_idle: float | None,
+    most_records: int,
+    customers: int,
+    sweep: float,
+    give_up: float,
+    statement_timeout: float,
+    log_level: str,
 ) -> None:
     """Run one stream worker until SIGTERM; start more to scale.
 
@@ -67,6 +81,7 @@ def worker(
         most_records=most_records,
         limits=Limits(customers=customers, sweep_s=sweep),
         give_up_s=give_up,
+        statement_timeout_s=statement_timeout,
     )
     collection.calm()
     uvloop.run(run_worker(environment.load(), options))

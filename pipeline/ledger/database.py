@@ -25,10 +25,13 @@ def sync_engine(database_url: str) -> Engine:
     return create_engine(_url(database_url), pool_pre_ping=True, connect_args=_CONNECT)
 
 
-def async_engine(database_url: str) -> AsyncEngine:
-    """An engine for the worker."""
+def async_engine(database_url: str, statement_timeout_s: float) -> AsyncEngine:
+    """An engine for the worker, whose statements end with an error after so many seconds."""
     # A worker that is stopped in the middle of a transaction must not hold up its successor for long.
-    options = _CONNECT["options"] + " -c idle_in_transaction_session_timeout=10s -c statement_timeout=60s"
+    options = (
+        _CONNECT["options"]
+        + f" -c idle_in_transaction_session_timeout=10s -c statement_timeout={statement_timeout_s * 1000:.0f}"
+    )
     return create_async_engine(_url(database_url), pool_size=2, connect_args={**_CONNECT, "options": options})
 
 

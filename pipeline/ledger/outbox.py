@@ -1,4 +1,4 @@
-"""What was committed and not yet confirmed as published: read when a partition is taken."""
+"""What was committed and is not known to be published: read when publishing begins anew."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.ledger.positions import Claim
 
 _UNSENT = text("""
     SELECT commit, journeys::text[] AS journeys, satisfaction, churn_risk, quarantined, forwards
-    FROM outbox WHERE topic = :topic AND partition = :partition ORDER BY commit
+    FROM outbox WHERE topic = :topic AND partition = :partition AND commit > :published ORDER BY commit
 """)
 _JOURNEYS = text(f"SELECT {JOURNEY_COLUMNS} FROM journey WHERE journey_id = ANY(CAST(CAST(:ids AS text[]) AS uuid[]))")
 _SATISFACTION = text(f"""
@@ -57,10 +57,10 @@ class Unpublished(NamedTuple):
     forwarded: list[Forwarded]
 
 
-async def unpublished(connection: AsyncConnection, claim: Claim) -> Unpublished | None:
-    """What earlier workers committed of a partition without the broker's confirmation; None if there is nothing."""
+async def unpublished(connection: AsyncConnection, claim: Claim, published: int) -> Unpublished | None:
+    """What was committed of a partition after commit number `published`; None if there is nothing to publish."""
     place = {"topic": claim.topic, "partition": claim.partition}
-    rows = (await connection.execute(_UNSENT, place)).all()
+    rows = (await connection.execute(_UNSENT, {**place, "published": published})).all()
     if not rows:
         return None
     journeys = await connection.execute(_JOURNEYS, {"ids": _union(rows, "journeys")})

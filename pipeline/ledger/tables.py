@@ -163,6 +163,8 @@ position = Table(
     _required("quarantined", BigInteger, None, "0"),
     _required("forwarded", BigInteger, "sent on with the right key; counted where they arrived", "0"),
     _required("updated_at", _Moment, None, "now()"),
+    _required("lineage", UUID, "made with the row: numbers of commits count within it", "gen_random_uuid()"),
+    _required("publishers", ARRAY(Text), "owners whose Kafka transactions are not known to have ended", "'{}'"),
     PrimaryKeyConstraint("topic", "partition"),
     postgresql_with={"fillfactor": 50},
 )

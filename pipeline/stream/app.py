@@ -9,6 +9,7 @@ import faust
 from faust.types import TP
 from yarl import URL
 
+from pipeline.failpoint import Reached
 from pipeline.stream.slices import Slice, slicing
 from pipeline.stream.transport import LedgerTransport
 from pipeline.topics import TOUCHPOINTS
@@ -36,6 +37,7 @@ def build(
     folder: str,
     take: Callable[[set[int]], Awaitable[dict[int, int]]],
     handle: Callable[[Slice], Awaitable[None]],
+    reached: Reached,
     most_records: int = MOST_RECORDS,
 ) -> LedgerApp:
     """The app, not yet started. `handle` is called with one slice after the other, and must not raise.
@@ -72,7 +74,9 @@ def build(
     async def touchpoints(stream: Any) -> None:
         async for event in stream.noack().events():
             await handle(event.message.value)
+            reached("before_ack")
             event.ack()
+            reached("after_ack")
 
     return app
 

@@ -1,4 +1,4 @@
-"""Publishing after committing: what a transaction recorded goes out in order, and is confirmed by the broker."""
+"""Publishing after committing: what the ledger has recorded goes out in order, exactly once."""
 
 from __future__ import annotations
 
@@ -7,112 +7,143 @@ import contextlib
 import time
 from collections.abc import Iterable
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-
-from pipeline.errors import Unavailable
+from pipeline.ledger.positions import Claim
 from pipeline.stream.records import Outgoing
+from pipeline.stream.transactions import Interrupted, Transactions
 
-_FLUSH_S = 60.0
-#: Confirmation is waited for no more often than this: small batches must not each wait for the broker.
-_CONFIRM_EVERY_S = 0.05
+#: A Kafka transaction costs broker and worker several milliseconds: no more than one in this time.
+_EVERY_S = 0.1
+#: While one ends, so many records wait for the next one; then processing waits, too.
+_MOST_WAITING = 50_000
 
 
 class Publication:
-    """An idempotent producer, which keeps the order of each key, and what it has confirmed of each partition.
+    """Gathers the records of commits into transactions, and ends these in the background.
 
-    Only failures are reported record by record; that a batch was delivered shows when a flush leaves nothing behind.
+    After Interrupted nothing goes on before `begin`; what the topics then lack is in the ledger's outbox.
     """
 
-    def __init__(self, bootstrap_servers: str, max_message_bytes: int) -> None:
-        self._servers = bootstrap_servers
-        self._failure: str | None = None
-        self._flushing: asyncio.Task[None] | None = None
-        self._flushed_at = 0.0
-        self._sent: dict[int, int] = {}
+    def __init__(self, transactions: Transactions, instance: str) -> None:
+        self._transactions, self._instance = transactions, instance
+        self._ending: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+        self._hurry = asyncio.Event()
+        self._ended_at = 0.0
+        self._begun = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._closing = False
+        self._marks: dict[int, Claim] = {}
+        self._waiting: list[tuple[Claim, list[Outgoing]]] = []
         self._confirmed: dict[int, int] = {}
-        self._producer = Producer(
-            {
-                "bootstrap.servers": bootstrap_servers,
-                "client.id": "touchpoint-pipeline-worker",
-                "enable.idempotence": True,
-                "acks": "all",
-                "compression.type": "zstd",
-                "partitioner": "murmur2_random",
-                "linger.ms": 5,
-                "message.max.bytes": max_message_bytes,
-                "queue.buffering.max.messages": 500_000,
-                "queue.buffering.max.kbytes": 262_144,
-                "delivery.timeout.ms": int(_FLUSH_S * 1000),
-                "delivery.report.only.error": True,
-                "on_delivery": self._failed,
-                "log_level": 0,
-            }
-        )
 
-    async def send(self, partition: int, commit: int, records: Iterable[Outgoing]) -> None:
-        """Publish what a commit of a partition recorded; returns when it is handed over.
+    async def ready(self) -> bool:
+        """End what is open, or begin (anew); whether it began anew, so that the outbox is to be read.
 
-        Waits for what went out before, now and then. Raises Unavailable when something was not delivered: a restart
-        sends it again from the outbox.
+        Raises Unavailable when the broker does not answer.
         """
-        if self._flushing is not None:
-            await self._finish()
-        produce, poll = self._producer.produce, self._producer.poll
-        for topic, key, value, headers in records:
-            while True:
-                try:
-                    produce(topic, value, key, headers=headers)
-                    break
-                except BufferError:
-                    await asyncio.to_thread(poll, 0.1)
-                except KafkaException as error:
-                    raise self._unavailable(error.args[0].str()) from None
-        self._sent[partition] = commit
-        if time.monotonic() - self._flushed_at >= _CONFIRM_EVERY_S:
-            self._flushing = asyncio.create_task(self._flush(dict(self._sent)))
+        if self._begun:
+            try:
+                await self.settle()
+                return False
+            except Interrupted:
+                self._begun = False
+        await self._abandon()
+        await asyncio.to_thread(self._transactions.begin, self._instance)
+        self._begun = True
+        return True
+
+    async def fence(self, instances: Iterable[str]) -> None:
+        """Make sure that other workers can't publish any more what they have under way. Raises Unavailable."""
+        await asyncio.gather(*(asyncio.to_thread(self._transactions.fence, instance) for instance in instances))
+
+    async def published(self, claims: Iterable[Claim]) -> dict[int, int]:
+        """Partition → number of the commit up to which all is published; to be asked when nothing is open."""
+        self._confirmed |= (found := await asyncio.to_thread(self._transactions.published, claims))
+        return found
+
+    async def send(self, claim: Claim, records: Iterable[Outgoing]) -> None:
+        """Publish what the commit `claim.commits` recorded; returns when it is handed over. Raises Interrupted."""
+        self._raise_if_interrupted()
+        async with self._turn:
+            if self._closing:
+                self._waiting.append((claim, list(records)))
+            else:
+                await self._put(claim, records)
+                if self._ending is None or self._ending.done():
+                    self._ending = asyncio.create_task(self._end())
+        if sum(len(waiting) for _, waiting in self._waiting) > _MOST_WAITING:
+            await self.settle()
 
     async def settle(self) -> None:
-        """Wait until all that was sent is confirmed; raises Unavailable when something was not delivered."""
-        if self._flushing is not None:
-            await self._finish()
-        if self._sent != self._confirmed:
-            self._flushing = asyncio.create_task(self._flush(dict(self._sent)))
-            await self._finish()
+        """Wait until all that was sent is published. Raises Interrupted."""
+        if self._ending is not None and not self._ending.done():
+            self._hurry.set()
+            await asyncio.wait({self._ending})
+        self._raise_if_interrupted()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it has to begin anew."""
+        ending = self._ending
+        failed = ending is not None and ending.done() and not ending.cancelled() and ending.exception() is not None
+        return failed or not self._begun
 
     def confirmed(self, partition: int) -> int:
-        """The number of the partition's last commit whose records are all delivered; 0 for none."""
+        """The number of the partition's last commit whose records are all published; 0 for none."""
         return self._confirmed.get(partition, 0)
 
     def forget(self, partition: int) -> None:
-        """The partition is no longer ours, or is taken anew."""
-        self._sent.pop(partition, None)
+        """The partition is no longer ours, or its confirmed commits are noted in the ledger."""
         self._confirmed.pop(partition, None)
 
     async def close(self) -> None:
-        """Wait for what is under way, as long as the broker takes it."""
-        with contextlib.suppress(Unavailable):
-            await self.settle()
+        """Let go of the producer; what is not settled is left to the next worker."""
+        await self._abandon()
+        self._begun = False
 
-    async def _finish(self) -> None:
-        flushing, self._flushing = self._flushing, None
-        if flushing is not None:
-            await flushing
-            self._flushed_at = time.monotonic()
+    async def _end(self) -> None:
+        """End the open transaction when its time has come, then the one with what came in meanwhile."""
+        while self._marks:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(asyncio.get_running_loop().time() + self._pause_s()):
+                    await self._hurry.wait()
+            async with self._turn:
+                self._closing = True
+                marks, self._marks = self._marks, {}
+            await asyncio.to_thread(self._transactions.end, marks)
+            self._confirmed |= {number: claim.commits for number, claim in marks.items()}
+            self._ended_at = time.monotonic()
+            async with self._turn:
+                waiting, self._waiting = self._waiting, []
+                for claim, records in waiting:
+                    await self._put(claim, records)
+                self._closing = False
+        self._hurry.clear()
 
-    async def _flush(self, sent: dict[int, int]) -> None:
-        left = await asyncio.to_thread(self._producer.flush, _FLUSH_S)
-        if self._failure is not None or left:
-            raise self._unavailable(self._failure or f"{left:,} records wait since {_FLUSH_S:.0f} s")
-        for partition, commit in sent.items():
-            if partition in self._sent:
-                self._confirmed[partition] = commit
+    def _pause_s(self) -> float:
+        return max(0.0, self._ended_at + _EVERY_S - time.monotonic())
 
-    def _failed(self, error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            self._failure = error.str()
+    async def _put(self, claim: Claim, records: Iterable[Outgoing]) -> None:
+        while records := self._transactions.put(records):
+            await asyncio.to_thread(self._transactions.make_room)
+        self._marks[claim.partition] = claim
 
-    def _unavailable(self, why: str) -> Unavailable:
-        return Unavailable(
-            f"Kafka at {self._servers} does not take what is to be published: {why}. Nothing is lost: it stands in the "
-            "table outbox, and the next worker publishes it."
-        )
+    async def _abandon(self) -> None:
+        """Forget everything that is under way."""
+        ending, self._ending = self._ending, None
+        if ending is not None:
+            self._hurry.set()
+            await asyncio.wait({ending})
+            with contextlib.suppress(Exception):
+                ending.result()
+        self._hurry.clear()
+        self._reset()
+        await asyncio.to_thread(self._transactions.drop)
+
+    def _raise_if_interrupted(self) -> None:
+        if not self._begun:
+            raise Interrupted("Publishing has not begun.")
+        if self._ending is not None and self._ending.done():
+            self._ending.result()

@@ -81,6 +81,11 @@ class Run:
         """Have the consumer read a partition again from an offset."""
         await self.app.consumer.seek_wait({tp(partition): offset})
 
+    async def earliest(self, partition: int) -> int:
+        """The first offset that the topic still has of a partition."""
+        found = await self.app.consumer.earliest_offsets(tp(partition))
+        return int(found[tp(partition)])
+
     def caught_up(self, partition: int, next_offset: int) -> bool:
         """Whether the topic had no more records of a partition when it was last asked."""
         end = self._ends.get(partition)
@@ -138,7 +143,9 @@ class Run:
         if not owned or self.app.rebalancing:
             return
         try:
-            ends = await asyncio.wait_for(self.app.consumer.highwaters(*[tp(number) for number in owned]), _ANSWER_S)
+            everything = [tp(number) for number in owned]
+            ends = await asyncio.wait_for(self.app.consumer.highwaters(*everything), _ANSWER_S)
+            progress = await asyncio.wait_for(self.app.consumer.progress(everything), _ANSWER_S)
         except Exception as error:  # the broker is away; what it last said no longer counts
             log.warning("the broker does not answer", error=type(error).__name__)
             self._health.away.add("broker")
@@ -150,6 +157,9 @@ class Run:
         now = time.time()
         worst = 0.0
         for number, item in list(owned.items()):
+            handed, empty_up_to = progress.get(tp(number), (0, 0))
+            if handed == item.state.next_offset and empty_up_to >= self._ends.get(number, 0):
+                self._ends[number] = handed  # what follows are no records
             behind = max(0, self._ends.get(number, 0) - item.state.next_offset)
             if not behind:
                 self._level_at[number] = now

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
@@ -11,8 +10,19 @@ from faust.types import TP
 from pipeline.flow.values import Received
 
 
+class Fetched(list[Received]):
+    """What one fetch brought of a partition, from offset `begin` up to and without `end`."""
+
+    def __init__(self, records: Sequence[Received], begin: int, end: int) -> None:
+        super().__init__(records)
+        self.begin, self.end = begin, end
+
+
 class Slice:
     """Consecutive records of a partition. To Faust it looks like one record with the offset of the last.
+
+    They are all there is from offset `begin` up to and without `end`: what is missing in between are no records
+    (marks of transactions, aborted ones), or none any more.
 
     Faust takes several steps of the event loop for each message, which costs far more than the work on an event.
     """
@@ -24,9 +34,10 @@ class Slice:
     serialized_value_size = -1
     timestamp_type = 1
 
-    def __init__(self, tp: TP, records: Sequence[Received]) -> None:
+    def __init__(self, tp: TP, records: Sequence[Received], begin: int, end: int) -> None:
         self.topic, self.partition = tp
         self.records = records
+        self.begin, self.end = begin, end
         self.offset = records[-1].offset
         self.timestamp = records[-1].timestamp
 
@@ -45,11 +56,13 @@ def slicing(most_records: int) -> type[DefaultSchedulingStrategy]:
     """A scheduling strategy for Faust that hands on slices of so many records at the most, not record by record."""
 
     class SliceScheduler(DefaultSchedulingStrategy):  # type: ignore[misc]
-        def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Slice]]:
+        def iterate(self, records: Mapping[TP, Fetched]) -> Iterator[tuple[TP, Slice]]:
             """Of each partition of a fetch a slice, in turn."""
-            for begin in range(0, max(map(len, records.values()), default=0), most_records):
+            for first in range(0, max(map(len, records.values()), default=0), most_records):
                 for tp, fetched in records.items():
-                    if piece := fetched[begin : begin + most_records]:
-                        yield tp, Slice(tp, piece)
+                    if piece := fetched[first : first + most_records]:
+                        begin = fetched[first - 1].offset + 1 if first else fetched.begin
+                        is_last = first + most_records >= len(fetched)
+                        yield tp, Slice(tp, piece, begin, fetched.end if is_last else piece[-1].offset + 1)
 
     return SliceScheduler

@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from pipeline.stream.leaving import leave
+from pipeline.stream.slices import Fetched
 
 
 class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Faust's consumer thread, which leaves the group when the worker was told to stop."""
+    """Faust's consumer thread, which leaves the group when the worker was told to stop, and reads only records of
+    transactions that are committed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        #: where the records end that were handed on, or where reading was told to begin
+        self._handed: dict[TP, int] = {}
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> dict[TP, Fetched]:
+        """What Faust gets, with where each begins and ends."""
+        fetched = await super()._fetch_records(consumer, *args, **kwargs)
+        found = {}
+        for tp, records in fetched.items():
+            begin = self._handed.get(tp, records[0].offset)
+            end = self._handed[tp] = consumer._subscription.subscription.assignment.state_value(tp).position
+            found[tp] = Fetched(records, begin, end)
+        return found
+
+    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+        await super()._seek_wait(consumer, partitions)
+        self._handed.update(partitions)
+
+    async def progress(self, partitions: Iterable[TP]) -> dict[TP, tuple[int, int]]:
+        """Of each partition where the records that were handed on end, and up to where there are no more."""
+        return await self.call_thread(self._progress, tuple(partitions))  # type: ignore[no-any-return]
+
+    async def _progress(self, partitions: Iterable[TP]) -> dict[TP, tuple[int, int]]:
+        subscription = self._ensure_consumer()._subscription.subscription
+        found = {}
+        for tp in partitions:
+            state = subscription.assignment.state_value(tp)
+            if state is not None and state.has_valid_position and tp in self._handed:
+                found[tp] = self._handed[tp], state.position
+        return found
 
     async def on_thread_stop(self) -> None:
         """Leave, then do what Faust does."""
@@ -39,6 +79,10 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc]
             await self.seek_wait(offsets)
         for tp, offset in offsets.items():
             self._committed_offset[tp] = offset or None
+
+    async def progress(self, partitions: Iterable[TP]) -> dict[TP, tuple[int, int]]:
+        """Of each partition where the records that were handed on end, and up to where there are no more."""
+        return await self._thread.progress(partitions)  # type: ignore[no-any-return]
 
     def on_buffer_full(self, tp: TP) -> None:
         """A full buffer holds up the next slice by itself. Faust's own way is to stop asking for the partition, and to

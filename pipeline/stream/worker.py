@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import TypeVar
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipeline.failpoint import Reached
 from pipeline.flow.admit import Door
 from pipeline.flow.advance import Models, advance, wanted
 from pipeline.flow.state import Partition
 from pipeline.flow.values import Admission, Batch, ChurnRow
 from pipeline.ledger import commit as ledger
-from pipeline.ledger import customers, outbox, positions, sweep
+from pipeline.ledger import customers, positions, sweep
 from pipeline.ledger.positions import Claim, Fenced
 from pipeline.ledger.session import Session
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
 from pipeline.retry import Retry
+from pipeline.stream.outlet import Outlet
+from pipeline.stream.owned import Owned
 from pipeline.stream.publication import Publication
-from pipeline.stream.records import Records, dead_letter, dead_letters, forwards
+from pipeline.stream.records import Records
 from pipeline.stream.slices import Slice
+from pipeline.stream.transactions import Interrupted
 from pipeline.stream.writers import WriterCache
 from pipeline.topics import TOUCHPOINTS
 
@@ -49,21 +53,11 @@ class Limits:
     sweep_s: float = 60.0
 
 
-@dataclass(slots=True)
-class Owned:
-    """A partition that this worker has taken."""
-
-    claim: Claim
-    state: Partition
-    moved_at: float
-    gap_seen: tuple[int, int] | None = None
-    unpublished: dict[int, int] = field(default_factory=dict)
-
-
 class Worker:
     """Handles what Faust delivers. All of its steps run one after the other, under one lock.
 
-    `clock_ms` gives epoch milliseconds, `rewind` makes the consumer read a partition again from an offset.
+    `clock_ms` gives epoch milliseconds, `rewind` makes the consumer read a partition again from an offset, `earliest`
+    gives the first offset that the topic still has of a partition.
     """
 
     def __init__(
@@ -82,12 +76,15 @@ class Worker:
         owner: str,
         limits: Limits,
         rewind: Callable[[int, int], Awaitable[None]],
+        earliest: Callable[[int], Awaitable[int]],
+        reached: Reached,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._session, self._door, self._writers, self._models = session, door, writers, models
-        self._grace_ms, self._records, self._publication = grace_ms, records, publication
+        self._grace_ms, self._outlet = grace_ms, Outlet(publication, records, self._ask, retry)
         self._metrics, self._health, self._retry = metrics, health, retry
-        self._owner, self._limits, self._rewind, self._clock_ms = owner, limits, rewind, clock_ms
+        self._owner, self._limits, self._rewind, self._earliest = owner, limits, rewind, earliest
+        self._reached, self._clock_ms = reached, clock_ms
         self._turn = asyncio.Lock()
         self._swept_at = time.monotonic()
         self.owned: dict[int, Owned] = {}
@@ -100,19 +97,22 @@ class Worker:
         async with self._turn:
             for number in set(self.owned) - partitions:
                 self._drop(number)
-            claims = await self._ask(lambda c: positions.take(c, TOUCHPOINTS, partitions, self._owner))
+            claims, others = await self._ask(lambda c: positions.take(c, TOUCHPOINTS, partitions, self._owner))
+            self._reached("taking")
             most = max(1, self._limits.customers // max(1, len(claims)))
             now = time.monotonic()
+            fresh = []
             for claim in claims:
                 known = self.owned.get(claim.partition)
                 if known is None or known.claim._replace(epoch=claim.epoch) != claim:
                     self._drop(claim.partition)
                     state = Partition(claim.partition, claim.next_offset, claim.watermark, most)
                     self.owned[claim.partition] = Owned(claim, state, now)
+                    fresh.append(self.owned[claim.partition])
                 else:
-                    known.claim, known.moved_at, known.gap_seen = claim, now, None
+                    known.claim, known.moved_at = claim, now
                     known.state.most_customers = most
-                await self._publish_rest(self.owned[claim.partition])
+            await self._take_over(fresh, others)
             counts = await self._ask(lambda c: customers.count_open(c, partitions))
             self._metrics.open_journeys.set(sum(counts.values()))
             self._metrics.assigned.set(len(self.owned))
@@ -126,15 +126,19 @@ class Worker:
             owned = self.owned.get(piece.partition)
             if owned is None or piece.offset < owned.state.next_offset:
                 return
-            if piece.first_offset > owned.state.next_offset and not await self._gap_is_real(owned, piece):
+            if piece.begin > owned.state.next_offset:
+                # A slice was lost on its way, as when a rebalance begins and ends with the same partitions.
+                await self._rewind(piece.partition, owned.state.next_offset)
                 return
+            if piece.first_offset > piece.begin:
+                await self._tell_expired(owned)
             began = time.perf_counter()
             records = piece.records
             if piece.first_offset < owned.state.next_offset:
                 records = [record for record in records if record.offset >= owned.state.next_offset]
             await self._writers.learn(records)
             now_ms = self._clock_ms()
-            admission = self._door.admit(records, piece.partition, self._writers.known, now_ms, piece.offset + 1)
+            admission = self._door.admit(records, piece.partition, self._writers.known, now_ms, piece.end)
             await self._step(owned, admission, {}, now_ms, began)
             owned.moved_at = time.monotonic()
             self._metrics.latencies([record.timestamp for record in records], self._clock_ms())
@@ -155,7 +159,10 @@ class Worker:
             if now - self._swept_at >= self._limits.sweep_s:
                 # A full sweep leaves the rest to the next tick, so that events are not kept waiting.
                 self._swept_at = now if await self._sweep() < _MOST_DUE else self._swept_at
-            await self._settle(idle)
+            if self.owned and self._outlet.interrupted:
+                await self._publish_anew()
+            if idle:
+                await self._settle()
 
     async def _close_due(self, idle: set[int]) -> None:
         """Close the journeys that event time has passed; that of idle partitions is the wall clock's."""
@@ -181,8 +188,10 @@ class Worker:
     async def close(self) -> None:
         """Wait until what was published is confirmed, and say so in the ledger."""
         async with self._turn:
-            await self._publication.close()
-            await self._settle(self.owned)
+            with contextlib.suppress(Interrupted):
+                await self._outlet.settle()
+                await self._strike_off()
+            await self._outlet.close()
             self.owned.clear()
             await self._session.close()
 
@@ -201,31 +210,27 @@ class Worker:
 
     async def _commit(self, owned: Owned, batch: Batch, began: float) -> None:
         number = batch.partition
+        self._reached("before_commit")
         try:
             owned.claim = await self._write(owned.claim, batch)
-        except Fenced as fenced:
-            log.warning("fenced off", partition=number, why=str(fenced))
-            self._metrics.fenced.inc()
-            self._drop(number)
+        except Fenced:
+            self._fenced_off(number)
             return
         except BaseException:
             self._drop(number)  # its state is ahead of the ledger
             raise
+        self._reached("after_commit")
         self._metrics.committed(batch, time.perf_counter() - began)
-        owned.unpublished[owned.claim.commits] = len(batch.journeys)
-        out = chain(
-            self._records.journeys(batch.journeys),
-            self._records.satisfaction(batch.satisfaction),
-            self._records.churn(batch.churn),
-            dead_letters(batch.refused, number),
-            forwards(batch.forwarded),
-        )
-        await self._publication.send(number, owned.claim.commits, out)
-        self._note_published(owned)
+        try:
+            await self._outlet.send(owned, batch)
+        except Interrupted as why:
+            await self._publish_anew(why)
+        self._show_unpublished()
 
     async def _write(self, claim: Claim, batch: Batch) -> Claim:
         """Commit; when the connection is lost in between, find out whether it happened before trying again."""
         unsure = False
+        published = self._outlet.confirmed(self.owned[batch.partition])
 
         async def attempt() -> Claim:
             nonlocal unsure
@@ -234,7 +239,6 @@ class Worker:
                     now = await self._session.run(lambda connection: positions.current(connection, claim))
                     if now.commits == claim.commits + 1:
                         return now
-                published = self._publication.confirmed(batch.partition)
                 return await self._session.run(lambda connection: ledger.commit(connection, claim, batch, published))
             except Fenced:
                 raise
@@ -265,55 +269,50 @@ class Worker:
         await self._ask(self._gauges)
         return sum(map(len, found.values()))
 
-    async def _settle(self, idle: object) -> None:
-        """Drop the outbox rows of what is confirmed, where no batch does so on its way."""
-        if not idle:
-            return
-        await self._publication.settle()
+    async def _settle(self) -> None:
+        try:
+            await self._outlet.settle()
+        except Interrupted as why:
+            await self._publish_anew(why)
+        await self._strike_off()
+        self._show_unpublished()
+
+    async def _strike_off(self) -> None:
+        """Drop the outbox rows of what is published, where no batch does so on its way."""
         for number, owned in self.owned.items():
-            self._note_published(owned)
-            confirmed = self._publication.confirmed(number)
-            if confirmed:
+            if confirmed := self._outlet.confirmed(owned):
                 await self._ask(partial(ledger.clear_outbox, claim=owned.claim, published=confirmed))
-                self._publication.forget(number)
+                self._outlet.forget(number)
 
-    async def _publish_rest(self, owned: Owned) -> None:
-        """Send again what was committed without the broker's confirmation."""
-        rest = await self._ask(lambda c: outbox.unpublished(c, owned.claim))
+    async def _publish_anew(self, why: Interrupted | None = None) -> None:
+        log.warning("publishing was interrupted, beginning anew", why=str(why or ""))
+        await self._take_over([], set())
+
+    async def _take_over(self, fresh: list[Owned], others: set[str]) -> None:
+        for number in await self._outlet.take_over(self.owned.values(), fresh, others):
+            self._fenced_off(number)
+
+    async def _tell_expired(self, owned: Owned) -> None:
+        """Offsets can be missing because they were never records (a transaction's marks), or because they are gone."""
         number = owned.claim.partition
-        if rest is None:
-            return
-        log.info("publishing what an earlier worker committed", partition=number, journeys=len(rest.journeys))
-        out = chain(
-            self._records.journeys(rest.journeys),
-            self._records.satisfaction(rest.satisfaction),
-            self._records.churn(rest.churn),
-            (dead_letter(r.key, r.value, r.headers, r.reason, r.detail, number, r.offset) for r in rest.refused),
-            forwards(rest.forwarded),
-        )
-        await self._publication.send(number, rest.commit, out)
+        gone = await self._earliest(number) - owned.state.next_offset
+        if gone > 0:
+            log.warning("records were deleted before they were read", partition=number, records=gone)
+            self._metrics.expired.inc(gone)
 
-    async def _gap_is_real(self, owned: Owned, piece: Slice) -> bool:
-        """Whether offsets are missing in the topic itself, or a slice was lost on its way: read once more to know."""
-        gap = (owned.state.next_offset, piece.first_offset)
-        if owned.gap_seen != gap:
-            owned.gap_seen = gap
-            await self._rewind(piece.partition, owned.state.next_offset)
-            return False
-        missing = piece.first_offset - owned.state.next_offset
-        log.warning("offsets missing in the topic", partition=piece.partition, first=gap[0], records=missing)
-        self._metrics.expired.inc(missing)
-        return True
-
-    def _note_published(self, owned: Owned) -> None:
-        confirmed = self._publication.confirmed(owned.claim.partition)
-        for commit in [commit for commit in owned.unpublished if commit <= confirmed]:
-            del owned.unpublished[commit]
+    def _show_unpublished(self) -> None:
+        for owned in self.owned.values():
+            self._outlet.confirmed(owned)
         self._metrics.unpublished.set(sum(sum(o.unpublished.values()) for o in self.owned.values()))
+
+    def _fenced_off(self, number: int) -> None:
+        log.warning("fenced off: another worker has taken the partition", partition=number)
+        self._metrics.fenced.inc()
+        self._drop(number)
 
     def _drop(self, number: int) -> None:
         self.owned.pop(number, None)
-        self._publication.forget(number)
+        self._outlet.forget(number)
         self._metrics.forget(number)
         self._metrics.assigned.set(len(self.owned))
         self._health.assigned = bool(self.owned)

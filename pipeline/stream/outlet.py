@@ -1,0 +1,118 @@
+"""What leaves a worker: each commit's records, and after an interruption what the ledger says is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pipeline.flow.values import Batch
+from pipeline.ledger import outbox, positions
+from pipeline.ledger.positions import Fenced
+from pipeline.retry import Retry
+from pipeline.stream.owned import Owned
+from pipeline.stream.publication import Publication
+from pipeline.stream.records import Outgoing, Records, dead_letter, dead_letters, forwards
+from pipeline.topics import TOUCHPOINTS
+
+log = structlog.get_logger()
+Ask = Callable[[Callable[[AsyncConnection], Awaitable[Any]]], Awaitable[Any]]
+
+
+class Outlet:
+    """Publishes for a worker. `ask` runs work on the ledger.
+
+    That nothing is published twice rests on an order: a worker takes a partition in the ledger, then ends the
+    transactions of whoever had it, then reads how far it is published. And one whose transaction was ended begins anew
+    before it looks whether the partition is still its own.
+    """
+
+    def __init__(self, publication: Publication, records: Records, ask: Ask, retry: Retry) -> None:
+        self._publication, self._records, self._ask, self._retry = publication, records, ask, retry
+
+    async def take_over(self, everything: Iterable[Owned], fresh: Iterable[Owned], others: set[str]) -> set[int]:
+        """Go on where earlier owners stopped, on `fresh` partitions or, after an interruption, on all.
+
+        `others` are the workers that may still be publishing. Returns partitions that somebody else has taken since.
+        """
+        wanted = {owned.claim.partition: owned for owned in everything}
+        new = {owned.claim.partition for owned in fresh}
+        lost: set[int] = set()
+
+        async def attempt() -> None:
+            if await self._publication.ready():
+                new.update(wanted)
+            await self._publication.fence(others)
+            for number in sorted(new - lost):
+                try:
+                    await self._ask(partial(positions.current, claim=wanted[number].claim))
+                except Fenced:
+                    lost.add(number)
+            going_on = [wanted[number] for number in sorted(new - lost)]
+            claims = [owned.claim for owned in going_on]
+            published = await self._publication.published(claims) if claims else {}
+            for owned in going_on:
+                await self._send_rest(owned, published[owned.claim.partition])
+            await self._ask(partial(positions.alone, topic=TOUCHPOINTS, claims=claims))
+
+        await self._retry.run("broker", attempt)
+        return lost
+
+    async def send(self, owned: Owned, batch: Batch) -> None:
+        """Publish what a commit of the partition has recorded. Raises Interrupted."""
+        number = batch.partition
+        owned.unpublished[owned.claim.commits] = len(batch.journeys)
+        out: Iterable[Outgoing] = chain(
+            self._records.journeys(batch.journeys),
+            self._records.satisfaction(batch.satisfaction),
+            self._records.churn(batch.churn),
+            dead_letters(batch.refused, number),
+            forwards(batch.forwarded),
+        )
+        await self._publication.send(owned.claim, out)
+
+    async def _send_rest(self, owned: Owned, published: int) -> None:
+        """Send what was committed after commit `published`, as the tables have it by now."""
+        rest = await self._ask(partial(outbox.unpublished, claim=owned.claim, published=published))
+        owned.unpublished.clear()
+        if rest is None:
+            return
+        number = owned.claim.partition
+        log.info("publishing what was committed before", partition=number, journeys=len(rest.journeys))
+        owned.unpublished[rest.commit] = len(rest.journeys)
+        out: Iterable[Outgoing] = chain(
+            self._records.journeys(rest.journeys),
+            self._records.satisfaction(rest.satisfaction),
+            self._records.churn(rest.churn),
+            (dead_letter(r.key, r.value, r.headers, r.reason, r.detail, number, r.offset) for r in rest.refused),
+            forwards(rest.forwarded),
+        )
+        await self._publication.send(owned.claim, out)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether `take_over` has to be called before anything can be sent."""
+        return self._publication.interrupted
+
+    async def settle(self) -> None:
+        """Wait until what was sent is published. Raises Interrupted."""
+        await self._publication.settle()
+
+    def confirmed(self, owned: Owned) -> int:
+        """The number of the partition's last commit that is published; strikes off what is."""
+        confirmed = self._publication.confirmed(owned.claim.partition)
+        for commit in [commit for commit in owned.unpublished if commit <= confirmed]:
+            del owned.unpublished[commit]
+        return confirmed
+
+    def forget(self, partition: int) -> None:
+        """The partition is no longer ours, or what is confirmed is noted in the ledger."""
+        self._publication.forget(partition)
+
+    async def close(self) -> None:
+        """Let go of the producer; what is not settled is left to the next worker."""
+        await self._publication.close()
