@@ -107,6 +107,7 @@ class Pipe:
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
+                "fetch.wait.max.ms": 10,
             }
         )
         found: list[Message] = []
