@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass, field, replace
 from tempfile import TemporaryDirectory
@@ -89,6 +90,10 @@ async def run_worker(settings: Settings, options: Options) -> None:
         engine = async_engine(settings.database_url, options.statement_timeout_s)
         slot = None if settings.instance else Instance(settings.group, host_name())
         instance = settings.instance or (slot.name if slot else "")
+        publication = Publication(
+            Transactions(settings.bootstrap_servers, settings.group, _MAX_MESSAGE_BYTES, reached), instance
+        )
+        early = asyncio.create_task(_begin(publication))  # it takes as long as joining the group
         run: Run
         worker = Worker(
             session=Session(engine),
@@ -97,9 +102,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
             models=models,
             grace_ms=journey_policy.grace_ms,
             records=Records(ids, {topic: schema_text(topic) for topic in ids}),
-            publication=Publication(
-                Transactions(settings.bootstrap_servers, settings.group, _MAX_MESSAGE_BYTES, reached), instance
-            ),
+            publication=publication,
             metrics=metrics,
             health=health,
             retry=retry,
@@ -122,6 +125,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
         )
         log.info("worker starts", instance=instance, group=settings.group, partitions=partitions)
         await run.until_stopped()
+        await early
         log.info("worker stopped")
     except (DBAPIError, psycopg.Error) as error:
         raise unavailable(settings.database_url, error) from None
@@ -131,6 +135,12 @@ async def run_worker(settings: Settings, options: Options) -> None:
             await engine.dispose()
         stop_http()
         folder.cleanup()
+
+
+async def _begin(publication: Publication) -> None:
+    """Begin publishing; if the broker does not answer, taking partitions tries it again."""
+    with contextlib.suppress(Unavailable):
+        await publication.ready()
 
 
 async def _beat(health: Health, metrics: Metrics) -> None:

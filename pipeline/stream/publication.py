@@ -26,7 +26,7 @@ class Publication:
     def __init__(self, transactions: Transactions, instance: str) -> None:
         self._transactions, self._instance = transactions, instance
         self._ending: asyncio.Task[None] | None = None
-        self._turn = asyncio.Lock()
+        self._turn, self._beginning = asyncio.Lock(), asyncio.Lock()
         self._hurry = asyncio.Event()
         self._ended_at = 0.0
         self._begun = False
@@ -43,16 +43,17 @@ class Publication:
 
         Raises Unavailable when the broker does not answer.
         """
-        if self._begun:
-            try:
-                await self.settle()
-                return False
-            except Interrupted:
-                self._begun = False
-        await self._abandon()
-        await asyncio.to_thread(self._transactions.begin, self._instance)
-        self._begun = True
-        return True
+        async with self._beginning:
+            if self._begun:
+                try:
+                    await self.settle()
+                    return False
+                except Interrupted:
+                    self._begun = False
+            await self._abandon()
+            await asyncio.to_thread(self._transactions.begin, self._instance)
+            self._begun = True
+            return True
 
     async def fence(self, instances: Iterable[str]) -> None:
         """Make sure that other workers can't publish any more what they have under way. Raises Unavailable."""

@@ -1,0 +1,148 @@
+"""Publishing: whatever the timing, records come out in order, with the commit's number in the same transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable, Mapping
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.ledger.positions import Claim
+from pipeline.stream import publication as module
+from pipeline.stream.publication import Publication
+from pipeline.stream.records import Outgoing
+from pipeline.stream.transactions import Interrupted
+
+
+class Topic:
+    """What Transactions is to Publication, with a broker's part: only what a transaction ended with is kept."""
+
+    def __init__(self, ends_slowly: bool = False) -> None:
+        self.records: list[Outgoing] = []
+        self.marks: dict[int, int] = {}
+        self.room = 3
+        self.failures = 0
+        self.may_end = threading.Event()
+        if not ends_slowly:
+            self.may_end.set()
+        self._open: list[Outgoing] = []
+        self._room = self.room
+
+    def begin(self, _instance: str) -> None:
+        self._open = []
+
+    def drop(self) -> None:
+        self._open = []
+
+    def fence(self, instance: str) -> None:
+        raise AssertionError(instance)
+
+    def published(self, claims: Iterable[Claim]) -> dict[int, int]:
+        return {claim.partition: self.marks.get(claim.partition, 0) for claim in claims}
+
+    def put(self, records: Iterable[Outgoing]) -> Iterable[Outgoing]:
+        records = iter(records)
+        for record in records:
+            if not self._room:
+                return [record, *records]
+            self._room -= 1
+            self._open.append(record)
+        return ()
+
+    def make_room(self) -> None:
+        self._room = self.room
+
+    def end(self, marks: Mapping[int, Claim]) -> None:
+        assert self.may_end.wait(10)
+        if self.failures:
+            self.failures -= 1
+            raise Interrupted("void")
+        self.records += self._open
+        self._open = []
+        self.marks |= {number: claim.commits for number, claim in marks.items()}
+        self._room = self.room
+
+
+def claim(partition: int, commits: int) -> Claim:
+    return Claim("t", partition, 1, commits, commits * 10, 0, "a")
+
+
+def record(partition: int, commits: int, number: int = 0) -> Outgoing:
+    return Outgoing("t", None, f"{partition}/{commits}/{number}".encode())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 7), st.sampled_from(["", "yield", "settle"])), max_size=30))
+def test_all_records_come_out_in_order_and_are_confirmed(sends: list[tuple[int, int, str]]) -> None:
+    topic = Topic()
+
+    async def run() -> Publication:
+        publication = Publication(topic, "one")  # type: ignore[arg-type]
+        assert await publication.ready()
+        commits = [0, 0, 0]
+        for partition, count, then in sends:
+            commits[partition] += 1
+            sent = [record(partition, commits[partition], number) for number in range(count)]
+            await publication.send(claim(partition, commits[partition]), sent)
+            expected.extend(sent)
+            if then == "yield":
+                await asyncio.sleep(0)
+            elif then == "settle":
+                await publication.settle()
+        await publication.settle()
+        for partition, number in enumerate(commits):
+            assert publication.confirmed(partition) == topic.marks.get(partition, 0) == number
+        return publication
+
+    expected: list[Outgoing] = []
+    pause, module._EVERY_S = module._EVERY_S, 0.0005
+    try:
+        asyncio.run(run())
+    finally:
+        module._EVERY_S = pause
+    assert topic.records == expected
+
+
+def test_what_is_not_ended_is_not_confirmed_and_what_comes_meanwhile_waits_for_the_next_transaction() -> None:
+    topic = Topic(ends_slowly=True)
+
+    async def run() -> None:
+        publication = Publication(topic, "one")  # type: ignore[arg-type]
+        await publication.ready()
+        await publication.send(claim(0, 1), [record(0, 1)])
+        while not publication._closing:
+            await asyncio.sleep(0)
+        await publication.send(claim(0, 2), [record(0, 2)])
+        assert (publication.confirmed(0), topic.records) == (0, [])
+        topic.may_end.set()
+        await publication.settle()
+        assert publication.confirmed(0) == 2
+
+    asyncio.run(run())
+    assert topic.records == [record(0, 1), record(0, 2)]
+
+
+def test_after_an_interruption_nothing_goes_out_before_it_begins_anew() -> None:
+    topic = Topic()
+    topic.failures = 1
+
+    async def run() -> None:
+        publication = Publication(topic, "one")  # type: ignore[arg-type]
+        await publication.ready()
+        await publication.send(claim(0, 1), [record(0, 1)])
+        with pytest.raises(Interrupted):
+            await publication.settle()
+        assert publication.interrupted
+        with pytest.raises(Interrupted):
+            await publication.send(claim(0, 2), [record(0, 2)])
+        assert await publication.ready()
+        assert not publication.interrupted
+        assert await publication.published([claim(0, 2)]) == {0: 0}
+        await publication.send(claim(0, 2), [record(0, 1), record(0, 2)])
+        await publication.settle()
+
+    asyncio.run(run())
+    assert topic.records == [record(0, 1), record(0, 2)]
