@@ -73,6 +73,17 @@ async def alone(connection: AsyncConnection, topic: str, claims: Sequence[Claim]
     await connection.execute(_ALONE, {"topic": topic, "partitions": numbers, "epochs": epochs})
 
 
+async def after(connection: AsyncConnection, claim: Claim) -> Claim:
+    """The claim after the one commit that this worker tried to make, whose answer it has not got.
+
+    Raises Fenced when there is no such commit: somebody else has taken the partition.
+    """
+    now = await current(connection, claim)
+    if now.commits != claim.commits + 1:
+        raise Fenced(f"partition {claim.partition} is at commit {now.commits:,}, not {claim.commits + 1:,}")
+    return now
+
+
 async def current(connection: AsyncConnection, claim: Claim) -> Claim:
     """The claim as the ledger has it now; raises Fenced when somebody else has taken the partition."""
     row = (await connection.execute(_CLAIM, {"topic": claim.topic, "partition": claim.partition})).one_or_none()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -17,7 +17,7 @@ from pipeline.failpoint import Reached
 from pipeline.flow.admit import Door
 from pipeline.flow.advance import Models, advance, wanted
 from pipeline.flow.state import Partition
-from pipeline.flow.values import Admission, Batch, ChurnRow
+from pipeline.flow.values import Admission, Batch, ChurnRow, Received, Refused
 from pipeline.ledger import commit as ledger
 from pipeline.ledger import customers, positions, sweep
 from pipeline.ledger.positions import Claim, Fenced
@@ -31,6 +31,7 @@ from pipeline.stream.publication import Publication
 from pipeline.stream.records import Records
 from pipeline.stream.slices import Slice
 from pipeline.stream.transactions import Interrupted
+from pipeline.stream.unprocessable import MOST, may_be_a_records, refusal
 from pipeline.stream.writers import WriterCache
 from pipeline.topics import TOUCHPOINTS
 
@@ -87,6 +88,7 @@ class Worker:
         self._reached, self._clock_ms = reached, clock_ms
         self._turn = asyncio.Lock()
         self._swept_at = time.monotonic()
+        self._unprocessable = 0
         self.owned: dict[int, Owned] = {}
 
     async def take(self, partitions: set[int]) -> dict[int, int]:
@@ -100,17 +102,14 @@ class Worker:
             claims, others = await self._ask(lambda c: positions.take(c, TOUCHPOINTS, partitions, self._owner))
             self._reached("taking")
             most = max(1, self._limits.customers // max(1, len(claims)))
-            now = time.monotonic()
             fresh = []
             for claim in claims:
                 known = self.owned.get(claim.partition)
                 if known is None or known.claim._replace(epoch=claim.epoch) != claim:
                     self._drop(claim.partition)
-                    state = Partition(claim.partition, claim.next_offset, claim.watermark, most)
-                    self.owned[claim.partition] = Owned(claim, state, now)
-                    fresh.append(self.owned[claim.partition])
+                    fresh.append(self._adopt(claim, most))
                 else:
-                    known.claim, known.moved_at = claim, now
+                    known.claim, known.moved_at = claim, time.monotonic()
                     known.state.most_customers = most
             await self._take_over(fresh, others)
             counts = await self._ask(lambda c: customers.count_open(c, partitions))
@@ -119,6 +118,11 @@ class Worker:
             self._health.assigned = bool(self.owned)
             log.info("partitions taken", partitions=sorted(partitions))
             return {claim.partition: claim.next_offset for claim in claims}
+
+    def _adopt(self, claim: Claim, most_customers: int) -> Owned:
+        state = Partition(claim.partition, claim.next_offset, claim.watermark, most_customers)
+        owned = self.owned[claim.partition] = Owned(claim, state, time.monotonic())
+        return owned
 
     async def handle(self, piece: Slice) -> None:
         """Process one slice: when this returns, it is committed (or not ours any more)."""
@@ -132,16 +136,39 @@ class Worker:
                 return
             if piece.first_offset > piece.begin:
                 await self._tell_expired(owned)
-            began = time.perf_counter()
             records = piece.records
             if piece.first_offset < owned.state.next_offset:
                 records = [record for record in records if record.offset >= owned.state.next_offset]
             await self._writers.learn(records)
-            now_ms = self._clock_ms()
-            admission = self._door.admit(records, piece.partition, self._writers.known, now_ms, piece.end)
+            await self._process(piece.partition, records, piece.end)
+            if (still := self.owned.get(piece.partition)) is not None:
+                still.moved_at = time.monotonic()
+                self._metrics.latencies([record.timestamp for record in records], self._clock_ms())
+
+    async def _process(self, number: int, records: Sequence[Received], end: int) -> None:
+        """Process consecutive records up to offset `end`. One that breaks the work is found by halving, and refused."""
+        if (owned := self.owned.get(number)) is None:
+            return
+        began, now_ms = time.perf_counter(), self._clock_ms()
+        try:
+            admission = self._door.admit(records, number, self._writers.known, now_ms, end)
             await self._step(owned, admission, {}, now_ms, began)
-            owned.moved_at = time.monotonic()
-            self._metrics.latencies([record.timestamp for record in records], self._clock_ms())
+            return
+        except Exception as error:
+            is_committed = owned.claim.next_offset > records[0].offset
+            if is_committed or not may_be_a_records(error) or self._unprocessable >= MOST:
+                raise
+            owned = self._adopt(owned.claim, owned.state.most_customers)  # its state is ahead of the ledger
+            if len(records) == 1:
+                self._unprocessable += 1
+                why = refusal(error)
+                log.error("a record can't be processed", partition=number, offset=records[0].offset, error=why.detail)
+                refused = Admission(end, [], [Refused(records[0], why)], [])
+                await self._step(owned, refused, {}, now_ms, began)
+                return
+        middle = len(records) // 2
+        await self._process(number, records[:middle], records[middle].offset)
+        await self._process(number, records[middle:], end)
 
     async def tick(self, caught_up: Callable[[int, int], bool]) -> None:
         """What goes on beside events: journeys close, silence is noticed, confirmed outbox rows go.
@@ -173,7 +200,8 @@ class Worker:
         }
         for number, found in (await self._due(passed)).items():
             began = time.perf_counter()
-            owned = self.owned[number]
+            if (owned := self.owned.get(number)) is None:
+                continue
             nothing = Admission(owned.state.next_offset, [], [], [])
             await self._step(owned, nothing, found, clock_ms, began, idle=number in idle)
 
@@ -228,25 +256,16 @@ class Worker:
         self._show_unpublished()
 
     async def _write(self, claim: Claim, batch: Batch) -> Claim:
-        """Commit; when the connection is lost in between, find out whether it happened before trying again."""
-        unsure = False
+        """Commit, again if need be: a connection can be lost, with the commit under way or already made."""
         published = self._outlet.confirmed(self.owned[batch.partition])
 
-        async def attempt() -> Claim:
-            nonlocal unsure
+        async def attempt(connection: AsyncConnection) -> Claim:
             try:
-                if unsure:
-                    now = await self._session.run(lambda connection: positions.current(connection, claim))
-                    if now.commits == claim.commits + 1:
-                        return now
-                return await self._session.run(lambda connection: ledger.commit(connection, claim, batch, published))
+                return await ledger.commit(connection, claim, batch, published)
             except Fenced:
-                raise
-            except Exception:
-                unsure = True
-                raise
+                return await positions.after(connection, claim)
 
-        return await self._retry.run("database", attempt)
+        return await self._ask(attempt)
 
     async def sweep(self) -> None:
         """Publish all whom silence has moved into another band by now."""
@@ -261,7 +280,8 @@ class Worker:
         found = await self._ask(lambda c: sweep.slipped(c, numbers, now_ms, self._models.churn, _MOST_DUE))
         for number, rows in found.items():
             began = time.perf_counter()
-            owned = self.owned[number]
+            if (owned := self.owned.get(number)) is None:
+                continue
             for row in rows:
                 if (known := owned.state.customers.get(row.customer)) is not None:
                     known.risk_as_of = row.as_of

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from harness import Pipe, wait_until
+from sqlalchemy import text
 
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.registry import Registry
@@ -16,6 +17,15 @@ from pipeline.contract.schema import schema_text
 from pipeline.topics import CHURN_RISK, DEAD_LETTERS, TOUCHPOINTS
 from pipeline.touchpoint import Feedback, Touchpoint
 
+#: Stands for a mistake in the pipeline: the database refuses a value that passed all checks.
+BREAKING = """
+    CREATE FUNCTION breaking() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'out of range' USING ERRCODE = '22003';
+    END $$;
+    CREATE TRIGGER breaking BEFORE INSERT ON journey FOR EACH ROW WHEN (NEW.customer = 'customer:breaks-it')
+    EXECUTE FUNCTION breaking();
+"""
 NOW = int(time.time() * 1000)
 DAY = 86_400_000
 
@@ -179,3 +189,37 @@ def test_a_database_that_stays_away_ends_the_worker_with_an_error_and_a_later_on
     pipe.publish([touchpoint("b")])
     pipe.work()
     assert [row.touchpoints for row in pipe.sql("SELECT touchpoints FROM journey")] == [2]
+
+
+def test_a_record_that_breaks_the_work_on_it_is_quarantined_alone(pipe: Pipe) -> None:
+    with pipe.engine.begin() as connection:
+        connection.execute(text(BREAKING))
+    try:
+        pipe.publish([touchpoint(str(number), customer_id=f"c{number}") for number in range(100)])
+        pipe.publish([touchpoint("x", customer_id="breaks-it"), touchpoint("y", customer_id="breaks-it")])
+        pipe.publish([touchpoint(f"after {number}", customer_id=f"c{number}") for number in range(100)])
+        pipe.work()
+    finally:
+        with pipe.engine.begin() as connection:
+            connection.execute(text("DROP FUNCTION breaking() CASCADE"))
+    rows = pipe.sql("SELECT reason, detail FROM quarantine")
+    assert [(row.reason, row.detail) for row in rows] == [("unprocessable", "NumericValueOutOfRange 22003")] * 2
+    [sums] = pipe.sql("SELECT sum(processed) p, sum(duplicates) d, sum(quarantined) q FROM position")
+    assert (sums.p, sums.d, sums.q) == (200, 0, 2)
+    assert len(pipe.messages(DEAD_LETTERS)) == 2
+    assert "breaks-it" not in pipe.log()
+
+
+def test_a_mistake_that_is_not_about_single_records_ends_the_worker(pipe: Pipe) -> None:
+    with pipe.engine.begin() as connection:
+        connection.execute(text(BREAKING.replace("NEW.customer = 'customer:breaks-it'", "true")))
+    try:
+        pipe.publish([touchpoint(str(number), customer_id=f"c{number}") for number in range(100)])
+        worker = pipe.start_worker("--until-idle", "2")
+        assert worker.wait(120) == 1
+    finally:
+        with pipe.engine.begin() as connection:
+            connection.execute(text("DROP FUNCTION breaking() CASCADE"))
+    assert pipe.sql("SELECT sum(quarantined) q FROM position")[0].q == 20
+    pipe.work()
+    assert pipe.sql("SELECT sum(processed) p FROM position")[0].p == 80

@@ -38,6 +38,10 @@ MENDS = {
         "Replay the record as it is: it gets the right key. If it comes back, the number of partitions was changed, or "
         "a producer partitions in another way than Kafka's murmur2."
     ),
+    "unprocessable": (
+        "A mistake of the pipeline, not of the record: report it, with the detail and the record. Replay the record as "
+        "it is once a version without the mistake is running."
+    ),
 }
 
 
