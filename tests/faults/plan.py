@@ -1,0 +1,82 @@
+"""What is done to the pipeline, in which order: a pure function of the seed and the number of actions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from random import Random
+
+from pipeline.failpoint import PLACES
+
+#: kind → about how many seconds it takes until processing goes on; only the rate of the feed goes by it
+SECONDS = {
+    "kill_random": 6, "kill_all": 7, "zombie": 30, "scale": 40, "rolling_restart": 20, "broker_crash": 20,
+    "database_restart": 8, "database_crash": 9, "cut_before_commit": 3, "cut_after_commit": 3, "cut_anywhere": 3,
+    "registry_away": 22, "disk_full": 8, "statement_timeout": 15, "deadlock": 6, "serialization_failure": 5,
+    "metrics_port_taken": 9,
+} | {f"kill_{place}": 11 for place in PLACES}  # fmt: skip
+
+#: each kind that is no single kill, with the most telling ones twice
+EACH = (
+    "kill_all", "kill_all", "zombie", "zombie", "scale", "rolling_restart", "broker_crash", "broker_crash",
+    "database_restart", "database_crash", "cut_before_commit", "cut_before_commit", "cut_after_commit",
+    "cut_after_commit", "cut_anywhere", "cut_anywhere", "registry_away", "disk_full", "statement_timeout", "deadlock",
+    "serialization_failure", "metrics_port_taken",
+)  # fmt: skip
+
+#: what the short version does: of each class some
+SHORT = (
+    "kill_after_commit", "kill_while_publishing", "kill_forwarding", "kill_random", "zombie", "broker_crash",
+    "database_crash", "cut_before_commit", "cut_after_commit", "deadlock", "serialization_failure", "disk_full",
+)  # fmt: skip
+
+#: of the kills that fill up a plan, one in so many is at a random moment
+_RANDOM_EVERY = 4
+DEFAULT_ACTIONS = 71
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One thing done. `victim` and `nth` are numbers that an action turns into what it needs, `moment` is 0 to 1."""
+
+    kind: str
+    victim: int
+    nth: int
+    moment: float
+
+
+def plan(seed: int, actions: int) -> list[Action]:
+    """So many actions: each kind that is no single kill, and for the rest kills at every failpoint in turn.
+
+    With fewer actions than kinds, a choice of them.
+    """
+    rng = Random(f"plan {seed}")
+    others = list(EACH) if actions >= len(EACH) else rng.sample(EACH, actions)
+    places = cycle(f"kill_{place}" for place in PLACES)
+    kills = [
+        "kill_random" if number % _RANDOM_EVERY == _RANDOM_EVERY - 1 else next(places)
+        for number in range(actions - len(others))
+    ]
+    kinds = others + kills
+    rng.shuffle(kinds)
+    return _with_numbers(kinds, rng)
+
+
+def short_plan(seed: int) -> list[Action]:
+    """The short version's actions."""
+    return _with_numbers(SHORT, Random(f"short plan {seed}"))
+
+
+def kills(actions: Sequence[Action]) -> int:
+    """How many workers a plan kills at the least."""
+    return sum(2 if action.kind == "kill_all" else action.kind.startswith("kill_") for action in actions)
+
+
+def seconds(actions: Sequence[Action]) -> float:
+    """About how long these take."""
+    return float(sum(SECONDS[action.kind] for action in actions))
+
+
+def _with_numbers(kinds: Sequence[str], rng: Random) -> list[Action]:
+    return [Action(kind=kind, victim=rng.randrange(12), nth=rng.randint(1, 4), moment=rng.random()) for kind in kinds]
