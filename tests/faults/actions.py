@@ -183,7 +183,7 @@ def disk_full(scene: Scene, action: Action) -> None:
     )
     try:
         wait_for(
-            lambda: scene.database.rows("SELECT last_value AS n FROM disk_full_hits")[0].n >= 4,
+            lambda: scene.database.rows("SELECT last_value AS n FROM disk_full_hits")[0].n >= 8,
             "commits fail for want of room",
             _REACHED_S,
         )

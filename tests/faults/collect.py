@@ -25,7 +25,8 @@ _SATISFACTION = ("score", "low", "high", "answers", "answered", "as_of", "model"
 _CHURN = ("probability", "band", "visits", "horizon_days", "as_of", "model")
 
 #: What has to be the same in an undisturbed run. Journeys' ids and revisions depend on batches, and so does who was
-#: absorbed; as of when a risk was stored depends on when workers looked, so it is compared as of one moment.
+#: absorbed; as of when a risk was stored depends on when workers looked, so it is compared as of one moment. What is
+#: said of a quarantined record may name how far ahead of the clock it was.
 _COMPARED = {
     "journey": """
         SELECT customer, partition, status, started_at, ended_at, covers_until, touchpoints, channels, outcome,
@@ -41,7 +42,7 @@ _COMPARED = {
         SELECT customer, probability, band FROM churn_risk_at((SELECT max(last_seen_at) FROM churn_risk))
     """,
     "touchpoint_count": "SELECT * FROM touchpoint_count",
-    "quarantine": "SELECT reason, detail, status, md5(raw) AS raw, key FROM quarantine",
+    "quarantine": "SELECT partition, reason, status, md5(raw) AS raw, key FROM quarantine",
     "position": """
         SELECT sum(processed) AS processed, sum(duplicates) AS duplicates, sum(quarantined) AS quarantined,
                sum(forwarded) AS forwarded

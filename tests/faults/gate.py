@@ -90,7 +90,7 @@ def run(
         for name in supervisor.names:
             supervisor.stop(name)
         say("one worker finishes the rest")
-        undisturbed.work({**workers_env, "DATABASE_URL": live.url}, group, folder)
+        undisturbed.work({**workers_env, "DATABASE_URL": scene.urls[NAMES[0]]}, NAMES[0], folder)
         _judge(scene, outcome, workers_env, say)
     finally:
         scene.close()
@@ -105,10 +105,8 @@ def run(
 def _disturb(scene: Scene, outcome: Outcome, say: Say) -> None:
     """Feed, and do one action after the other."""
     not_reached = outcome.violations.setdefault("every planned fault happened, and processing went on", [])
-    urls = scene.worker_urls()
+    scene.connect_workers()
     scene.feed.start()
-    for name, url in urls.items():
-        scene.supervisor.declare(name, {"DATABASE_URL": url})
     for name in NAMES[:USUAL]:
         scene.supervisor.start(name)
     scene.owned_by(*NAMES[:USUAL])
@@ -141,13 +139,18 @@ def _slowness(done: Sequence[Action], began: float) -> float:
 
 
 def _bring_back(scene: Scene) -> None:
-    """After an action that failed: the workers that usually run."""
+    """After an action that failed, so that the next ones can tell something: the workers that usually run, anew."""
     for name in NAMES[:USUAL]:
         if name not in scene.supervisor.names:
             scene.supervisor.start(name)
     for name in NAMES[USUAL:]:
         if name in scene.supervisor.names:
             scene.supervisor.stop(name)
+    since = scene.mark()
+    for name in scene.supervisor.names:
+        scene.supervisor.kill(name)
+    with suppress(NotReached):
+        scene.goes_on(since)
 
 
 def _judge(scene: Scene, outcome: Outcome, env: dict[str, str], say: Say) -> None:

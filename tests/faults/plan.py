@@ -11,11 +11,11 @@ from pipeline.failpoint import PLACES
 
 #: kind → about how many seconds it takes until processing goes on; only the rate of the feed goes by it
 SECONDS = {
-    "kill_random": 6, "kill_all": 7, "zombie": 30, "scale": 40, "rolling_restart": 20, "broker_crash": 20,
-    "database_restart": 8, "database_crash": 9, "cut_before_commit": 3, "cut_after_commit": 3, "cut_anywhere": 3,
-    "registry_away": 22, "disk_full": 8, "statement_timeout": 15, "deadlock": 6, "serialization_failure": 5,
-    "metrics_port_taken": 9,
-} | {f"kill_{place}": 11 for place in PLACES}  # fmt: skip
+    "kill_random": 5, "kill_all": 5, "zombie": 20, "scale": 16, "rolling_restart": 9, "broker_crash": 15,
+    "database_restart": 3, "database_crash": 3, "cut_before_commit": 2, "cut_after_commit": 2, "cut_anywhere": 2,
+    "registry_away": 9, "disk_full": 4, "statement_timeout": 12, "deadlock": 3, "serialization_failure": 4,
+    "metrics_port_taken": 7,
+} | {f"kill_{place}": 6 for place in PLACES}  # fmt: skip
 
 #: each kind that is no single kill, with the most telling ones twice
 EACH = (

@@ -42,17 +42,17 @@ class Scene:
     partitions: int
     folder: Path
     proxies: dict[str, Proxy] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict, repr=False)
     hurts: list[Hurt] = field(default_factory=list)
     injected: Counter[str] = field(default_factory=Counter)
     refused_zombies: int = 0
 
-    def worker_urls(self) -> dict[str, str]:
-        """Each worker's way to the database: by a proxy and with a role of its own."""
-        urls = {}
+    def connect_workers(self) -> None:
+        """Give each worker a way to the database of its own: by a proxy, and with a role."""
         for name in NAMES:
             self.proxies[name] = Proxy("127.0.0.1", self.stack.postgres.port)
-            urls[name] = role(self.database, name, self.proxies[name].port)
-        return urls
+            self.urls[name] = role(self.database, name, self.proxies[name].port)
+            self.supervisor.declare(name, {"DATABASE_URL": self.urls[name]})
 
     def pick(self, number: int) -> str:
         """One of the workers that run."""

@@ -61,13 +61,13 @@ def replay(servers: str, records: Sequence[Record]) -> None:
         raise RuntimeError(f"{left:,} records could not be produced again")
 
 
-def work(env: Mapping[str, str], group: str, folder: Path) -> None:
+def work(env: Mapping[str, str], instance: str, folder: Path) -> None:
     """One worker until all is processed and every journey that can be over is closed."""
-    log = folder / f"{group}-{time.monotonic_ns()}.log"
+    log = folder / f"{instance}-until-idle-{time.monotonic_ns()}.log"
     with log.open("wb") as out:
         done = subprocess.run(
             [sys.executable, "-m", "pipeline", "worker", "--until-idle", "4"],
-            env={**env, "PIPELINE_GROUP": group, "PIPELINE_INSTANCE": f"{group}-last"},
+            env={**env, "PIPELINE_INSTANCE": instance},
             cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=WORK_S, check=False,
         )  # fmt: skip
     if done.returncode != 0:
@@ -81,5 +81,5 @@ def run(
     servers = env["KAFKA_BOOTSTRAP_SERVERS"]
     empty_topics(servers, partitions)
     replay(servers, records)
-    work({**env, "DATABASE_URL": database.url}, group, folder)
+    work({**env, "DATABASE_URL": database.url, "PIPELINE_GROUP": group}, "undisturbed", folder)
     return tables(database)
