@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 import urllib.request
 from collections.abc import Callable
@@ -83,7 +84,7 @@ def zombie(scene: Scene, action: Action) -> None:
     scene.injected["zombie"] += 1
     scene.refused_zombies += 1
     scene.owned_by(*scene.supervisor.names)
-    scene.goes_on(scene.mark())
+    scene.goes_on(time.time())
 
 
 def scale(scene: Scene, action: Action) -> None:
@@ -94,11 +95,11 @@ def scale(scene: Scene, action: Action) -> None:
     for name in NAMES[1:]:
         scene.supervisor.start(name)
     scene.owned_by(*NAMES)
-    scene.goes_on(scene.mark())
+    scene.goes_on(time.time())
     for name in NAMES[1:]:
         scene.supervisor.stop(name)
     scene.owned_by(NAMES[0])
-    scene.goes_on(scene.mark())
+    scene.goes_on(time.time())
     scene.injected["scale"] += 1
     for name in NAMES[1:USUAL]:
         scene.supervisor.start(name)
@@ -111,25 +112,25 @@ def rolling_restart(scene: Scene, action: Action) -> None:
         scene.supervisor.restart(name)
         scene.owned_by(*scene.supervisor.names)
     scene.injected["rolling_restart"] += 1
-    scene.goes_on(scene.mark())
+    scene.goes_on(time.time())
 
 
 def broker_crash(scene: Scene, action: Action) -> None:
     """The broker is killed and started."""
     _server(scene, "kafka", hard=True)
-    scene.returned("broker_crash", scene.mark())
+    scene.returned("broker_crash", time.time())
 
 
 def database_restart(scene: Scene, action: Action) -> None:
     """Postgres shuts down and starts."""
     _server(scene, "postgres", hard=False)
-    scene.returned("database_restart", scene.mark())
+    scene.returned("database_restart", time.time())
 
 
 def database_crash(scene: Scene, action: Action) -> None:
     """Postgres is killed and started."""
     _server(scene, "postgres", hard=True)
-    scene.returned("database_crash", scene.mark())
+    scene.returned("database_crash", time.time())
 
 
 def cut_before_commit(scene: Scene, action: Action) -> None:
@@ -145,7 +146,7 @@ def cut_after_commit(scene: Scene, action: Action) -> None:
 def cut_anywhere(scene: Scene, action: Action) -> None:
     """All connections of the workers break at a random moment."""
     time.sleep(action.moment)
-    since = scene.mark()
+    since = time.time()
     for name in scene.supervisor.names:
         scene.proxies[name].cut_all()
     scene.injected["cut_anywhere"] += 1
@@ -165,7 +166,7 @@ def registry_away(scene: Scene, action: Action) -> None:
     finally:
         registry.start()
         registry.wait_ready()
-    scene.returned("registry_away", scene.mark())
+    scene.returned("registry_away", time.time())
 
 
 def disk_full(scene: Scene, action: Action) -> None:
@@ -189,7 +190,7 @@ def disk_full(scene: Scene, action: Action) -> None:
         )
     finally:
         scene.database.run("DROP FUNCTION disk_is_full() CASCADE", "DROP SEQUENCE disk_full_hits")
-    scene.returned("disk_full", scene.mark())
+    scene.returned("disk_full", time.time())
 
 
 def statement_timeout(scene: Scene, action: Action) -> None:
@@ -201,9 +202,9 @@ def statement_timeout(scene: Scene, action: Action) -> None:
         session.execute(text("LOCK TABLE journey IN EXCLUSIVE MODE"))
         wait_for(lambda: "QueryCanceled" in hasty.said(), "a statement takes too long", _REACHED_S)
         session.rollback()
-    scene.returned("statement_timeout", scene.mark())
+    scene.returned("statement_timeout", time.time())
     scene.supervisor.restart(name)
-    scene.goes_on(scene.mark())
+    scene.goes_on(time.time())
 
 
 def deadlock(scene: Scene, action: Action) -> None:
@@ -217,7 +218,7 @@ def deadlock(scene: Scene, action: Action) -> None:
             wait_for(lambda pid=pid: scene.database.blocked_by(pid), "a commit waits for the counts", _REACHED_S, 0.01)
             session.execute(text("SELECT 1 FROM position WHERE partition = :p FOR UPDATE"), {"p": number})
             session.rollback()
-        since = scene.mark()
+        since = time.time()
         if _deadlocks(scene) > before:
             scene.returned("deadlock", since)
             return
@@ -245,12 +246,12 @@ def serialization_failure(scene: Scene, action: Action) -> None:
     finally:
         scene.database.run(f'ALTER DATABASE "{name}" RESET default_transaction_isolation')
         _reconnect(scene)
-    scene.returned("serialization_failure", scene.mark())
+    scene.returned("serialization_failure", time.time())
 
 
 def metrics_port_taken(scene: Scene, action: Action) -> None:
     """The port that a worker is told to serve its metrics on is taken."""
-    with scene.free_port() as taken:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         started = scene.supervisor.restart(scene.pick(action.victim), PIPELINE_METRICS_ADDRESS=f"127.0.0.1:{port}")
         address = wait_for(lambda: started.metrics_address, "the worker says where its metrics are", _REACHED_S)
@@ -258,7 +259,7 @@ def metrics_port_taken(scene: Scene, action: Action) -> None:
             raise NotReached("the worker serves its metrics on a port that is taken")
         wait_for(lambda: _metric(started, "pipeline_ready") >= 1, "it is ready on another port", _REACHED_S)
     scene.injected["metrics_port_taken"] += 1
-    scene.goes_on(scene.mark())
+    scene.goes_on(time.time())
 
 
 ACTIONS: dict[str, Callable[[Scene, Action], None]] = {
@@ -282,21 +283,21 @@ def _server(scene: Scene, name: str, *, hard: bool) -> None:
 def _cut(scene: Scene, action: Action, when: str) -> None:
     proxy = scene.proxies[scene.pick(action.victim)]
     cuts = proxy.cuts[when]
-    since = scene.mark()
+    since = time.time()
     proxy.cut_a_commit(when)
     try:
         wait_for(lambda: proxy.cuts[when] > cuts, f"a connection is cut {when} a commit", _REACHED_S, 0.01)
     finally:
         proxy.disarm()
     scene.injected[f"cut_{when}_commit"] += 1
-    scene.goes_on(max(since, scene.mark()))
+    scene.goes_on(max(since, time.time()))
 
 
 def _reconnect(scene: Scene) -> None:
     """New connections take a database's new defaults."""
     for name in scene.supervisor.names:
         scene.proxies[name].cut_all()
-    scene.goes_on(scene.mark())
+    scene.goes_on(time.time())
 
 
 def _deadlocks(scene: Scene) -> int:

@@ -146,7 +146,7 @@ def _bring_back(scene: Scene) -> None:
     for name in NAMES[USUAL:]:
         if name in scene.supervisor.names:
             scene.supervisor.stop(name)
-    since = scene.mark()
+    since = time.time()
     for name in scene.supervisor.names:
         scene.supervisor.kill(name)
     with suppress(NotReached):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -67,10 +65,6 @@ class Scene:
         """Partition → owner and epoch, by now."""
         return history.owners(self.changes())
 
-    def mark(self) -> float:
-        """Now, in epoch seconds."""
-        return time.time()
-
     def died(self, exit_: Exit, cause: str) -> None:
         """Note that a worker was killed, and wait until processing goes on."""
         self.injected[cause] += 1
@@ -104,13 +98,6 @@ class Scene:
     def backlog(self) -> int:
         """Records that the broker has and no worker has accounted for, about."""
         return max(0, self.feed.accepted - self.database.accounted())
-
-    def free_port(self) -> socket.socket:
-        """A listening socket on a port of 127.0.0.1 that it holds until it is closed."""
-        taken = socket.socket()
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        return taken
 
     def close(self) -> None:
         """End all that this run has started, servers excepted."""

@@ -19,7 +19,7 @@ STOP_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """An end of a worker. `at` in epoch seconds; `asked` is the code that it was to have, None when it was to live."""
+    """An end of a worker. `at` in epoch seconds; `asked` are the codes that it may have, None when it was to live."""
 
     worker: str
     code: int
@@ -81,9 +81,8 @@ class Supervisor:
     folder: Path
     exits: list[Exit] = field(default_factory=list)
     incarnations: list[Incarnation] = field(default_factory=list)
-    #: what is being done, to be noted with exits; and which exit codes that explains
+    #: what is being done, to be noted with exits
     during: str = ""
-    tolerated: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         self._slots: dict[str, _Slot] = {}
@@ -133,7 +132,7 @@ class Supervisor:
             slot.wanted = False
             now = slot.now
             assert now is not None
-            now.may_exit = frozenset({0}) | self.tolerated
+            now.may_exit = frozenset({0})
             if now.exit is None:
                 now.process.terminate()
         end = time.monotonic() + STOP_S
@@ -198,12 +197,9 @@ class Supervisor:
         code = now.process.poll()
         if code is None:
             return
-        asked = now.may_exit
-        if asked is None and self.tolerated:
-            asked = self.tolerated
-        if asked is not None and code == 1 and "Traceback" in now.said():
-            asked = None
-        now.exit = Exit(worker=slot.name, code=code, at=time.time(), asked=asked, during=self.during, log=now.log)
+        now.exit = Exit(
+            worker=slot.name, code=code, at=time.time(), asked=now.may_exit, during=self.during, log=now.log
+        )
         self.exits.append(now.exit)
         if slot.wanted:
             self._spawn(slot, (), {}, None)
