@@ -65,11 +65,20 @@ def kill_all(scene: Scene, action: Action) -> None:
 
 def zombie(scene: Scene, action: Action) -> None:
     """A worker that stands still before a commit until its session is over and others have taken its partitions."""
+    _zombie(scene, action, "before_commit")
+
+
+def zombie_publishing(scene: Scene, action: Action) -> None:
+    """The same with a Kafka transaction that is full and not yet committed."""
+    _zombie(scene, action, "while_publishing")
+
+
+def _zombie(scene: Scene, action: Action, place: str) -> None:
     name = scene.pick(action.victim)
-    frozen = scene.supervisor.restart(name, PIPELINE_FAILPOINT=f"before_commit:{action.nth}:stop")
+    frozen = scene.supervisor.restart(name, PIPELINE_FAILPOINT=f"{place}:{action.nth}:stop")
     process = psutil.Process(frozen.process.pid)
     try:
-        wait_for(lambda: process.status() == psutil.STATUS_STOPPED, "the worker stops before a commit", _REACHED_S)
+        wait_for(lambda: process.status() == psutil.STATUS_STOPPED, f"the worker stops at {place}", _REACHED_S)
         lost = {number: epoch for number, (owner, epoch) in scene.owners().items() if owner == name}
 
         def taken_over() -> bool:
@@ -81,7 +90,7 @@ def zombie(scene: Scene, action: Action) -> None:
         frozen.process.send_signal(signal.SIGCONT)
     wait_for(lambda: "fenced off" in frozen.said(), "the worker that stood still is refused", RECOVERS_S)
     wait_for(lambda: _metric(frozen, "pipeline_fenced_total") >= 1, "its metrics say that it was refused")
-    scene.injected["zombie"] += 1
+    scene.injected[action.kind] += 1
     scene.refused_zombies += 1
     scene.owned_by(*scene.supervisor.names)
     scene.goes_on(time.time())
@@ -265,7 +274,7 @@ def metrics_port_taken(scene: Scene, action: Action) -> None:
 ACTIONS: dict[str, Callable[[Scene, Action], None]] = {
     action.__name__: action
     for action in (
-        kill_random, kill_all, zombie, scale, rolling_restart, broker_crash, database_restart, database_crash,
+        kill_random, kill_all, zombie, zombie_publishing, scale, rolling_restart, broker_crash, database_restart, database_crash,
         cut_before_commit, cut_after_commit, cut_anywhere, registry_away, disk_full, statement_timeout, deadlock,
         serialization_failure, metrics_port_taken,
     )

@@ -177,7 +177,7 @@ def _judge(scene: Scene, outcome: Outcome, env: dict[str, str], say: Say) -> Non
         if not each.explained
     ]
     outcome.violations["what the broker refused"] = [f"a record of the feed: {why}" for why in scene.feed.refused]
-    zombies = sum(action.kind == "zombie" for action in outcome.actions)
+    zombies = sum(action.kind.startswith("zombie") for action in outcome.actions)
     outcome.violations["every zombie is refused, visibly"] = (
         [f"{zombies} workers stood still, {scene.refused_zombies} were refused"]
         if scene.refused_zombies != zombies
