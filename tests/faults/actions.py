@@ -274,8 +274,9 @@ def metrics_port_taken(scene: Scene, action: Action) -> None:
 ACTIONS: dict[str, Callable[[Scene, Action], None]] = {
     action.__name__: action
     for action in (
-        kill_random, kill_all, zombie, zombie_publishing, scale, rolling_restart, broker_crash, database_restart, database_crash,
-        cut_before_commit, cut_after_commit, cut_anywhere, registry_away, disk_full, statement_timeout, deadlock,
+        kill_random, kill_all, zombie, zombie_publishing, scale, rolling_restart, broker_crash, database_restart,
+        database_crash, cut_before_commit, cut_after_commit, cut_anywhere, registry_away, disk_full,
+        statement_timeout, deadlock,
         serialization_failure, metrics_port_taken,
     )
 }  # fmt: skip
