@@ -101,7 +101,7 @@ def world(
                 "SELECT partition, next_offset, processed, duplicates, quarantined, forwarded FROM position"
             )
         ],
-        changes=database.changes(),
+        changes=database.all_changes(),
         journeys=[
             JourneyTold(partition, offset, says["journey_id"], says["revision"], _journey(says))
             for partition, offset, says in _decoded(servers, JOURNEYS)

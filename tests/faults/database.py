@@ -17,6 +17,8 @@ from faults.waiting import wait_for
 from pipeline.ledger.database import sync_engine
 from pipeline.ledger.migrate import migrate
 
+#: Transactions end in another order than that of their numbers: so many are read again.
+_IN_FLIGHT = 200
 LIVE, UNDISTURBED = "faults_live", "faults_undisturbed"
 
 
@@ -25,8 +27,7 @@ class Database:
     """One database, with `url` in SQLAlchemy's form, as its owner sees it."""
 
     url: str = field(repr=False)
-    _changes: list[Change] = field(default_factory=list, repr=False)
-    _last: int = 0
+    _changes: dict[int, Change] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.engine: Engine = sync_engine(self.url)
@@ -48,15 +49,19 @@ class Database:
         def read() -> bool:
             try:
                 with self.engine.connect() as connection:
-                    found, self._last = history.read(connection, self._last)
+                    self._changes |= history.read(connection, max(self._changes, default=0) - _IN_FLIGHT)
             except DBAPIError:
                 self.engine.dispose()
                 return False
-            self._changes += found
             return True
 
         wait_for(read, "the database answers", 60)
-        return self._changes
+        return [self._changes[number] for number in sorted(self._changes)]
+
+    def all_changes(self) -> list[Change]:
+        """All changes of positions, read anew."""
+        self._changes.clear()
+        return self.changes()
 
     def accounted(self) -> int:
         """How many records were processed, duplicates, quarantined or sent on."""

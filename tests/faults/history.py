@@ -46,10 +46,9 @@ _READ = text("""
 """)
 
 
-def read(connection: Connection, after: int = 0) -> tuple[list[Change], int]:
-    """The changes after number `after`, and the number of the last one."""
-    rows = connection.execute(_READ, {"after": after}).all()
-    return [Change(*row[:8]) for row in rows], rows[-1].id if rows else after
+def read(connection: Connection, after: int = 0) -> dict[int, Change]:
+    """Number → change, of those after number `after` that are committed."""
+    return {row.id: Change(*row[:8]) for row in connection.execute(_READ, {"after": after})}
 
 
 def owners(changes: Iterable[Change]) -> dict[int, tuple[str, int]]:
