@@ -23,8 +23,8 @@ _COUNTS = (
 class Comparison(NamedTuple):
     """How the rows of a table are compared: those of expected_TABLE (or `expected`) with those of there_TABLE.
 
-    `key` finds the row, `columns` are compared (name → when it is wrong, of e and f). Of `moments` and keys in
-    milliseconds people read the time. `absent` says which expected rows may be absent.
+    `key` finds the row, and `shown` of it names it to people (all, if empty). `columns` are compared: name → when it is
+    wrong, of e and f. `moments` are epoch milliseconds, and shown as times.
     """
 
     table: str
@@ -98,6 +98,14 @@ COMPARISONS = (
         frozenset({"watermark"}),
     ),
 )  # fmt: skip
+
+#: A step's fields, and what they are called in the column.
+_STEP = {"occurred_at": "at"} | {
+    name: name
+    for name in (
+        "channel", "kind", "stage", "outcome", "wait_ms", "duration_ms", "score", "amount_minor", "currency",
+    )
+}  # fmt: skip
 
 #: What is wrong with an absorbed journey: column → (when, what was expected, what was found).
 _MERGED = {
@@ -189,31 +197,33 @@ def _moment(value: str) -> str:
 
 
 def _steps(workspace: Workspace) -> None:
-    """Of each journey whose steps differ, the first that does."""
-    fields = "occurred_at, channel, kind, stage, outcome, wait_ms, duration_ms, score, amount_minor, currency"
-    shown = ", ".join(
-        f"'{name}': {_moment('s.occurred_at') if name == 'occurred_at' else f's.{name}'}" for name in fields.split(", ")
-    )
+    """Of each journey whose steps differ, the first that does: each of its fields, or that it is missing or extra."""
+    unlike = " OR ".join(f"e.{field} IS DISTINCT FROM f.{field}" for field in _STEP)
     workspace.execute(
         f"""
-        INSERT INTO difference
+        CREATE TABLE apart_step AS
         WITH apart AS (
             SELECT e.id, e.customer, e.started_at, f.journey_id
             FROM expected_journey AS e JOIN there_journey AS f USING (customer, started_at, copy)
             WHERE e.steps IS DISTINCT FROM f.steps
         ),
-        e AS (
-            SELECT a.customer, a.started_at, s.place, {{{shown}}}::JSON::VARCHAR AS step
-            FROM apart AS a JOIN step AS s USING (id, started_at) WHERE s.told
-        ),
-        f AS (
-            SELECT a.customer, a.started_at, s.place, {{{shown}}}::JSON::VARCHAR AS step
-            FROM apart AS a JOIN found_step AS s USING (journey_id)
-        )
-        SELECT 'journey', {{'customer': customer, 'started_at': {_moment("started_at")}}}::JSON::VARCHAR,
-               'steps[' || place || ']', e.step, f.step
+        e AS (SELECT a.customer, s.* FROM apart AS a JOIN step AS s USING (id, started_at) WHERE s.told),
+        f AS (SELECT a.customer, a.started_at, s.* FROM apart AS a JOIN found_step AS s USING (journey_id))
+        SELECT customer, started_at, place, e, f
         FROM e FULL JOIN f USING (customer, started_at, place)
-        WHERE e.step IS DISTINCT FROM f.step
+        WHERE e.place IS NULL OR f.place IS NULL OR {unlike}
         QUALIFY row_number() OVER (PARTITION BY customer, started_at ORDER BY place) = 1
         """
     )
+    key = f"{{'customer': customer, 'started_at': {_moment('started_at')}}}::JSON::VARCHAR"
+    workspace.execute(
+        f"INSERT INTO difference SELECT 'journey', {key}, 'steps[' || place || ']', "
+        "CASE WHEN e.place IS NULL THEN 'none' ELSE 'a step' END, CASE WHEN f.place IS NULL THEN 'none' ELSE 'a step' END "
+        "FROM apart_step WHERE e.place IS NULL OR f.place IS NULL"
+    )
+    for field, name in _STEP.items():
+        shown = [_moment(f"{s}.{field}") if field == "occurred_at" else f"{s}.{field}::VARCHAR" for s in "ef"]
+        workspace.execute(
+            f"INSERT INTO difference SELECT 'journey', {key}, 'steps[' || place || '].{name}', {', '.join(shown)} "
+            f"FROM apart_step WHERE e.place IS NOT NULL AND f.place IS NOT NULL AND e.{field} IS DISTINCT FROM f.{field}"
+        )

@@ -18,6 +18,8 @@ from pipeline.errors import PipelineError
 _CHUNK = 200_000
 _CSV = """auto_detect = false, parallel = false, header = false, delim = ',', quote = '"', escape = '"', nullstr = '',
     allow_quoted_nulls = false"""
+#: Other than Postgres's, since Python's writer puts into quotes only what its own lines end in.
+_LINE_END = "\r\n"
 
 
 class Workspace:
@@ -65,13 +67,13 @@ class Workspace:
         """The first value of a query's first row."""
         return next(self.rows(query))[0]
 
-    def load(self, table: str, file: Path) -> None:
+    def load(self, table: str, file: Path, line_end: str = "\n") -> None:
         """Append a CSV file without a header, whose columns are the table's, and delete it."""
         columns = self._db.execute("SELECT name, type FROM pragma_table_info(?)", [table]).fetchall()
         types = ", ".join(f"'{name}': '{kind}'" for name, kind in columns)
         self._db.execute(
-            f"INSERT INTO {table} SELECT * FROM read_csv(?, columns = {{{types}}}, {_CSV})",
-            [str(file)],
+            f"INSERT INTO {table} SELECT * FROM read_csv(?, columns = {{{types}}}, new_line = ?, {_CSV})",
+            [str(file), line_end.encode("unicode_escape").decode()],
         )
         file.unlink()
 
@@ -109,11 +111,11 @@ class Appender:
     def _open(self) -> None:
         self._waiting = 0
         self._file = self._path.open("w", encoding="utf-8", newline="")
-        self._write = csv.writer(self._file, lineterminator="\n").writerow
+        self._write = csv.writer(self._file, lineterminator=_LINE_END).writerow
 
     def _flush(self) -> None:
         self._file.close()
-        self._workspace.load(self._table, self._path)
+        self._workspace.load(self._table, self._path, _LINE_END)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,13 @@ def initialised(stack_env: dict[str, str]) -> Iterator[Engine]:
 @pytest.fixture
 def pipe(stack_env: dict[str, str], initialised: Engine, tmp_path: Path) -> Iterator[Pipe]:
     """Empty topics and tables; workers that a test leaves running are killed afterwards."""
+    with empty_pipe(stack_env, initialised, tmp_path) as given:
+        yield given
+
+
+@contextmanager
+def empty_pipe(stack_env: dict[str, str], initialised: Engine, folder: Path) -> Iterator[Pipe]:
+    """What the fixture `pipe` gives, for fixtures of another scope."""
     empty_topics(stack_env["KAFKA_BOOTSTRAP_SERVERS"])
     with initialised.begin() as connection:
         connection.execute(text(f"TRUNCATE {TABLES}"))
@@ -41,7 +49,7 @@ def pipe(stack_env: dict[str, str], initialised: Engine, tmp_path: Path) -> Iter
         "PIPELINE_GROUP": f"test-{os.getpid()}-{time.monotonic_ns()}",
         "PIPELINE_METRICS_ADDRESS": "127.0.0.1:0",
     }
-    given = Pipe({**outside, **stack_env, **settings}, initialised, tmp_path)
+    given = Pipe({**outside, **stack_env, **settings}, initialised, folder)
     yield given
     for worker in given.workers:
         if worker.poll() is None:
