@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from harness import TABLES, Pipe, empty_topics
-from sqlalchemy import Engine, text
+from harness import Pipe, empty_pipe
+from sqlalchemy import Engine
 
 from pipeline.contract.registry import Registry
 from pipeline.ledger.database import sync_engine
@@ -36,23 +32,3 @@ def pipe(stack_env: dict[str, str], initialised: Engine, tmp_path: Path) -> Iter
     """Empty topics and tables; workers that a test leaves running are killed afterwards."""
     with empty_pipe(stack_env, initialised, tmp_path) as given:
         yield given
-
-
-@contextmanager
-def empty_pipe(stack_env: dict[str, str], initialised: Engine, folder: Path) -> Iterator[Pipe]:
-    """What the fixture `pipe` gives, for fixtures of another scope."""
-    empty_topics(stack_env["KAFKA_BOOTSTRAP_SERVERS"])
-    with initialised.begin() as connection:
-        connection.execute(text(f"TRUNCATE {TABLES}"))
-    outside = {k: v for k, v in os.environ.items() if not k.startswith(("PIPELINE_", "KAFKA_", "DATABASE_", "SCHEMA_"))}
-    settings = {
-        "PIPELINE_GROUP": f"test-{os.getpid()}-{time.monotonic_ns()}",
-        "PIPELINE_METRICS_ADDRESS": "127.0.0.1:0",
-    }
-    given = Pipe({**outside, **stack_env, **settings}, initialised, folder)
-    yield given
-    for worker in given.workers:
-        if worker.poll() is None:
-            worker.send_signal(signal.SIGCONT)
-            worker.kill()
-            worker.wait()
