@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from pipeline.errors import InvalidInput, PipelineError, Unavailable
 from pipeline.topics import TOUCHPOINTS
 
-_ANSWER_S = 10.0
+_ANSWER_S = 5.0
 #: A broker that gives nothing for so long is taken to be away.
 _SILENCE_S = 60.0
 _FETCHED_KIB = 16_384
