@@ -157,13 +157,10 @@ def _compare(workspace: Workspace, c: Comparison) -> None:
     )
     key = _key(c)
     first = c.key[0]
-    for column, there, expected_text, found_text in (
-        ("(row)", f"f.{first} IS NULL", "'a row'", "'none'"),
-        ("(row)", f"e.{first} IS NULL", "'none'", "'a row'"),
-    ):
+    for lacking, expected_text, found_text in (("f", "a row", "none"), ("e", "none", "a row")):
         workspace.execute(
-            f"INSERT INTO difference SELECT '{c.table}', {key}, '{column}', {expected_text}, {found_text} "
-            f"FROM apart WHERE {there}"
+            f"INSERT INTO difference SELECT '{c.table}', {key}, '(row)', '{expected_text}', '{found_text}' "
+            f"FROM apart WHERE {lacking}.{first} IS NULL"
         )
     for column, test in c.columns.items():
         workspace.execute(
@@ -216,14 +213,14 @@ def _steps(workspace: Workspace) -> None:
         """
     )
     key = f"{{'customer': customer, 'started_at': {_moment('started_at')}}}::JSON::VARCHAR"
-    workspace.execute(
-        f"INSERT INTO difference SELECT 'journey', {key}, 'steps[' || place || ']', "
-        "CASE WHEN e.place IS NULL THEN 'none' ELSE 'a step' END, CASE WHEN f.place IS NULL THEN 'none' ELSE 'a step' END "
-        "FROM apart_step WHERE e.place IS NULL OR f.place IS NULL"
-    )
+    for lacking, expected, found in (("f", "a step", "none"), ("e", "none", "a step")):
+        workspace.execute(
+            f"INSERT INTO difference SELECT 'journey', {key}, 'steps[' || place || ']', '{expected}', '{found}' "
+            f"FROM apart_step WHERE {lacking}.place IS NULL"
+        )
     for field, name in _STEP.items():
         shown = [_moment(f"{s}.{field}") if field == "occurred_at" else f"{s}.{field}::VARCHAR" for s in "ef"]
         workspace.execute(
             f"INSERT INTO difference SELECT 'journey', {key}, 'steps[' || place || '].{name}', {', '.join(shown)} "
-            f"FROM apart_step WHERE e.place IS NOT NULL AND f.place IS NOT NULL AND e.{field} IS DISTINCT FROM f.{field}"
+            f"FROM apart_step WHERE e.place = f.place AND e.{field} IS DISTINCT FROM f.{field}"
         )
