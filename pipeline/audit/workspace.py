@@ -133,8 +133,10 @@ def workspace(memory_mb: int) -> Iterator[Workspace]:
                 f"{memory_mb} MB of memory are not enough, or the disk of {tempfile.gettempdir()} is full. Allow more "
                 "with --memory, or name another folder in TMPDIR."
             ) from None
-        except duckdb.InterruptException:
-            raise KeyboardInterrupt from None
+        except RuntimeError as error:
+            if "interrupted" not in str(error):
+                raise
+            raise KeyboardInterrupt from None  # a signal came while DuckDB was at work
         except (duckdb.IOException, OSError) as error:
             raise PipelineError(
                 f"Files in {tempfile.gettempdir()} can't be written ({type(error).__name__}). Make room there, or name "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -53,8 +55,7 @@ def audit(limit: int, diffs: Path | None, memory: int, as_json: bool) -> None:
     from pipeline.audit.audit import differences
     from pipeline.audit.workspace import workspace
 
-    signal.signal(signal.SIGTERM, _end)
-    with workspace(memory) as space:
+    with _ended_by_sigterm(), workspace(memory) as space:
         outcome = _run(space)
         if diffs is not None:
             _write(diffs, differences(space))
@@ -150,5 +151,22 @@ def _value(text: str | None) -> str:
     return "null" if text is None else text
 
 
-def _end(_signal: int, _frame: object) -> NoReturn:
-    sys.exit(128 + signal.SIGTERM)
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM end the command as Ctrl-C does, so that temporary files go."""
+    ended = False
+
+    def end(_signal: int, _frame: object) -> NoReturn:
+        nonlocal ended
+        ended = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if ended:
+            sys.exit(128 + signal.SIGTERM)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
