@@ -110,8 +110,8 @@ class Topic:
             elif error.code() == KafkaError._PARTITION_EOF:
                 if (message.offset() or 0) < stretch.end:
                     raise PipelineError(
-                        f"{TOUCHPOINTS}/{stretch.partition} can be read up to offset {message.offset():,} only, and the "
-                        f"tables are at {stretch.end:,}: a producer's transaction is open. Run the audit again."
+                        f"{TOUCHPOINTS}/{stretch.partition} can be read up to offset {message.offset():,} only, and "
+                        f"the tables are at {stretch.end:,}: a producer's transaction is open. Run the audit again."
                     )
                 return records, True
             elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):

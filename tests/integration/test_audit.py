@@ -46,7 +46,7 @@ def test_beside_workers_at_work_nothing_is_wrongly_a_difference(pipe: Pipe) -> N
     )  # fmt: skip
     try:
         reached = 0
-        for number in range(4):
+        for number in range(3):
             wait_until(lambda reached=reached: processed(pipe) > reached, "more is processed")
             code, found = audit(pipe)
             assert (code, found["differences"]) == (0, [])
