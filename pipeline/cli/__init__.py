@@ -23,6 +23,7 @@ COMMANDS = {
     "touchpoints": ("pipeline.cli.touchpoints", "Show every touchpoint; what hurts most comes first."),
     "at-risk": ("pipeline.cli.at_risk", "Show the customers at risk; who is about to leave comes first."),
     "quarantine": ("pipeline.cli.quarantine", "List, show, replay and discard refused records."),
+    "audit": ("pipeline.cli.audit", "Rebuild journeys and scores from the topic, and compare with the tables."),
     "demo": ("pipeline.cli.demo", "Start a local stack, simulate some weeks, and show what comes out."),
 }
 

@@ -106,13 +106,13 @@ class Transactions:
             for claim in marks.values()
         ]
         try:
-            if producer.flush(_TIMEOUT_S):
+            if producer.flush(_ANSWER_S):
                 raise Interrupted(f"Kafka at {self._servers} does not take what is to be published.")
             self._reached("while_publishing")
             if self._forwards:
                 self._reached("forwarding")
-            producer.send_offsets_to_transaction(places, self._group_metadata, _TIMEOUT_S)
-            producer.commit_transaction(_TIMEOUT_S)
+            producer.send_offsets_to_transaction(places, self._group_metadata, _ANSWER_S)
+            producer.commit_transaction(_ANSWER_S)
         except KafkaException as error:
             raise self._interrupted(error) from None
         self._open = self._forwards = False
@@ -141,6 +141,10 @@ class Transactions:
                     "compression.type": "zstd",
                     "partitioner": "murmur2_random",
                     "linger.ms": 5,
+                    # "rebootstrap" forgets a broker that restarts, and then send_offsets_to_transaction waits for it
+                    # (librdkafka's issue 5511)
+                    "metadata.recovery.strategy": "none",
+                    "reconnect.backoff.max.ms": 1000,
                     "retry.backoff.ms": 10,  # a transaction soon after another one is told to try again
                     "message.max.bytes": self._most_bytes,
                     "queue.buffering.max.messages": 500_000,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import TABLES, Pipe, empty_topics
-from sqlalchemy import Engine, text
+from harness import Pipe, empty_pipe
+from sqlalchemy import Engine
 
 from pipeline.contract.registry import Registry
 from pipeline.ledger.database import sync_engine
@@ -33,18 +30,5 @@ def initialised(stack_env: dict[str, str]) -> Iterator[Engine]:
 @pytest.fixture
 def pipe(stack_env: dict[str, str], initialised: Engine, tmp_path: Path) -> Iterator[Pipe]:
     """Empty topics and tables; workers that a test leaves running are killed afterwards."""
-    empty_topics(stack_env["KAFKA_BOOTSTRAP_SERVERS"])
-    with initialised.begin() as connection:
-        connection.execute(text(f"TRUNCATE {TABLES}"))
-    outside = {k: v for k, v in os.environ.items() if not k.startswith(("PIPELINE_", "KAFKA_", "DATABASE_", "SCHEMA_"))}
-    settings = {
-        "PIPELINE_GROUP": f"test-{os.getpid()}-{time.monotonic_ns()}",
-        "PIPELINE_METRICS_ADDRESS": "127.0.0.1:0",
-    }
-    given = Pipe({**outside, **stack_env, **settings}, initialised, tmp_path)
-    yield given
-    for worker in given.workers:
-        if worker.poll() is None:
-            worker.send_signal(signal.SIGCONT)
-            worker.kill()
-            worker.wait()
+    with empty_pipe(stack_env, initialised, tmp_path) as given:
+        yield given

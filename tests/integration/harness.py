@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -156,3 +159,23 @@ def empty_topics(servers: str, partitions: int = PARTITIONS) -> None:
         )
 
     wait_until(all_have_leaders, "topics have leaders")
+
+
+@contextmanager
+def empty_pipe(stack_env: dict[str, str], engine: Engine, folder: Path) -> Iterator[Pipe]:
+    """Empty topics and tables; workers that are left running are killed afterwards."""
+    empty_topics(stack_env["KAFKA_BOOTSTRAP_SERVERS"])
+    with engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {TABLES}"))
+    outside = {k: v for k, v in os.environ.items() if not k.startswith(("PIPELINE_", "KAFKA_", "DATABASE_", "SCHEMA_"))}
+    settings = {
+        "PIPELINE_GROUP": f"test-{os.getpid()}-{time.monotonic_ns()}",
+        "PIPELINE_METRICS_ADDRESS": "127.0.0.1:0",
+    }
+    given = Pipe({**outside, **stack_env, **settings}, engine, folder)
+    yield given
+    for worker in given.workers:
+        if worker.poll() is None:
+            worker.send_signal(signal.SIGCONT)
+            worker.kill()
+            worker.wait()

@@ -1,0 +1,183 @@
+"""One audit: cut, read, rebuild, compare."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from pipeline.audit import facts
+from pipeline.audit.compare import compare
+from pipeline.audit.facts import SKEW_MS, Rules
+from pipeline.audit.reference import SCALES, Reference
+from pipeline.audit.snapshot import EXPORTS, Snapshot
+from pipeline.audit.topic import Stretch, Topic
+from pipeline.audit.workspace import Appender, Workspace
+from pipeline.contract.registry import Registry
+from pipeline.contract.validate import AHEAD_MS
+from pipeline.contract.writers import KnownWriters
+from pipeline.topics import TOUCHPOINTS
+
+#: Gives something that is told how much is done; takes what is done and how much there is.
+Show = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+
+class Difference(NamedTuple):
+    """Something that is not in the tables as the topic has it; `column` is (row) for a row that is missing or extra."""
+
+    table: str
+    key: dict[str, Any]
+    column: str
+    expected: str | None
+    found: str | None
+
+
+class Compared(NamedTuple):
+    """Of a table, how many rows were compared and left out, and how many differences there are."""
+
+    table: str
+    rows: int
+    left_out: int
+    differences: int
+
+
+class Outcome(NamedTuple):
+    """What an audit found.
+
+    `expired` are the partitions whose beginning the topic no longer holds → from which time on journeys were compared.
+    `overdue` open journeys that event time has passed, which a running worker closes within about a second.
+    """
+
+    taken_at: datetime
+    records: int
+    tables: list[Compared]
+    expired: dict[int, datetime]
+    overdue: int
+
+    @property
+    def differences(self) -> int:
+        """How many there are."""
+        return sum(table.differences for table in self.tables)
+
+
+def audit(
+    workspace: Workspace, cut: Snapshot, topic: Topic, registry: Registry, reference: Reference, show: Show
+) -> Outcome:
+    """Compare the tables of `cut`, whose files are in the workspace's folder, with the topic up to their positions.
+
+    Raises Unavailable when Kafka or the registry does not answer, InvalidInput when topic and tables can't belong
+    together. `differences` gives what was found.
+    """
+    prepare(workspace, reference)
+    for table in EXPORTS:
+        workspace.load(f"found_{table}", workspace.folder / f"{table}.csv")
+    records = _read(workspace, cut, topic, registry, show)
+    with show("Rebuilding and comparing", 4) as done:
+        rebuild(workspace)
+        done(2)
+        workspace.run("expected", grace_ms=reference.grace_ms, half_life_ms=cut.half_life_ms)
+        done(3)
+        compare(workspace)
+        done(4)
+    return _outcome(workspace, cut, records, reference.grace_ms)
+
+
+def differences(workspace: Workspace, most: int | None = None) -> Iterator[Difference]:
+    """The differences that were found, ordered by table and key, so many at the most."""
+    query = 'SELECT * FROM difference ORDER BY "table", key, "column"' + ("" if most is None else f" LIMIT {most}")
+    for table, key, column, expected, found in workspace.rows(query):
+        yield Difference(table, json.loads(key), column, expected, found)
+
+
+def prepare(workspace: Workspace, reference: Reference) -> None:
+    """The tables to be filled, and what the rebuild must know beside the touchpoints."""
+    workspace.run("schema")
+    for table, rows in (
+        ("gap", reference.gaps), ("known_kind", reference.kinds), ("known_channel", reference.channels),
+        ("scale", SCALES),
+    ):  # fmt: skip
+        workspace.insert(table, rows)
+
+
+def rebuild(workspace: Workspace) -> None:
+    """Journeys and scores from the table `record`."""
+    workspace.run("rebuild")
+    workspace.execute("CREATE TABLE exact (id INTEGER, weight VARCHAR, weighted VARCHAR)")
+    with Appender(workspace, "exact") as appender:
+        for sums in _sums(workspace):
+            appender.add(sums)
+
+
+def _sums(workspace: Workspace) -> Iterator[tuple[int, str, str]]:
+    """Each customer's sums of answers as of 1990, which take more bits than SQL has."""
+    last, weight, weighted = None, 0, 0
+    for customer, half_lives, part, part_weighted in workspace.rows(
+        "SELECT id, half_lives, weight, weighted FROM answered ORDER BY id"
+    ):
+        if customer != last:
+            if last is not None:
+                yield last, str(weight), str(weighted)
+            last, weight, weighted = customer, 0, 0
+        weight += part << half_lives
+        weighted += part_weighted << half_lives
+    if last is not None:
+        yield last, str(weight), str(weighted)
+
+
+def _read(workspace: Workspace, cut: Snapshot, topic: Topic, registry: Registry, show: Show) -> int:
+    writers = KnownWriters(registry, TOUCHPOINTS)
+    partitions, stretches = topic.stretches(cut.next_offsets)
+    rules = Rules(writers, partitions, cut.taken_at, cut.half_life_ms)
+    records = 0
+    total = sum(stretch.end - stretch.low for stretch in stretches)
+    since: list[tuple[int, int, int | None]] = []
+    with show(f"Reading {TOUCHPOINTS}", total) as done, Appender(workspace, "record") as appender:
+        for stretch in stretches:
+            first: int | None = None
+            for messages in topic.read(stretch):
+                first = messages[0].timestamp()[1] if first is None else first
+                writers.learn([message.value() for message in messages])
+                for message in messages:
+                    appender.add(facts.row(message, rules))
+                records += len(messages)
+                done(records)
+            since.append((stretch.partition, stretch.low, _since(stretch, first, cut)))
+    workspace.insert("stretch", since)
+    return records
+
+
+def _since(stretch: Stretch, first_append: int | None, cut: Snapshot) -> int | None:
+    """From which time on (epoch ms) no touchpoint of a partition can have expired; None if none has.
+
+    What expired was appended before the first record that is left, and lay less than a day ahead of that.
+    """
+    if not stretch.low:
+        return None
+    return (cut.taken_at if first_append is None else first_append) + AHEAD_MS + SKEW_MS
+
+
+def _outcome(workspace: Workspace, cut: Snapshot, records: int, grace_ms: int) -> Outcome:
+    tables = [
+        Compared(*row)
+        for row in workspace.rows(
+            'SELECT "table", "rows", skipped, (SELECT count(*) FROM difference AS d WHERE d."table" = c."table") '
+            "FROM compared AS c ORDER BY 1"
+        )
+    ]
+    expired = {
+        int(partition): _moment(since)
+        for partition, since in workspace.rows(
+            "SELECT partition, since FROM stretch WHERE since IS NOT NULL ORDER BY 1"
+        )
+    }
+    overdue = workspace.one(
+        "SELECT count(*) FROM found_journey AS j JOIN found_position AS p USING (partition) "
+        f"WHERE j.status = 'open' AND j.covers_until + {grace_ms} < p.watermark"
+    )
+    return Outcome(_moment(cut.taken_at), records, tables, expired, int(overdue))
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)

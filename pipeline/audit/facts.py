@@ -1,0 +1,94 @@
+"""What a record of the topic says, as a row of the table `record`: decoded, judged, keyed. Nothing is added up here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import blake2b, sha256
+from math import exp2
+from typing import Any, NamedTuple
+
+from confluent_kafka import Message
+
+from pipeline.contract.decode import Writers, decode
+from pipeline.contract.partition import partition_of
+from pipeline.contract.reject import Rejected
+from pipeline.contract.validate import AHEAD_MS, EARLIEST_MS, check, check_kind
+from pipeline.touchpoint import CHANNELS, Touchpoint, customer_key
+
+#: How far the clocks of producers' brokers, workers and this machine may be apart.
+SKEW_MS = 3_600_000
+_SENT_ON = "pipeline-forwarded-from"
+
+#: How many columns of a row only a touchpoint has.
+_UNTOLD = (None,) * 17
+
+
+class Rules(NamedTuple):
+    """What the judgement of a record needs: `now_ms` is the cut's moment."""
+
+    writers: Writers
+    partitions: int
+    now_ms: int
+    half_life_ms: int
+
+
+def row(message: Message, rules: Rules) -> Sequence[Any]:
+    """The row of one record, as `sql/schema.sql` has it.
+
+    `reason` is null for what the contract accepts, `depends` says that the moment of processing decided whether
+    occurred_at was too far ahead. Of refused records there are digests of value and key, of accepted ones the rest.
+    `weight` is an answer's as of its half-life's beginning, in 2^-32; `half_lives` so many passed since 1990.
+    """
+    partition, offset, appended = message.partition(), message.offset(), message.timestamp()[1]
+    value = message.value()
+    found = decode(value, rules.writers)
+    if isinstance(found, Rejected):
+        return _refused(message, found, False)
+    t = found
+    depends = t.occurred_at >= appended + AHEAD_MS - SKEW_MS
+    if (wrong := check(t, rules.now_ms + SKEW_MS)) is not None:
+        return _refused(message, wrong, depends)
+    customer = customer_key(t) or ""
+    home = customer.encode()
+    sent_on = home != message.key() or _partition(home, rules.partitions) != partition
+    if sent_on and any(name == _SENT_ON for name, _ in message.headers() or ()):
+        return _refused(message, Rejected("misrouted", ""), depends)
+    return (
+        partition, offset, appended, None, depends, None, None, sent_on, customer, _key(t), t.occurred_at, t.channel,
+        t.kind, t.stage, t.outcome, t.wait_ms, t.duration_ms, t.amount_minor, t.currency,
+        *_answer(t, rules.half_life_ms),
+    )  # fmt: skip
+
+
+def _refused(message: Message, why: Rejected, depends: bool) -> Sequence[Any]:
+    return (
+        message.partition(), message.offset(), message.timestamp()[1], why.reason, depends, _digest(message.value()),
+        _digest(message.key()), False, *_UNTOLD,
+    )  # fmt: skip
+
+
+def _answer(t: Touchpoint, half_life_ms: int) -> Sequence[Any]:
+    if t.feedback is None:
+        return None, None, None, None, None, None
+    half_lives, rest = divmod(t.occurred_at - EARLIEST_MS, half_life_ms)
+    weight = round(exp2(rest / half_life_ms) * (1 << 32))
+    channel, slash, kind = t.attributes.get("about", "").partition("/")
+    about = (channel, kind) if slash and channel in CHANNELS and check_kind(kind) is None else (None, None)
+    return t.feedback.instrument, t.feedback.score, *about, weight, half_lives
+
+
+def _key(t: Touchpoint) -> int:
+    identity = f"{t.source}\0{t.event_id}\0{t.occurred_at}"
+    return int.from_bytes(blake2b(identity.encode(), digest_size=8).digest(), "big")
+
+
+def _digest(value: bytes | str | None) -> str | None:
+    if value is None:
+        return None
+    return sha256(value if isinstance(value, bytes) else value.encode()).hexdigest()
+
+
+@lru_cache(50_000)
+def _partition(key: bytes, partitions: int) -> int:
+    return partition_of(key, partitions)

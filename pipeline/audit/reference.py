@@ -1,0 +1,71 @@
+"""What the rebuild has to know beside the touchpoints: gaps, kinds and scales, as rows for its tables."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.errors import InvalidInput
+
+#: instrument, worst, best, and from which score on it counts as satisfied.
+SCALES = (
+    ("csat", 1.0, 5.0, 4.0),
+    ("nps", 0.0, 10.0, 9.0),
+    ("ces", 1.0, 7.0, 5.0),
+    ("stars", 1.0, 5.0, 4.0),
+    ("sentiment", -1.0, 1.0, 0.05),
+)
+_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class Reference(NamedTuple):
+    """Rows of `gap` (scope, name, ms), `known_kind` (kind, stage, begun_by) and `known_channel` (channel, begun_by).
+
+    Gaps of the scope `all` have an empty name. `grace_ms` is how long after its cover a journey stays open.
+    """
+
+    gaps: list[tuple[str, str, int]]
+    grace_ms: int
+    kinds: list[tuple[str, str, str]]
+    channels: list[tuple[str, str]]
+
+
+def read(policy_file: Path | None) -> Reference:
+    """The policy file that the workers have, or the one that ships, and the catalogue that ships.
+
+    Raises InvalidInput when the policy can't be read.
+    """
+    gaps, grace_ms = _policy(policy_file)
+    catalogue = tomllib.loads((files("pipeline") / "contract" / "schemas" / "catalogue.toml").read_text("utf-8"))
+    return Reference(
+        gaps,
+        grace_ms,
+        [(name, kind["stage"], kind["by"]) for name, kind in catalogue["kind"].items()],
+        [(name, channel["by"]) for name, channel in catalogue["channel"].items()],
+    )
+
+
+def _policy(file: Path | None) -> tuple[list[tuple[str, str, int]], int]:
+    try:
+        text = (file or files("pipeline") / "journey" / "default_policy.toml").read_text("utf-8")
+        document = tomllib.loads(text)
+        gaps = [("all", "", _ms(document.get("gap", "30m")))]
+        for scope in ("channel", "kind"):
+            named: Mapping[str, Any] = document.get(scope, {})
+            gaps += [(scope, name, _ms(table["gap"])) for name, table in named.items()]
+        return gaps, _ms(document.get("grace", "20m"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise InvalidInput(
+            f"PIPELINE_POLICY names {file}, which can't be used ({what}); see docs/journeys.md"
+        ) from None
+
+
+def _ms(text: str) -> int:
+    if (match := re.fullmatch(r"\s*(\d+)\s*(ms|s|m|h|d)\s*", text)) is None:
+        raise ValueError(f'{text!r} is no duration such as "30m"')
+    return int(match[1]) * _MS[match[2]]

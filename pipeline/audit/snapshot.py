@@ -1,0 +1,89 @@
+"""The cut: positions, tables and models as of one moment, streamed into files so that the moment is soon over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+from sqlalchemy import Connection
+
+from pipeline.errors import InvalidInput
+from pipeline.topics import TOUCHPOINTS
+
+
+def _ms(column: str) -> str:
+    return f"(extract(epoch FROM {column}) * 1000)::bigint AS {column}"
+
+
+#: table → what is read of it. Long values that can only be the same or not are read as their digests.
+EXPORTS = {
+    "journey": f"""
+        SELECT journey_id::text, customer, partition, revision, status, {_ms("started_at")}, {_ms("ended_at")},
+               {_ms("covers_until")}, touchpoints, channels::text, outcome, failures, abandoned, begun_by_customer,
+               steps::text, steps_omitted, merged_into::text, length(keys) AS key_bytes,
+               encode(sha256(convert_to(encode(keys, 'hex'), 'UTF8')), 'hex') AS keys
+        FROM journey""",
+    "satisfaction": f"""
+        SELECT customer, partition, score, low, high, answers, answered, {_ms("as_of")},
+               trim_scale(weight)::text AS weight, trim_scale(weighted)::text AS weighted, model
+        FROM satisfaction""",
+    "churn_risk": f"""
+        SELECT customer, partition, probability, band, horizon_days, {_ms("as_of")}, visits, {_ms("first_active_at")},
+               {_ms("last_active_at")}, {_ms("account_closed_at")}, {_ms("last_seen_at")}, model
+        FROM churn_risk""",
+    "touchpoint_count": """
+        SELECT partition, stage, channel, kind, catalogued, events, answers, satisfied, score_sum, failures, abandoned,
+               waits, wait_ms_sum, durations, duration_ms_sum
+        FROM touchpoint_count""",
+    "quarantine": f"""
+        SELECT partition, "offset", reason, encode(sha256(key), 'hex') AS key, encode(sha256(raw), 'hex') AS raw,
+               {_ms("appended_at")}
+        FROM quarantine WHERE topic = '{TOUCHPOINTS}'""",
+    "position": f"""
+        SELECT partition, next_offset, {_ms("watermark")}, processed, duplicates, quarantined, forwarded
+        FROM position WHERE topic = '{TOUCHPOINTS}'""",
+    "model": "SELECT name, version, parameters::text, active FROM model",
+}
+
+
+class Snapshot(NamedTuple):
+    """What is needed before the files are read: `taken_at` in epoch ms, partition → its position's next offset."""
+
+    taken_at: int
+    next_offsets: dict[int, int]
+    half_life_ms: int
+
+
+def take(connection: Connection, folder: Path, step: Callable[[int], None]) -> Snapshot:
+    """Write the tables to `folder`/TABLE.csv, in one moment of theirs.
+
+    `connection` is in a transaction that is read only and repeatable. `step` is told how many are done.
+    """
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)
+    with raw.cursor() as cursor:
+        taken_at = _one(cursor, "SELECT (extract(epoch FROM now()) * 1000)::bigint")
+        half_life = _one(
+            cursor,
+            "SELECT (parameters ->> 'half_life_days')::float8 FROM model WHERE name = 'satisfaction' AND active",
+        )
+        if half_life is None:
+            raise InvalidInput("The table model has no active model of satisfaction. Run `pipeline init`.")
+        cursor.execute("SELECT partition, next_offset FROM position WHERE topic = %s", (TOUCHPOINTS,))
+        next_offsets = {int(partition): int(offset) for partition, offset in cursor.fetchall()}
+        for number, (table, query) in enumerate(EXPORTS.items(), 1):
+            with (
+                (folder / f"{table}.csv").open("wb") as file,
+                cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as rows,
+            ):
+                for block in rows:
+                    file.write(block)
+            step(number)
+    return Snapshot(int(taken_at), next_offsets, round(half_life * 86_400_000))
+
+
+def _one(cursor: psycopg.Cursor[Any], query: str) -> Any:
+    row = cursor.execute(query.encode()).fetchone()
+    return row[0] if row else None

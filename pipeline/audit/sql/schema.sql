@@ -1,0 +1,46 @@
+-- What is read: records of the topic, the tables as they were found (found_…), and what the rebuild must know.
+CREATE TABLE record (
+    partition INTEGER, "offset" BIGINT, appended_at BIGINT, reason VARCHAR, depends BOOLEAN, raw VARCHAR,
+    record_key VARCHAR, sent_on BOOLEAN, customer VARCHAR, key UBIGINT, occurred_at BIGINT, channel VARCHAR, kind VARCHAR,
+    stage VARCHAR, outcome VARCHAR, wait_ms BIGINT, duration_ms BIGINT, amount_minor BIGINT, currency VARCHAR,
+    instrument VARCHAR, score DOUBLE, about_channel VARCHAR, about_kind VARCHAR, weight BIGINT, half_lives INTEGER
+);
+CREATE TABLE gap (scope VARCHAR, name VARCHAR, ms BIGINT);
+CREATE TABLE known_kind (kind VARCHAR, stage VARCHAR, begun_by VARCHAR);
+CREATE TABLE known_channel (channel VARCHAR, begun_by VARCHAR);
+CREATE TABLE scale (instrument VARCHAR, worst DOUBLE, best DOUBLE, satisfied DOUBLE);
+-- Of each partition that was read, from which offset; since is null where that is its very beginning, else the time
+-- (epoch ms) from which on no touchpoint can have expired.
+CREATE TABLE stretch (partition INTEGER, low BIGINT, since BIGINT);
+
+CREATE TABLE found_journey (
+    journey_id VARCHAR, customer VARCHAR, partition INTEGER, revision INTEGER, status VARCHAR, started_at BIGINT,
+    ended_at BIGINT, covers_until BIGINT, touchpoints BIGINT, channels VARCHAR, outcome VARCHAR, failures BIGINT,
+    abandoned BIGINT, begun_by_customer BOOLEAN, steps VARCHAR, steps_omitted BIGINT, merged_into VARCHAR,
+    key_bytes BIGINT, keys VARCHAR
+);
+CREATE TABLE found_satisfaction (
+    customer VARCHAR, partition INTEGER, score DOUBLE, low DOUBLE, high DOUBLE, answers DOUBLE, answered BIGINT,
+    as_of BIGINT, weight VARCHAR, weighted VARCHAR, model VARCHAR
+);
+CREATE TABLE found_churn_risk (
+    customer VARCHAR, partition INTEGER, probability DOUBLE, band VARCHAR, horizon_days BIGINT, as_of BIGINT,
+    visits BIGINT, first_active_at BIGINT, last_active_at BIGINT, account_closed_at BIGINT, last_seen_at BIGINT,
+    model VARCHAR
+);
+CREATE TABLE found_touchpoint_count (
+    partition INTEGER, stage VARCHAR, channel VARCHAR, kind VARCHAR, catalogued BOOLEAN, events BIGINT, answers BIGINT,
+    satisfied BIGINT, score_sum BIGINT, failures BIGINT, abandoned BIGINT, waits BIGINT, wait_ms_sum BIGINT,
+    durations BIGINT, duration_ms_sum BIGINT
+);
+CREATE TABLE found_quarantine (
+    partition INTEGER, "offset" BIGINT, reason VARCHAR, key VARCHAR, raw VARCHAR, appended_at BIGINT
+);
+CREATE TABLE found_position (
+    partition INTEGER, next_offset BIGINT, watermark BIGINT, processed BIGINT, duplicates BIGINT, quarantined BIGINT,
+    forwarded BIGINT
+);
+CREATE TABLE found_model (name VARCHAR, version VARCHAR, parameters VARCHAR, active BOOLEAN);
+
+CREATE TABLE difference ("table" VARCHAR, key VARCHAR, "column" VARCHAR, expected VARCHAR, found VARCHAR);
+CREATE TABLE compared ("table" VARCHAR, "rows" BIGINT, skipped BIGINT);

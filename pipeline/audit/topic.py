@@ -1,0 +1,131 @@
+"""The topic up to the cut: each partition from its beginning to its position, a chunk of records at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from pipeline.errors import InvalidInput, PipelineError, Unavailable
+from pipeline.topics import TOUCHPOINTS
+
+_ANSWER_S = 5.0
+#: A broker that gives nothing for so long is taken to be away.
+_SILENCE_S = 60.0
+_FETCHED_KIB = 16_384
+_CHUNK = 5_000
+#: The client waits so long for a chunk to fill.
+_PATIENCE_S = 0.1
+
+
+class Stretch(NamedTuple):
+    """What is to be read of a partition: offsets from `low` (the first that there is) to before `end`."""
+
+    partition: int
+    low: int
+    end: int
+
+
+class Topic:
+    """Reads `touchpoints.v1` without a group: it leaves no trace in Kafka.
+
+    Every method raises Unavailable when the broker does not answer.
+    """
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._servers = bootstrap_servers
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "group.id": "pipeline-audit",  # the client asks for a name; nothing is committed under it
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "error",
+                "enable.partition.eof": True,
+                "queued.max.messages.kbytes": _FETCHED_KIB,
+                "log_level": 0,
+            }
+        )
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+    def stretches(self, next_offsets: Mapping[int, int]) -> tuple[int, list[Stretch]]:
+        """The number of the topic's partitions, and what is to be read of those that have a position.
+
+        Raises InvalidInput when the topic is missing, or ends before a position.
+        """
+        try:
+            found = self._consumer.list_topics(TOUCHPOINTS, _ANSWER_S).topics[TOUCHPOINTS]
+            if found.error is not None:
+                raise InvalidInput(f"Kafka has no topic {TOUCHPOINTS}. Run `pipeline init`.")
+            stretches = []
+            for number in sorted(next_offsets.keys() & found.partitions.keys()):
+                low, high = self._consumer.get_watermark_offsets(TopicPartition(TOUCHPOINTS, number), _ANSWER_S)
+                if next_offsets[number] > high:
+                    raise InvalidInput(
+                        f"The tables are at offset {next_offsets[number]:,} of {TOUCHPOINTS}/{number}, and the topic "
+                        f"ends at {high:,}: it was made anew, or the database belongs to another Kafka."
+                    )
+                stretches.append(Stretch(number, low, max(low, next_offsets[number])))
+            return len(found.partitions), stretches
+        except KafkaException as error:
+            raise self._unavailable(error.args[0]) from None
+
+    def read(self, stretch: Stretch) -> Iterator[list[Message]]:
+        """The records of a stretch in chunks, in order."""
+        if stretch.low >= stretch.end:
+            return
+        self._consumer.assign([TopicPartition(TOUCHPOINTS, stretch.partition, stretch.low)])
+        at, heard_at = stretch.low, time.monotonic()
+        try:
+            while True:
+                fetched = self._consumer.consume(min(_CHUNK, stretch.end - at), _PATIENCE_S)
+                records, done = self._sort(fetched, stretch)
+                if records:
+                    yield records
+                    at, heard_at = (records[-1].offset() or 0) + 1, time.monotonic()
+                elif time.monotonic() - heard_at > _SILENCE_S:
+                    raise self._unavailable(f"nothing came for {_SILENCE_S:.0f} seconds")
+                if done:
+                    return
+        except KafkaException as error:
+            raise self._unavailable(error.args[0]) from None
+        finally:
+            self._consumer.unassign()
+
+    def _sort(self, fetched: list[Message], stretch: Stretch) -> tuple[list[Message], bool]:
+        """The records that belong to the stretch, and whether these were the last."""
+        records: list[Message] = []
+        for message in fetched:
+            error = message.error()
+            if error is None:
+                if (message.offset() or 0) >= stretch.end:
+                    return records, True
+                records.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                if (message.offset() or 0) < stretch.end:
+                    raise PipelineError(
+                        f"{TOUCHPOINTS}/{stretch.partition} can be read up to offset {message.offset():,} only, and "
+                        f"the tables are at {stretch.end:,}: a producer's transaction is open. Run the audit again."
+                    )
+                return records, True
+            elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+                raise PipelineError(
+                    f"{TOUCHPOINTS}/{stretch.partition} dropped records while they were being read (its retention). "
+                    "Run the audit again."
+                )
+            elif error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT) and not error.retriable():
+                raise self._unavailable(error)
+        return records, bool(records) and (records[-1].offset() or 0) >= stretch.end - 1
+
+    def _unavailable(self, why: object) -> Unavailable:
+        said = why.str() if isinstance(why, KafkaError) else str(why)
+        return Unavailable(
+            f"Kafka at {self._servers} does not answer ({said}). Check KAFKA_BOOTSTRAP_SERVERS, or `pipeline status` "
+            "for the local one."
+        )
