@@ -47,7 +47,14 @@ def empty_topics(servers: str, partitions: int) -> None:
 
 def replay(servers: str, records: Sequence[Record]) -> None:
     """Produce what producers sent, to the partitions and in the order in which it was; not what workers sent on."""
-    producer = Producer({"bootstrap.servers": servers, "message.max.bytes": 900_000, "enable.idempotence": True})
+    producer = Producer(
+        {
+            "bootstrap.servers": servers,
+            "message.max.bytes": 900_000,
+            "enable.idempotence": True,
+            "log_level": 0,
+        }
+    )
     for record in records:
         if record.forwarded_from is not None:
             continue
