@@ -8,6 +8,7 @@ SELECT r.partition, r."offset", r.sent_on,
                  AND (r.reason IS NULL OR r.reason NOT IN ('null_value', 'empty', 'oversized', 'bad_magic'))
             THEN 'unknown_schema'
             WHEN q.reason = 'time_out_of_range' AND r.depends THEN 'time_out_of_range'
+            WHEN q.reason = 'unprocessable' AND r.reason IS NULL THEN 'unprocessable'
             ELSE r.reason END AS reason,
        r.reason IS NULL AS accepted, r.raw, r.record_key, r.appended_at
 FROM record AS r

@@ -207,15 +207,16 @@ def test_a_refusal_that_hung_on_its_moment_is_taken_from_the_tables() -> None:
                 (0, 0, "time_out_of_range", None, None, 0),
                 (0, 2, "time_out_of_range", None, None, 0),
                 (0, 3, "unknown_schema", None, None, 0),
+                (0, 4, "unprocessable", None, None, 0),
             ],
         )
         with Appender(space, "record") as appender:
-            for offset, touchpoint in enumerate((ahead, ahead._replace(event_id="c"), near, near)):
+            for offset, touchpoint in enumerate((ahead, ahead._replace(event_id="c"), near, near, near)):
                 appender.add(facts.row(message(offset, touchpoint), RULES))
         space.insert("stretch", [(0, 0, None)])
         rebuild(space)
         # The first was too far ahead when it was processed and the second was not, which may be; the third never was.
         assert list(space.rows('SELECT "offset", reason FROM refused ORDER BY 1')) == [
-            (0, "time_out_of_range"), (3, "unknown_schema"),
+            (0, "time_out_of_range"), (3, "unknown_schema"), (4, "unprocessable"),
         ]  # fmt: skip
-        assert list(space.rows("SELECT processed, quarantined FROM position")) == [(2, 2)]
+        assert list(space.rows("SELECT processed, quarantined FROM position")) == [(2, 3)]
