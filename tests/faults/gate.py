@@ -17,7 +17,7 @@ from faults.feed import Feed
 from faults.plan import Action
 from faults.scene import NAMES, USUAL, Scene, settings
 from faults.supervisor import Exit, Supervisor
-from faults.undisturbed import empty_topics
+from faults.undisturbed import delete_topics, empty_topics
 from faults.versions import Versions
 from faults.waiting import NotReached
 from faults.world import Record
@@ -66,8 +66,10 @@ def run(
     partitions: int = 6,
     say: Say = lambda _line: None,
 ) -> Outcome:
-    """Run the plan on a stack that is up. Topics are emptied; databases and schema versions of the run's own are
-    removed again."""
+    """Run the plan on a stack that is up.
+
+    The pipeline's topics are deleted before and after; databases, roles and schema versions of the run's own go again.
+    """
     began = time.monotonic()
     outcome = Outcome(seed=seed, events=events, actions=actions_planned)
     env = stack.env()
@@ -96,6 +98,8 @@ def run(
         live.engine.dispose()
         with suppress(Exception):
             versions.close()
+        with suppress(Exception):
+            delete_topics(env["KAFKA_BOOTSTRAP_SERVERS"])
         database.drop(env["DATABASE_URL"], (database.LIVE, database.UNDISTURBED), NAMES)
     outcome.seconds = time.monotonic() - began
     return outcome

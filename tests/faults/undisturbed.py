@@ -22,12 +22,21 @@ from pipeline.topics import TOUCHPOINTS
 WORK_S = 600
 
 
-def empty_topics(servers: str, partitions: int) -> None:
-    """Delete the topics and create them anew."""
+def delete_topics(servers: str) -> None:
+    """Delete the pipeline's topics."""
     admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
 
     def there() -> set[str]:
         return set(CONFIGURATION) & set(admin.list_topics(timeout=10).topics)
+
+    for future in (admin.delete_topics(list(there())) if there() else {}).values():
+        future.result(30)
+    wait_for(lambda: not there(), "topics are deleted")
+
+
+def empty_topics(servers: str, partitions: int) -> None:
+    """Delete the topics and create them anew."""
+    admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
 
     def have_leaders() -> bool:
         topics = admin.list_topics(timeout=10).topics
@@ -38,9 +47,7 @@ def empty_topics(servers: str, partitions: int) -> None:
             for name in CONFIGURATION
         )
 
-    for future in (admin.delete_topics(list(there())) if there() else {}).values():
-        future.result(30)
-    wait_for(lambda: not there(), "topics are deleted")
+    delete_topics(servers)
     declare(servers, partitions, 1)
     wait_for(have_leaders, "topics have leaders")
 
