@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint lock clean
+.PHONY: help setup demo test test-fast faults lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -37,6 +37,9 @@ test-fast: setup ## the tests that need no servers
 
 test: lint ## everything, on a private Kafka, registry and Postgres
 	$(BIN)/pytest -q
+
+faults: setup ## hurt workers and servers under load, and check the books (FAULTS_SEED, FAULTS_ACTIONS, FAULTS_EVENTS)
+	@PYTHONPATH=tests $(BIN)/python -m faults
 
 clean: ## stop the local stack; remove it and .venv
 	-test ! -x $(BIN)/pipeline || $(BIN)/pipeline down --delete

@@ -1,0 +1,173 @@
+"""Reading topics and tables into a world."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+from fastavro import schemaless_reader
+
+from faults.database import Database
+from faults.world import CustomerTold, JourneyTold, Letter, Position, Record, World
+from pipeline.contract.encode import HEADER_BYTES
+from pipeline.contract.schema import parsed, schema_text
+from pipeline.flow.admit import FORWARDED_HEADER
+from pipeline.topics import CHURN_RISK, DEAD_LETTERS, JOURNEYS, SATISFACTION, TOUCHPOINTS
+
+_JOURNEY = (
+    "status", "customer", "started_at", "ended_at", "covers_until", "touchpoints", "outcome", "failures", "abandoned",
+    "merged_into",
+)  # fmt: skip
+_SATISFACTION = ("score", "low", "high", "answers", "answered", "as_of", "model")
+_CHURN = ("probability", "band", "visits", "horizon_days", "as_of", "model")
+
+#: What has to be the same in an undisturbed run. Journeys' ids and revisions depend on batches, and so does who was
+#: absorbed; as of when a risk was stored depends on when workers looked, so it is compared as of one moment. What is
+#: said of a quarantined record may name how far ahead of the clock it was.
+_COMPARED = {
+    "journey": """
+        SELECT customer, partition, status, started_at, ended_at, covers_until, touchpoints, channels, outcome,
+               failures, abandoned, begun_by_customer, steps, steps_omitted, keys
+        FROM journey WHERE merged_into IS NULL
+    """,
+    "satisfaction": "SELECT * FROM satisfaction",
+    "churn_risk": """
+        SELECT customer, partition, visits, first_active_at, last_active_at, account_closed_at, last_seen_at, model
+        FROM churn_risk
+    """,
+    "churn_risk_at": """
+        SELECT customer, probability, band FROM churn_risk_at((SELECT max(last_seen_at) FROM churn_risk))
+    """,
+    "touchpoint_count": "SELECT * FROM touchpoint_count",
+    "quarantine": "SELECT partition, reason, status, md5(raw) AS raw, key FROM quarantine",
+    "position": """
+        SELECT sum(processed) AS processed, sum(duplicates) AS duplicates, sum(quarantined) AS quarantined,
+               sum(forwarded) AS forwarded
+        FROM position
+    """,
+}
+
+
+def messages(servers: str, topic: str) -> Iterator[Message]:
+    """All committed records of a topic, partition by partition in order."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": servers, "group.id": "faults-reader", "enable.auto.commit": False,
+            "isolation.level": "read_committed", "enable.partition.eof": True, "fetch.wait.max.ms": 10,
+        }
+    )  # fmt: skip
+    try:
+        for number in sorted(consumer.list_topics(topic, 10).topics[topic].partitions):
+            consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING)])
+            while True:
+                message = consumer.poll(20)
+                if message is None:
+                    raise RuntimeError(f"{topic}/{number} can't be read to its end")
+                if (error := message.error()) is not None:
+                    if error.code() == KafkaError._PARTITION_EOF:
+                        break
+                    raise RuntimeError(f"{topic}/{number}: {error}")
+                yield message
+    finally:
+        consumer.close()
+
+
+def touchpoint_records(servers: str) -> list[Record]:
+    """All of touchpoints.v1."""
+    return [_record(message) for message in messages(servers, TOUCHPOINTS)]
+
+
+def tables(database: Database) -> dict[str, Counter[str]]:
+    """The rows that are compared with those of another run, as text."""
+    return {
+        name: Counter(row.line for row in database.rows(f"SELECT row_to_json(t)::text AS line FROM ({query}) AS t"))
+        for name, query in _COMPARED.items()
+    }
+
+
+def world(
+    servers: str, database: Database, accepted: int, records: Sequence[Record], undisturbed: dict[str, Counter[str]]
+) -> World:
+    """All that is to be known of a run; to be called while the topics still hold it."""
+    return World(
+        accepted=accepted,
+        records=records,
+        positions=[
+            Position(*row)
+            for row in database.rows(
+                "SELECT partition, next_offset, processed, duplicates, quarantined, forwarded FROM position"
+            )
+        ],
+        changes=database.all_changes(),
+        journeys=[
+            JourneyTold(partition, offset, says["journey_id"], says["revision"], _journey(says))
+            for partition, offset, says in _decoded(servers, JOURNEYS)
+        ],
+        journey_rows={
+            row.id: (row.revision, _journey(row._asdict()))
+            for row in database.rows(f"""
+                SELECT journey_id::text AS id, revision, status, customer, touchpoints,
+                       {_ms("started_at", "ended_at", "covers_until")},
+                       outcome, failures, abandoned, merged_into::text AS merged_into, channels, steps
+                FROM journey
+            """)
+        },
+        satisfaction=_of_customers(servers, SATISFACTION, _SATISFACTION),
+        satisfaction_rows=_customer_rows(database, "satisfaction", _SATISFACTION),
+        churn_risk=_of_customers(servers, CHURN_RISK, _CHURN),
+        churn_risk_rows=_customer_rows(database, "churn_risk", _CHURN),
+        letters=[_letter(message) for message in messages(servers, DEAD_LETTERS)],
+        quarantined=[
+            Letter(row.partition, row.offset, None if row.raw is None else bytes(row.raw))
+            for row in database.rows('SELECT partition, "offset", raw FROM quarantine')
+        ],
+        outbox=database.rows("SELECT count(*) AS n FROM outbox")[0].n,
+        tables=tables(database),
+        undisturbed=undisturbed,
+    )
+
+
+def _record(message: Message) -> Record:
+    headers = list(message.headers() or [])
+    origin = next((value for name, value in headers if name == FORWARDED_HEADER), None)
+    return Record(
+        message.partition(), message.offset(), message.timestamp()[1] / 1000, origin and origin.decode(),
+        message.key(), message.value(), headers,
+    )  # fmt: skip
+
+
+def _letter(message: Message) -> Letter:
+    headers = dict(message.headers() or [])
+    return Letter(int(headers["pipeline-partition"]), int(headers["pipeline-offset"]), message.value())
+
+
+def _decoded(servers: str, topic: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    schema = parsed(schema_text(topic))
+    for message in messages(servers, topic):
+        body = BytesIO(message.value()[HEADER_BYTES:])
+        yield message.partition(), message.offset(), schemaless_reader(body, schema, None)
+
+
+def _journey(says: dict[str, Any]) -> tuple[Any, ...]:
+    steps = tuple((step["channel"], step["kind"], step["outcome"]) for step in says["steps"])
+    return (*(says[name] for name in _JOURNEY), tuple(sorted(says["channels"].items())), hash(steps))
+
+
+def _of_customers(servers: str, topic: str, names: Sequence[str]) -> list[CustomerTold]:
+    return [
+        CustomerTold(partition, offset, says["customer"], tuple(says[name] for name in names))
+        for partition, offset, says in _decoded(servers, topic)
+    ]
+
+
+def _customer_rows(database: Database, table: str, names: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    columns = ", ".join(_ms(name) if name == "as_of" else name for name in names)
+    return {row.customer: tuple(row[1:]) for row in database.rows(f"SELECT customer, {columns} FROM {table}")}
+
+
+def _ms(*names: str) -> str:
+    """Moments as epoch milliseconds."""
+    return ", ".join(f"(extract(epoch FROM {name}) * 1000)::bigint AS {name}" for name in names)

@@ -1,0 +1,21 @@
+"""The short version of `make faults`: some faults of each class, on the session's real servers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from faults.gate import run
+from faults.plan import short_plan
+from faults.report import report
+from pipeline.local.stack import Stack
+
+SEED, EVENTS = 1, 6_000
+
+
+@pytest.mark.timeout(900)
+def test_the_books_agree_after_workers_and_servers_were_hurt_under_load(stack: Stack, tmp_path: Path) -> None:
+    outcome = run(stack, tmp_path, seed=SEED, events=EVENTS, actions_planned=short_plan(SEED))
+    assert outcome.holds, report(outcome)
+    assert outcome.accepted >= EVENTS
