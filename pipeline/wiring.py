@@ -55,7 +55,7 @@ class Options:
     most_records: int = app.MOST_RECORDS
     limits: Limits = field(default_factory=Limits)
     give_up_s: float = 60.0
-    statement_timeout_s: float = 60.0
+    statement_timeout_s: float = 30.0
 
 
 async def run_worker(settings: Settings, options: Options) -> None:

@@ -21,7 +21,7 @@ MOST_RECORDS = 10_000
 class LedgerApp(faust.App):  # type: ignore[misc]
     """A Faust app whose positions come from elsewhere; `take_partitions` is set before it starts."""
 
-    take_partitions: Callable[[set[int]], Awaitable[dict[int, int]]]
+    take_partitions: Callable[[Callable[[], set[int]]], Awaitable[dict[int, int]]]
     #: Set before a graceful stop: the worker leaves the group, and others need not wait for it.
     stops_for_good = False
 
@@ -35,7 +35,7 @@ def build(
     instance: str,
     bootstrap_servers: str,
     folder: str,
-    take: Callable[[set[int]], Awaitable[dict[int, int]]],
+    take: Callable[[Callable[[], set[int]]], Awaitable[dict[int, int]]],
     handle: Callable[[Slice], Awaitable[None]],
     reached: Reached,
     most_records: int = MOST_RECORDS,

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
+from collections.abc import Callable
 from typing import NoReturn
 
 import structlog
@@ -21,6 +22,8 @@ from pipeline.topics import TOUCHPOINTS
 log = structlog.get_logger()
 
 _TICK_S = 0.5
+#: For so long a worker leaves a partition to whoever fenced it off: usually the group gives it away just then.
+_PATIENCE_S = 5.0
 #: A broker that takes longer to say how long its partitions are is taken to be away.
 _ANSWER_S = 5.0
 #: A graceful stop that takes longer is cut short; the ledger makes that safe.
@@ -39,14 +42,14 @@ class Run:
         self._appended: dict[int, int] = {}
         self._level_at: dict[int, float] = {}
         self._began_at = time.time()
-        self._active_at = time.monotonic()
+        self._active_at = self._whole_at = time.monotonic()
         self.app: LedgerApp
 
-    async def take(self, partitions: set[int]) -> dict[int, int]:
+    async def take(self, assigned: Callable[[], set[int]]) -> dict[int, int]:
         """Take partitions for the consumer; a failure ends the worker."""
         try:
             self._active_at = time.monotonic()
-            positions = await self._worker.take(partitions)
+            positions = await self._worker.take(assigned)
             await self._refuse_a_shorter_topic(positions)
             return positions
         except Exception as error:
@@ -130,12 +133,24 @@ class Run:
     async def _tick(self) -> None:
         while not self._stop.is_set():
             await asyncio.sleep(_TICK_S)
+            await self._take_back()
             await self._look_ahead()
             await self._worker.tick(self.caught_up)
             if self._until_idle_s is not None and await self._is_done(self._until_idle_s):
                 log.info("idle, all input is processed")
                 await self._worker.sweep()
                 self._stop.set()
+
+    async def _take_back(self) -> None:
+        """Take partitions that are this worker's by the group and not by the ledger: somebody else took them late."""
+        owned = self._worker.owned
+        assigned = {each.partition for each in self.app.consumer.assignment()}
+        if self.app.rebalancing or assigned <= owned.keys():
+            self._whole_at = time.monotonic()
+        elif time.monotonic() - self._whole_at > _PATIENCE_S:
+            log.warning("taking back partitions that another worker took without the group's knowledge")
+            self._whole_at = time.monotonic()
+            await self.app.consumer.perform_seek()
 
     async def _look_ahead(self) -> None:
         """Ask how long the partitions are, and show how far behind this worker is."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
@@ -17,9 +17,9 @@ from pipeline.topics import TOUCHPOINTS
 #: committed waits for it. A successor ends it at once.
 _TIMEOUT_S = 30
 _ANSWER_S = 10.0
-#: librdkafka says on standard error what its errors say as well.
-_silent = logging.Logger("librdkafka")
-_silent.addHandler(logging.NullHandler())
+#: librdkafka says on standard error what its errors say as well. Without a callback, the client would raise a fatal
+#: error from wherever it is polled next.
+_SILENT: dict[str, Any] = {"log_level": 0, "error_cb": lambda _error: None}
 
 
 class Interrupted(Unavailable):
@@ -149,8 +149,8 @@ class Transactions:
                     "message.max.bytes": self._most_bytes,
                     "queue.buffering.max.messages": 500_000,
                     "queue.buffering.max.kbytes": 262_144,
-                },
-                logger=_silent,
+                    **_SILENT,
+                }
             )
             producer.init_transactions(_ANSWER_S)
         except KafkaException as error:
@@ -164,8 +164,8 @@ class Transactions:
                 "group.id": f"{self._group}.published",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
-            },
-            logger=_silent,
+                **_SILENT,
+            }
         )
 
     def _unavailable(self, error: KafkaException) -> Unavailable:

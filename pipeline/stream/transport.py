@@ -63,8 +63,8 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 class LedgerConsumer(driver.Consumer):  # type: ignore[misc]
     """A consumer that reads on from where the ledger is, not from Kafka's committed offsets.
 
-    The app's `take_partitions` is called with the numbers of the assigned partitions, and gives where each is to be
-    read from. Offsets are still committed to Kafka afterwards, for tools that show lag.
+    The app's `take_partitions` is given what tells the numbers of the assigned partitions, and gives where each is to
+    be read from. Offsets are still committed to Kafka afterwards, for tools that show lag.
     """
 
     def _new_consumer_thread(self) -> _Thread:
@@ -72,9 +72,8 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def perform_seek(self) -> None:
         """Take what was assigned, and seek there."""
-        assigned = {tp.partition: tp for tp in self.assignment()}
-        positions = await self.app.take_partitions(set(assigned))
-        offsets = {assigned[number]: offset for number, offset in positions.items()}
+        positions = await self.app.take_partitions(lambda: {tp.partition for tp in self.assignment()})
+        offsets = {tp: positions[tp.partition] for tp in self.assignment() if tp.partition in positions}
         if offsets:
             await self.seek_wait(offsets)
         for tp, offset in offsets.items():

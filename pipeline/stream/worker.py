@@ -91,12 +91,14 @@ class Worker:
         self._unprocessable = 0
         self.owned: dict[int, Owned] = {}
 
-    async def take(self, partitions: set[int]) -> dict[int, int]:
+    async def take(self, assigned: Callable[[], set[int]]) -> dict[int, int]:
         """Take partitions, finish publishing what earlier owners committed; partition → where to read on.
 
-        What is known of a partition is kept if nobody else had it in between.
+        What is known of a partition is kept if nobody else had it in between. `assigned` is asked when it is this
+        call's turn: by then the group may have given a partition to somebody else, who would be fenced off.
         """
         async with self._turn:
+            partitions = assigned()
             for number in set(self.owned) - partitions:
                 self._drop(number)
             claims, others = await self._ask(lambda c: positions.take(c, TOUCHPOINTS, partitions, self._owner))

@@ -164,6 +164,21 @@ def test_a_paused_worker_that_comes_back_is_refused_and_overwrites_nothing(pipe:
     check_tables(pipe)
 
 
+def test_a_partition_that_was_taken_without_the_groups_knowledge_is_taken_back(pipe: Pipe) -> None:
+    worker = pipe.start_worker()
+    pipe.publish([touchpoint(f"a{i}", customer_id=f"c{i}") for i in range(200)])
+    wait_until(lambda: pipe.sql("SELECT sum(processed) AS n FROM position")[0].n == 200, "the first are processed", 90)
+    with pipe.engine.begin() as connection:
+        connection.execute(text("UPDATE position SET epoch = epoch + 1, owner = 'a ghost' WHERE partition < 2"))
+    pipe.publish([touchpoint(f"b{i}", customer_id=f"c{i}") for i in range(200)])
+    wait_until(lambda: pipe.sql("SELECT sum(processed) AS n FROM position")[0].n == 400, "the rest is processed", 60)
+    worker.terminate()
+    assert worker.wait(60) == 0, pipe.log()
+    assert "fenced off" in pipe.log()
+    check_published(pipe)
+    check_tables(pipe)
+
+
 def test_a_worker_that_is_told_to_stop_commits_and_exits_with_0(pipe: Pipe) -> None:
     worker = pipe.start_worker()
     pipe.publish([touchpoint(f"{i}", customer_id=f"c{i}") for i in range(500)])
