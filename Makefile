@@ -1,9 +1,12 @@
 # The commands of this project; `make help` lists them. Each does all of its own set-up.
 PYTHON ?= python3
 BIN := .venv/bin
+FUZZ_INPUTS ?= 1000000
+FUZZ_FILES ?= 50000
+FUZZ_SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint lock clean
+.PHONY: help setup demo test test-fast fuzz lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -37,6 +40,10 @@ test-fast: setup ## the tests that need no servers
 
 test: lint ## everything, on a private Kafka, registry and Postgres
 	$(BIN)/pytest -q
+
+fuzz: setup ## arbitrary bytes through decoding and publish (FUZZ_INPUTS, FUZZ_FILES, FUZZ_SEED)
+	PYTHONPATH=tests $(BIN)/python -m fuzz decoding --inputs $(FUZZ_INPUTS) --seed $(FUZZ_SEED)
+	PYTHONPATH=tests $(BIN)/python -m fuzz publish --inputs $(FUZZ_FILES) --seed $(FUZZ_SEED)
 
 clean: ## stop the local stack; remove it and .venv
 	-test ! -x $(BIN)/pipeline || $(BIN)/pipeline down --delete
