@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
+from random import Random
 
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.partition import partition_of
@@ -30,6 +31,18 @@ def one_customer(events: int) -> Iterator[Touchpoint]:
     for number in range(events):
         journey, step = divmod(number, 10)
         yield _page_view(number, "one", begin + journey * apart + step * _SECOND)
+
+
+def one_customer_late(events: int) -> Iterator[Touchpoint]:
+    """The same, and one in a thousand comes at the very end, in a shuffled order."""
+    late = []
+    for number, touchpoint in enumerate(one_customer(events)):
+        if number % 1_000 == 0:
+            late.append(touchpoint)
+        else:
+            yield touchpoint
+    Random(1).shuffle(late)
+    yield from late
 
 
 def one_journey(events: int) -> Iterator[Touchpoint]:
@@ -83,6 +96,7 @@ def _now_ms() -> int:
 SCENARIOS: dict[str, Callable[[int], Iterator[Touchpoint]]] = {
     "ordinary": ordinary,
     "one-customer": one_customer,
+    "one-customer-late": one_customer_late,
     "one-journey": one_journey,
     "one-event-each": one_event_each,
     "one-partition": one_partition,
