@@ -6,7 +6,7 @@ FUZZ_FILES ?= 50000
 FUZZ_SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast fuzz lint lock clean
+.PHONY: help setup demo test test-fast fuzz overload lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -44,6 +44,9 @@ test: lint ## everything, on a private Kafka, registry and Postgres
 fuzz: setup ## arbitrary bytes through decoding and publish (FUZZ_INPUTS, FUZZ_FILES, FUZZ_SEED)
 	PYTHONPATH=tests $(BIN)/python -m fuzz decoding --inputs $(FUZZ_INPUTS) --seed $(FUZZ_SEED)
 	PYTHONPATH=tests $(BIN)/python -m fuzz publish --inputs $(FUZZ_FILES) --seed $(FUZZ_SEED)
+
+overload: setup ## a robot, one customer, one partition, ten times the rate (OVERLOAD="one-journey --events 50000")
+	@$(BIN)/python -m bench.overload $(OVERLOAD)
 
 clean: ## stop the local stack; remove it and .venv
 	-test ! -x $(BIN)/pipeline || $(BIN)/pipeline down --delete
