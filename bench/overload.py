@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ def main(names: tuple[str, ...], events: int, minutes: float, as_json: bool) -> 
     The records wait in the topic before the worker begins; `tenfold` puts them there while it runs, at ten times the
     rate of `ordinary`.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped then, too
     chosen = names or (*SCENARIOS, TENFOLD)
     found: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(("ordinary", *chosen)):

@@ -14,8 +14,8 @@ from pipeline.touchpoint import Touchpoint, customer_key
 
 PARTITIONS = 12
 _SECOND, _HOUR, _YEAR = 1_000, 3_600_000, 365 * 86_400_000
-#: As long as the ids that take its place.
-_PLACE = "00000000000000000000"
+#: As long as what takes their place.
+_EVENT, _ROUND = "<the event's id>", "<round>"
 
 Record = tuple[bytes, bytes]
 
@@ -77,12 +77,15 @@ def encoded(made: Iterator[Touchpoint], encoder: Encoder) -> Iterator[Record]:
 
 
 def endless(templates: int, encoder: Encoder) -> Iterator[Record]:
-    """The ordinary ones over and over, each time with other ids: records without end at little cost."""
-    made = [touchpoint._replace(event_id=_PLACE) for touchpoint in ordinary(templates)]
-    split = [(key, value.split(_PLACE.encode(), 1)) for key, value in encoded(iter(made), encoder)]
-    for round_ in count():
-        for number, (key, (head, tail)) in enumerate(split):
-            yield key, b"%b%020d%b" % (head, round_ * templates + number, tail)
+    """The ordinary ones over and over, each time of other customers: records without end at little cost."""
+    made = (t._replace(event_id=_EVENT, customer_id=f"{_ROUND}{customer_key(t)}") for t in ordinary(templates))
+    split = list(encoded(made, encoder))
+    event, place = _EVENT.encode(), _ROUND.encode()
+    for number in count():
+        round_ = b"%0*d" % (len(place), number)
+        for at, (key, value) in enumerate(split):
+            id_ = b"%0*d" % (len(event), number * templates + at)
+            yield key.replace(place, round_), value.replace(place, round_).replace(event, id_)
 
 
 def _page_view(number: int, customer: str, at: int) -> Touchpoint:
