@@ -1,9 +1,12 @@
 # The commands of this project; `make help` lists them. Each does all of its own set-up.
 PYTHON ?= python3
 BIN := .venv/bin
+FUZZ_INPUTS ?= 1000000
+FUZZ_FILES ?= 50000
+FUZZ_SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast faults lint lock clean
+.PHONY: help setup demo test test-fast faults fuzz overload lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -40,6 +43,13 @@ test: lint ## everything, on a private Kafka, registry and Postgres
 
 faults: setup ## hurt workers and servers under load, and check the books (FAULTS_SEED, FAULTS_ACTIONS, FAULTS_EVENTS)
 	@PYTHONPATH=tests $(BIN)/python -m faults
+
+fuzz: setup ## arbitrary bytes through decoding and publish (FUZZ_INPUTS, FUZZ_FILES, FUZZ_SEED)
+	PYTHONPATH=tests $(BIN)/python -m fuzz decoding --inputs $(FUZZ_INPUTS) --seed $(FUZZ_SEED)
+	PYTHONPATH=tests $(BIN)/python -m fuzz publish --inputs $(FUZZ_FILES) --seed $(FUZZ_SEED)
+
+overload: setup ## a robot, one customer, one partition, ten times the rate (OVERLOAD="one-journey --events 50000")
+	@$(BIN)/python -m bench.overload $(OVERLOAD)
 
 clean: ## stop the local stack; remove it and .venv
 	-test ! -x $(BIN)/pipeline || $(BIN)/pipeline down --delete

@@ -23,6 +23,8 @@ ANSWER_S = 10.0
 DELIVERY_TIMEOUT_MS = 30_000
 #: How many touchpoints may wait for the broker before `publish` waits, too.
 QUEUE_MESSAGES = 100_000
+#: How many KiB they may take; touchpoints of usual size come to their number first.
+QUEUE_KBYTES = 128 * 1024
 
 
 class Publisher:
@@ -41,6 +43,7 @@ class Publisher:
         topic: str = TOUCHPOINTS,
         delivery_timeout_ms: int = DELIVERY_TIMEOUT_MS,
         queue_messages: int = QUEUE_MESSAGES,
+        queue_kbytes: int = QUEUE_KBYTES,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self.published = self.delivered = self.failed = 0
@@ -59,6 +62,7 @@ class Publisher:
                 "partitioner": "murmur2_random",
                 "delivery.timeout.ms": delivery_timeout_ms,
                 "queue.buffering.max.messages": queue_messages,
+                "queue.buffering.max.kbytes": queue_kbytes,
                 "error_cb": self._on_error,
                 "log_level": 0,  # what matters comes as an error; librdkafka would write to standard error
             }
@@ -90,8 +94,7 @@ class Publisher:
         """Wait until all that was published is delivered; raises Unavailable when something was not."""
         left = self._producer.flush(self._delivery_timeout_ms / 1000 + 5)
         if self.failed or left:
-            lost = self.published - self.delivered
-            raise self._unavailable(f"{lost:,} of {self.published:,} touchpoints were not delivered; {self._why}")
+            raise self._undelivered()
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +127,11 @@ class Publisher:
 
     def _raise_if_failed(self) -> None:
         if self.failed:
-            raise self._unavailable(self._why)
+            raise self._undelivered()
+
+    def _undelivered(self) -> Unavailable:
+        lost = self.published - self.delivered
+        return self._unavailable(f"{lost:,} of {self.published:,} touchpoints were not delivered; {self._why}")
 
     def _unavailable(self, why: str) -> Unavailable:
         return Unavailable(

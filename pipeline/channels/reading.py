@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import sys
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ def opened(name: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
                     yield cast(IO[bytes], unpacked), raw
             else:
                 yield raw, raw
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         if isinstance(error, BrokenPipeError):
             raise
         raise InvalidInput(f"{name} can't be read: {getattr(error, 'strerror', None) or error}") from None

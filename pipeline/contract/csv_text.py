@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,10 @@ from pipeline.contract.text import REQUIRED, from_record, unknown_field
 from pipeline.errors import InvalidInput
 from pipeline.touchpoint import Touchpoint
 
+#: A file with more is no table of touchpoints; looking at each would take long.
+MAX_COLUMNS = 1_000
+#: An error names so many columns, and so many characters of each.
+_NAMED, _SHOWN = 10, 40
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NAMES_SOMEBODY = ("customer_id", "anonymous_id", "identifiers")
@@ -36,14 +41,16 @@ def columns(header: Sequence[str]) -> tuple[Column, ...]:
     Besides the fields of a touchpoint: `feedback.instrument`, `feedback.score`, `feedback.verbatim`, `attributes.x` and
     `identifiers.x`. Raises InvalidInput that names the columns that are unknown, missing or there twice.
     """
+    if len(header) > MAX_COLUMNS:
+        raise InvalidInput(f"The header has {len(header):,} columns; at most {MAX_COLUMNS:,} are read.")
     names = [name.strip() for name in header]
     if len(names) == 1 and (found := re.search(r"[;\t|]", names[0])):
         raise InvalidInput(f"The columns are separated by {found[0]!r}; they must be separated by commas.")
     problems = []
     if unknown := [name for name in names if _column(name) is None]:
-        problems.append("unknown columns: " + "; ".join(_say_unknown(name) for name in unknown))
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        problems.append(f"columns that are there twice: {', '.join(twice)}")
+        problems.append("unknown columns: " + _listed("; ", [_say_unknown(name) for name in unknown[: _NAMED + 1]]))
+    if twice := sorted(name for name, times in Counter(names).items() if times > 1):
+        problems.append("columns that are there twice: " + _listed(", ", [name[:_SHOWN] for name in twice]))
     if missing := [name for name in REQUIRED if name not in names]:
         problems.append(f"missing columns: {', '.join(missing)}")
     if not any(name.split(".")[0] in _NAMES_SOMEBODY for name in names):
@@ -93,6 +100,10 @@ def _say_unknown(name: str) -> str:
     if name in ("feedback", "attributes"):
         return f"{name!r}; write {'feedback.instrument and feedback.score' if name == 'feedback' else 'attributes.x'}"
     return "one without a name" if not name else unknown_field(name).removeprefix("unknown field ")
+
+
+def _listed(comma: str, names: Sequence[str]) -> str:
+    return comma.join(names[:_NAMED]) + (f"{comma}…" if len(names) > _NAMED else "")
 
 
 def _capital(text: str) -> str:

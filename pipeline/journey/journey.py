@@ -14,12 +14,13 @@ class Journey:
 
     Everything but `journey_id` and `revision` is a function of the set of its touchpoints. `revision` is the last
     committed one; 0 means never. `open` follows the partition's event time (`flow.advance`), `was_open` is what the
-    last revision said. `merged_into` names the journey that absorbed this one.
+    last revision said. `merged_into` names the journey that absorbed this one. `keys` are those of all touchpoints,
+    `omitted` those of them that no step is kept of.
     """
 
     __slots__ = (
         "abandoned", "begun_by_customer", "changed", "channels", "covers_until", "customer", "ended_at", "failures",
-        "journey_id", "keys", "merged_into", "open", "revision", "started_at", "steps", "was_open",
+        "journey_id", "keys", "merged_into", "omitted", "open", "revision", "started_at", "steps", "was_open",
     )  # fmt: skip
 
     def __init__(self, customer: str, journey_id: str) -> None:
@@ -33,6 +34,7 @@ class Journey:
         self.channels: dict[str, int] = {}
         self.steps: list[Step] = []
         self.keys: set[bytes] = set()
+        self.omitted: list[bytes] = []
         self.failures = 0
         self.abandoned = 0
         self.begun_by_customer = False
@@ -81,7 +83,7 @@ class Journey:
             insort(steps, step)
         if len(steps) > 2 * KEPT_EACH_END:
             # The hundred-and-first is neither among the first hundred nor among the last.
-            del steps[KEPT_EACH_END]
+            self.omitted.append(steps.pop(KEPT_EACH_END).key)
         self.channels[step.channel] = self.channels.get(step.channel, 0) + 1
         if step.outcome == "failed":
             self.failures += 1
@@ -97,14 +99,16 @@ class Journey:
         self.covers_until = max(self.covers_until, other.covers_until)
         self.keys |= other.keys
         self.steps = sorted(self.steps + other.steps)
-        del self.steps[KEPT_EACH_END : len(self.steps) - KEPT_EACH_END]
+        middle = slice(KEPT_EACH_END, len(self.steps) - KEPT_EACH_END)
+        self.omitted += other.omitted + [step.key for step in self.steps[middle]]
+        del self.steps[middle]
         for channel, count in other.channels.items():
             self.channels[channel] = self.channels.get(channel, 0) + count
         self.failures += other.failures
         self.abandoned += other.abandoned
         self.begun_by_customer |= other.begun_by_customer
         other.merged_into = self.journey_id
-        other.keys, other.steps, other.channels = set(), [], {}
+        other.keys, other.omitted, other.steps, other.channels = set(), [], [], {}
         other.failures = other.abandoned = 0
         other.open, other.begun_by_customer = False, False
 

@@ -98,32 +98,34 @@ async def commit(connection: AsyncConnection, claim: Claim, batch: Batch, publis
     nothing is written then.
     """
     raw = await _raw(connection)
-    written = await raw.execute(
-        _COMMIT,
-        {
-            "topic": claim.topic,
-            "partition": claim.partition,
-            "epoch": claim.epoch,
-            "commits": claim.commits,
-            "published": published,
-            "next_offset": batch.next_offset,
-            "watermark": batch.watermark,
-            "processed": batch.processed,
-            "duplicates": batch.duplicates,
-            "quarantined": len(batch.refused),
-            "forwarded": len(batch.forwarded),
-            "journey": _json([_journey(row) for row in batch.journeys]),
-            "satisfaction": _json([_satisfaction(row) for row in batch.satisfaction]),
-            "churn_risk": _json([_churn(row) for row in batch.churn]),
-            "touchpoint_count": _json(_counts(batch)),
-            "quarantine": _json([_quarantine(refused) for refused in batch.refused]),
-            "tells": bool(batch.journeys or batch.satisfaction or batch.churn or batch.refused or batch.forwarded),
-            **_outbox(batch),
-        },
-    )
+    written = await raw.execute(_COMMIT, parameters(claim, batch, published))
     if await written.fetchone() != (1,):
         raise Fenced(f"partition {claim.partition} was taken by another worker")
     return claim._replace(commits=claim.commits + 1, next_offset=batch.next_offset, watermark=batch.watermark)
+
+
+def parameters(claim: Claim, batch: Batch, published: int) -> dict[str, Any]:
+    """What the statement of `commit` is run with."""
+    return {
+        "topic": claim.topic,
+        "partition": claim.partition,
+        "epoch": claim.epoch,
+        "commits": claim.commits,
+        "published": published,
+        "next_offset": batch.next_offset,
+        "watermark": batch.watermark,
+        "processed": batch.processed,
+        "duplicates": batch.duplicates,
+        "quarantined": len(batch.refused),
+        "forwarded": len(batch.forwarded),
+        "journey": _json([_journey(row) for row in batch.journeys]),
+        "satisfaction": _json([_satisfaction(row) for row in batch.satisfaction]),
+        "churn_risk": _json([_churn(row) for row in batch.churn]),
+        "touchpoint_count": _json(_counts(batch)),
+        "quarantine": _json([_quarantine(refused) for refused in batch.refused]),
+        "tells": bool(batch.journeys or batch.satisfaction or batch.churn or batch.refused or batch.forwarded),
+        **_outbox(batch),
+    }
 
 
 async def clear_outbox(connection: AsyncConnection, claim: Claim, published: int) -> None:

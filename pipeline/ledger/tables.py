@@ -108,9 +108,9 @@ touchpoint_count = Table(
     _required("failures", BigInteger),
     _required("abandoned", BigInteger),
     _required("waits", BigInteger),
-    _required("wait_ms_sum", BigInteger),
+    _required("wait_ms_sum", Numeric),
     _required("durations", BigInteger),
-    _required("duration_ms_sum", BigInteger),
+    _required("duration_ms_sum", Numeric),
     PrimaryKeyConstraint("partition", "stage", "channel", "kind"),
     postgresql_with={"fillfactor": 50},
 )

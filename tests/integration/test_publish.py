@@ -10,10 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
+from harness import empty_topics, wait_until
 
 from pipeline.channels.outgoing import Unpublishable
 from pipeline.channels.publisher import Publisher
@@ -24,7 +27,6 @@ from pipeline.contract.text import to_json_line
 from pipeline.errors import Unavailable
 from pipeline.local.stack import Stack
 from pipeline.simulate.population import touchpoints
-from pipeline.stream.declare import declare
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Identifier, Touchpoint, customer_key
 
@@ -36,7 +38,7 @@ Decode = Callable[[Message], Touchpoint]
 
 @pytest.fixture(scope="module")
 def env(stack_env: dict[str, str]) -> dict[str, str]:
-    declare(stack_env["KAFKA_BOOTSTRAP_SERVERS"], 4, 1)
+    empty_topics(stack_env["KAFKA_BOOTSTRAP_SERVERS"])
     Registry(stack_env["SCHEMA_REGISTRY_URL"]).register(TOUCHPOINTS)
     return stack_env
 
@@ -175,18 +177,91 @@ def test_a_broker_that_is_away_is_named_with_what_to_do(env: dict[str, str]) -> 
     assert raised.value.exit_code == 1
 
 
-def test_what_a_frozen_broker_does_not_take_in_time_is_an_error_on_leaving(env: dict[str, str], stack: Stack) -> None:
+@contextmanager
+def frozen_broker(stack: Stack) -> Iterator[None]:
     (pid,) = [one.pid for one in stack.status() if one.name == "kafka" and one.pid]
-    sent = some(3)
-    to_kafka = publisher(env, delivery_timeout_ms=1_500)
     os.kill(pid, signal.SIGSTOP)
     try:
-        with pytest.raises(Unavailable, match="3 of 3 touchpoints were not delivered"), to_kafka:
-            for touchpoint in sent:
-                to_kafka.publish(touchpoint)
+        yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def test_what_a_frozen_broker_does_not_take_in_time_is_an_error_on_leaving(env: dict[str, str], stack: Stack) -> None:
+    sent = some(3)
+    to_kafka = publisher(env, delivery_timeout_ms=1_500)
+    with frozen_broker(stack), pytest.raises(Unavailable, match="3 of 3 touchpoints were not delivered"), to_kafka:
+        for touchpoint in sent:
+            to_kafka.publish(touchpoint)
     assert (to_kafka.published, to_kafka.delivered, to_kafka.failed) == (3, 0, 3)
+
+
+def test_a_producer_that_outruns_a_broker_which_stays_away_is_told_how_many_were_not_delivered(
+    env: dict[str, str], stack: Stack
+) -> None:
+    sent = some(100)
+    to_kafka = publisher(env, delivery_timeout_ms=1_500, queue_messages=40)
+    with frozen_broker(stack), pytest.raises(Unavailable, match="40 of 40 touchpoints were not delivered"), to_kafka:
+        for touchpoint in sent:
+            to_kafka.publish(touchpoint)
+    assert (to_kafka.published, to_kafka.delivered) == (40, 0)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "size", "most"), [({"queue_messages": 50}, 1, 50), ({"queue_kbytes": 1_024}, 100_000, 11)]
+)
+def test_a_producer_that_outruns_a_frozen_broker_waits_within_its_bounds_and_loses_nothing(
+    env: dict[str, str],
+    stack: Stack,
+    arrivals: Callable[[int], list[Message]],
+    bounds: dict[str, int],
+    size: int,
+    most: int,
+) -> None:
+    sent = [touchpoint._replace(attributes={"x": "x" * size}) for touchpoint in some(200)]
+    to_kafka = publisher(env, **bounds)
+    waiting: list[int] = []
+
+    def publish_all() -> None:
+        with to_kafka:
+            for touchpoint in sent:
+                to_kafka.publish(touchpoint)
+                waiting.append(to_kafka.published - to_kafka.delivered)
+
+    publishing = Thread(target=publish_all)
+    with frozen_broker(stack):
+        publishing.start()
+        wait_until(lambda: to_kafka.published >= most - 1, "the queue is full")
+    publishing.join()
+    assert (to_kafka.delivered, to_kafka.failed) == (200, 0)
+    assert max(waiting) <= most
+    read = decoder(env)
+    assert sorted(read(message).event_id for message in arrivals(200)) == sorted(t.event_id for t in sent)
+
+
+def test_the_command_waits_for_a_frozen_broker_and_loses_nothing(
+    env: dict[str, str], stack: Stack, arrivals: Callable[[int], list[Message]]
+) -> None:
+    sent = some(2_001)
+    lines = list(map(to_json_line, sent))
+    command = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "publish", "-"],
+        env={**os.environ, **env}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert command.stdin is not None
+    command.stdin.write(lines[0])
+    command.stdin.flush()
+    first = arrivals(1)
+    with frozen_broker(stack):
+        # More than a pipe holds: it has been read when all of it is written.
+        command.stdin.write(b"".join(lines[1:]))
+        command.stdin.flush()
+        assert command.poll() is None
+    said, _ = command.communicate(timeout=60)
+    assert (command.returncode, said) == (0, b"Published 2,001 touchpoints from 2,001 lines, 0 of which refused.\n")
+    read = decoder(env)
+    found = [read(message).event_id for message in [*first, *arrivals(2_000)]]
+    assert sorted(found) == sorted(touchpoint.event_id for touchpoint in sent)
 
 
 def test_the_good_lines_of_a_file_are_published_and_the_bad_ones_named(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -97,8 +98,9 @@ def test_a_file_whose_format_nothing_tells_is_bad_usage(tmp_path: Path) -> None:
     assert check(file, "--format", "jsonl").exit_code == 0
 
 
-def test_a_truncated_gzip_file_is_named(tmp_path: Path) -> None:
-    file = written(tmp_path / "a.jsonl.gz", gzip.compress(b"".join(GOOD))[:-20])
+@pytest.mark.parametrize("damage", [lambda data: data[:-20], lambda data: data[:40] + b"\xff" * 20 + data[60:]])
+def test_a_broken_gzip_file_is_named(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    file = written(tmp_path / "a.jsonl.gz", damage(gzip.compress(b"".join(GOOD))))
     done = check(file)
     assert isinstance(done.exception, InvalidInput)
     assert f"{file} can't be read" in str(done.exception)

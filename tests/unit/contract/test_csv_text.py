@@ -115,3 +115,11 @@ def test_a_header_that_does_not_fit_says_which_columns(header: tuple[str, ...], 
     with pytest.raises(InvalidInput) as raised:
         columns(header)
     assert said in str(raised.value)
+
+
+def test_a_header_with_very_many_columns_is_refused_in_few_words() -> None:
+    with pytest.raises(InvalidInput, match=r"has 2,006 columns; at most 1,000"):
+        columns([*LEAST, *["a"] * 2_000])
+    with pytest.raises(InvalidInput) as raised:
+        columns([*LEAST, *["a" * 1_000] * 400, *["attributes." + "b" * 1_000] * 400])
+    assert len(str(raised.value)) < 2_000

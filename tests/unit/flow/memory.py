@@ -154,7 +154,8 @@ def _journey(row: JourneyRow) -> Journey:
     journey.revision, journey.open, journey.was_open = row.revision, row.status == "open", row.status == "open"
     journey.started_at, journey.ended_at, journey.covers_until = row.started_at, row.ended_at, row.covers_until
     journey.channels, journey.steps = dict(row.channels), list(row.steps)
-    journey.keys = {row.keys[i : i + KEY_BYTES] for i in range(0, len(row.keys), KEY_BYTES)}
+    keys = [row.keys[i : i + KEY_BYTES] for i in range(0, len(row.keys), KEY_BYTES)]
+    journey.keys, journey.omitted = set(keys), keys[len(journey.steps) :]
     journey.failures, journey.abandoned = row.failures, row.abandoned
     journey.begun_by_customer = row.begun_by_customer
     return journey

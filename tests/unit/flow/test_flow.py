@@ -265,3 +265,23 @@ def test_a_producer_whose_clock_is_ahead_does_not_close_everybodys_journeys() ->
 def test_a_currency_without_an_amount_is_refused() -> None:
     batch = Memory().process([record(touchpoint("a", currency="EUR")), record(touchpoint("b", amount_minor=1), 1)])
     assert [refused.why.reason for refused in batch.refused] == ["invalid_value", "invalid_value"]
+
+
+def test_a_long_journey_knows_all_of_its_touchpoints_whatever_the_order_slices_and_restarts() -> None:
+    events = [
+        Touchpoint(f"e{n}", "s", T0 + n * 20 * MINUTE, channel="web", kind="page_viewed", customer_id="c")
+        for n in range(700)
+    ]
+    in_order, shuffled = Memory(), Memory()
+    in_order.process([record(event) for event in events])
+    for first in range(0, len(events), 35):
+        # 467 and 700 have no divisor in common: each event once, far apart at first, so that journeys are merged.
+        shuffled.process([record(events[n * 467 % 700]) for n in range(first, first + 35)])
+        shuffled.restart()
+    shuffled.idle(NOW)
+    in_order.idle(NOW)
+    assert tables(shuffled) == tables(in_order)
+    [row] = [row for row in shuffled.journeys.values() if row.merged_into is None]
+    assert (row.touchpoints, len(row.keys), row.steps_omitted) == (700, 700 * 8, 500)
+    again = shuffled.process([record(event) for event in events])
+    assert (again.processed, again.duplicates) == (0, 700)

@@ -1,0 +1,191 @@
+"""What a worker takes when what comes is not ordinary: `python -m bench.overload --help`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from threading import Event, Thread
+from typing import Any
+
+import click
+
+from bench.rig import Meter, Rig, put, rig, worker
+from bench.scenarios import SCENARIOS, Record, encoded, endless
+from pipeline.cli.output import Column, print_table
+from pipeline.errors import PipelineError
+
+TENFOLD = "tenfold"
+_LOOK_EVERY_S = 0.1
+_ACCOUNTED = "processed + duplicates + quarantined"
+#: A worker that handles nothing for so long is stuck.
+_PATIENCE_S = 120.0
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice((*SCENARIOS, TENFOLD)))
+@click.option("--events", type=click.IntRange(100), default=1_000_000, show_default=True, help="In each scenario.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=5, show_default=True, help="Of tenfold.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a scenario, with each second of tenfold.")
+def main(names: tuple[str, ...], events: int, minutes: float, as_json: bool) -> None:
+    """Run scenarios (by default all), each with one worker on servers of its own, and compare them with `ordinary`.
+
+    The records wait in the topic before the worker begins; `tenfold` puts them there while it runs, at ten times the
+    rate of `ordinary`.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped then, too
+    chosen = names or (*SCENARIOS, TENFOLD)
+    found: dict[str, dict[str, Any]] = {}
+    for name in dict.fromkeys(("ordinary", *chosen)):
+        click.echo(f"{name} …", err=True)
+        with rig() as own:
+            if name == TENFOLD:
+                found[name] = tenfold(own, events, found["ordinary"]["events_per_s"] * 10, minutes * 60)
+            else:
+                found[name] = backlog(own, name, events)
+        if as_json:
+            click.echo(json.dumps({"scenario": name, **found[name]}))
+    if not as_json:
+        _show(found)
+
+
+def backlog(own: Rig, name: str, events: int) -> dict[str, Any]:
+    """A worker works off what waits."""
+    own.produce(encoded(SCENARIOS[name](events), own.encoder))
+    with worker(own) as meter:
+        began = time.monotonic()
+        _work_off(own, meter, events)
+        seconds = time.monotonic() - began
+        return {
+            "events": events,
+            "seconds": round(seconds, 2),
+            "events_per_s": round(events / seconds),
+            "cpu_s": round(meter.cpu_s, 2),
+            "peak_rss": meter.peak_rss,
+            "database": own.database_bytes(),
+            **own.accounted(),
+        }
+
+
+def tenfold(own: Rig, templates: int, rate: float, seconds: float) -> dict[str, Any]:
+    """While a worker runs, records come at `rate` a second for so many seconds; then it works off what waits."""
+    flood = Flood(own, endless(min(templates, 100_000), own.encoder), rate, seconds)
+    with worker(own) as meter:
+        began = time.monotonic()
+        flood.start()
+        samples = []
+        while not flood.ended.wait(1.0):
+            meter.look()
+            samples.append({"s": round(time.monotonic() - began, 1), "rss": meter.rss, "lag": meter.lag()})
+        if flood.failure is not None:
+            raise flood.failure
+        produced_s = time.monotonic() - began
+        lag = flood.produced - sum(own.accounted().values())
+        _work_off(own, meter, flood.produced, began, samples)
+        done_s = time.monotonic() - began
+        return {
+            "events": flood.produced,
+            "seconds": round(done_s, 2),
+            "events_per_s": round(flood.produced / done_s),
+            "cpu_s": round(meter.cpu_s, 2),
+            "peak_rss": meter.peak_rss,
+            "database": own.database_bytes(),
+            **own.accounted(),
+            "asked_per_s": round(rate),
+            "produced_per_s": round(flood.produced / produced_s),
+            "produced_for_s": round(produced_s, 1),
+            "lag_at_end": lag,
+            "drained_in_s": round(done_s - produced_s, 1),
+            "samples": samples,
+        }
+
+
+class Flood(Thread):
+    """Produces at a rate, in a thread of its own; `produced` are those that the broker has."""
+
+    def __init__(self, own: Rig, records: Iterator[Record], rate: float, seconds: float) -> None:
+        super().__init__(daemon=True)
+        self._producer, self._records = own.producer(), records
+        self._rate, self._seconds = rate, seconds
+        self.produced = 0
+        self.ended = Event()
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Until the time is over and all is delivered."""
+        try:
+            self._flood()
+            if left := self._producer.flush(60):
+                raise PipelineError(f"Kafka has not taken {left:,} records within a minute.")
+        except BaseException as error:  # said by whoever waits
+            self.failure = error
+        finally:
+            self.ended.set()
+
+    def _flood(self) -> None:
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < self._seconds:
+            due = int(passed * self._rate) - self.produced
+            for record in islice(self._records, min(due, 10_000)):
+                put(self._producer, record)
+                self.produced += 1
+            self._producer.poll(0)
+            if due <= 0:
+                time.sleep(0.005)
+
+
+def _work_off(
+    own: Rig, meter: Meter, events: int, began: float = 0.0, samples: list[dict[str, Any]] | None = None
+) -> None:
+    """Wait until all are accounted for."""
+    done, moved_at, sampled_at = 0, time.monotonic(), 0.0
+    while done < events:
+        meter.look()
+        now, before = time.monotonic(), done
+        done = sum(own.accounted().values())
+        if done != before:
+            moved_at = now
+        if now - moved_at > _PATIENCE_S:
+            raise PipelineError(f"Of {events:,} records {done:,} are handled, and none for {_PATIENCE_S:.0f} s.")
+        if samples is not None and now - sampled_at >= 1:
+            sampled_at = now
+            samples.append({"s": round(now - began, 1), "rss": meter.rss, "lag": meter.lag()})
+        time.sleep(_LOOK_EVERY_S)
+    meter.look()
+
+
+def _show(found: dict[str, dict[str, Any]]) -> None:
+    base = found["ordinary"]["events_per_s"]
+    rows = [
+        (
+            name,
+            f"{r['events']:,}",
+            f"{r['events_per_s']:,}",
+            f"{r['events_per_s'] / base:.2f}",
+            f"{r['cpu_s'] / r['events'] * 1e6:.0f}",
+            f"{r['peak_rss'] / 2**20:,.0f}",
+            f"{r['database'] / 2**20:,.0f}",
+            f"{r['processed']:,} + {r['duplicates']:,} + {r['quarantined']:,}",
+        )
+        for name, r in found.items()
+    ]
+    titles = ("events", "a second", "× ordinary", "CPU µs each", "peak MiB", "database MiB")
+    columns = (Column("scenario"), *(Column(title, right=True) for title in titles), Column(_ACCOUNTED))
+    print_table(columns, rows)
+    if (r := found.get(TENFOLD)) is not None:
+        click.echo(
+            f"tenfold: {r['asked_per_s']:,} a second were asked for, {r['produced_per_s']:,} produced for "
+            f"{r['produced_for_s']:,} s; {r['lag_at_end']:,} records waited then, and were worked off in "
+            f"{r['drained_in_s']:,} s."
+        )
+
+
+if __name__ == "__main__":
+    try:
+        main(prog_name="python -m bench.overload", standalone_mode=True)
+    except PipelineError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
