@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from faust.types import TP
 
 from pipeline.stream.leaving import leave
 from pipeline.stream.slices import Fetched
+from pipeline.stream.unreadable import reread, stuck
 
 
 class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -28,12 +30,31 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> dict[TP, Fetched]:
         """What Faust gets, with where each begins and ends."""
-        fetched = await super()._fetch_records(consumer, *args, **kwargs)
+        try:
+            fetched = await super()._fetch_records(consumer, *args, **kwargs)
+        except UnicodeDecodeError:
+            if not (unreadable := dict(stuck(consumer._fetcher))):
+                raise
+            return await self._read_around(consumer, unreadable)
         found = {}
         for tp, records in fetched.items():
             begin = self._handed.get(tp, records[0].offset)
             end = self._handed[tp] = consumer._subscription.subscription.assignment.state_value(tp).position
             found[tp] = Fetched(records, begin, end)
+        return found
+
+    async def _read_around(self, consumer: Any, unreadable: Mapping[TP, int]) -> dict[TP, Fetched]:
+        """What Faust gets when aiokafka fails at a record; what it had fetched beside is fetched again."""
+        servers = ",".join(driver.server_list(self.transport.url, self.transport.default_port))
+        found = {}
+        for tp, beyond in unreadable.items():
+            begin = self._handed[tp]
+            if records := await asyncio.to_thread(reread, servers, tp, begin, beyond):
+                end = self._handed[tp] = records[-1].offset + 1
+                found[tp] = Fetched(records, begin, end)
+        for tp, offset in self._handed.items():
+            if consumer._subscription.is_assigned(tp):
+                consumer.seek(tp, offset)
         return found
 
     async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:

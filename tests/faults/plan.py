@@ -34,7 +34,7 @@ SHORT = (
 
 #: of the kills that fill up a plan, one in so many is at a random moment
 _RANDOM_EVERY = 4
-DEFAULT_ACTIONS = 96
+DEFAULT_ACTIONS = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Pipe, wait_until
+from harness import PARTITIONS, Pipe, wait_until
 from sqlalchemy import text
 
 from pipeline.contract.encode import Encoder, touchpoint_record
+from pipeline.contract.partition import partition_of
 from pipeline.contract.registry import Registry
 from pipeline.contract.schema import schema_text
 from pipeline.topics import CHURN_RISK, DEAD_LETTERS, TOUCHPOINTS
@@ -223,3 +227,17 @@ def test_a_mistake_that_is_not_about_single_records_ends_the_worker(pipe: Pipe) 
     assert pipe.sql("SELECT sum(quarantined) q FROM position")[0].q == 20
     pipe.work()
     assert pipe.sql("SELECT sum(processed) p FROM position")[0].p == 80
+
+
+def test_names_of_headers_that_are_not_utf_8_stop_nobody(pipe: Pipe, encoder: Encoder) -> None:
+    value = encoder.encode(touchpoint_record(touchpoint("odd", customer_id="c7")))
+    pipe.publish([touchpoint(str(number), customer_id=f"c{number}") for number in range(50)])
+    home = partition_of(b"customer:c7", PARTITIONS)
+    produce = [sys.executable, str(Path(__file__).parent / "odd_header.py"), pipe.env["KAFKA_BOOTSTRAP_SERVERS"]]
+    for key, body in ((b"customer:c7", value), (b"customer:c7", b"nonsense")):
+        subprocess.run([*produce, TOUCHPOINTS, str(home), key.hex(), body.hex()], check=True)
+    pipe.publish([touchpoint(f"after {number}", customer_id=f"c{number}") for number in range(50)])
+    pipe.work()
+    [sums] = pipe.sql("SELECT sum(processed) p, sum(duplicates) d, sum(quarantined) q FROM position")
+    assert (sums.p, sums.d, sums.q) == (101, 0, 1)
+    assert [row.reason for row in pipe.sql("SELECT reason FROM quarantine")] == ["bad_magic"]
