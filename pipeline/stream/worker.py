@@ -47,7 +47,7 @@ class Limits:
     """How a worker bounds itself."""
 
     #: Customers kept in memory, over all partitions.
-    customers: int = 200_000
+    customers: int = 50_000
     #: Seconds without a record after which a partition that has caught up follows the wall clock.
     idle_s: float = 5.0
     #: Seconds between two sweeps for customers whom silence has moved into another band.
