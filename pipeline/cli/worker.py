@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+
 import click
 import uvloop
 
@@ -76,6 +79,7 @@ def worker(
     (default 127.0.0.1:9464; further workers of a machine take the next free ports).
     """
     logs.configure(log_level)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the worker runs, there is nothing to finish
     options = Options(
         until_idle_s=until_idle,
         most_records=most_records,

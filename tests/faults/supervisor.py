@@ -132,7 +132,8 @@ class Supervisor:
             slot.wanted = False
             now = slot.now
             assert now is not None
-            now.may_exit = frozenset({0})
+            # One that has not yet said anything is still being loaded, and has nothing to finish.
+            now.may_exit = frozenset({0} if now.log.stat().st_size else {0, -signal.SIGTERM})
             if now.exit is None:
                 now.process.terminate()
         end = time.monotonic() + STOP_S

@@ -188,6 +188,14 @@ def test_a_worker_that_is_told_to_stop_commits_and_exits_with_0(pipe: Pipe) -> N
     check_published(pipe)
 
 
+def test_a_worker_that_still_waits_for_a_server_stops_at_once(pipe: Pipe) -> None:
+    worker = pipe.start_worker(SCHEMA_REGISTRY_URL="http://127.0.0.1:1")
+    wait_until(lambda: "trying again" in pipe.log(), "it waits for the registry")
+    worker.terminate()
+    assert worker.wait(20) == 0, pipe.log()
+    assert "Traceback" not in pipe.log()
+
+
 def test_an_empty_topic_is_idle_at_once(pipe: Pipe) -> None:
     pipe.work()
     assert pipe.sql("SELECT * FROM journey") == []
