@@ -116,4 +116,5 @@ def test_three_workers_find_the_same_as_one(half_hour: Pipe, ecom: tuple[list[To
         worker.terminate()
     for worker in workers:
         assert worker.wait(timeout=60) == 0
+    half_hour.work()  # closes the last journeys
     assert found(half_hour) == sessions
