@@ -133,6 +133,7 @@ class Run:
     async def _tick(self) -> None:
         while not self._stop.is_set():
             await asyncio.sleep(_TICK_S)
+            await self._mend_group()
             await self._take_back()
             await self._look_ahead()
             await self._worker.tick(self.caught_up)
@@ -140,6 +141,14 @@ class Run:
                 log.info("idle, all input is processed")
                 await self._worker.sweep()
                 self._stop.set()
+
+    async def _mend_group(self) -> None:
+        wrong = None
+        with contextlib.suppress(TimeoutError):
+            wrong = await asyncio.wait_for(self.app.consumer.check_group(), _ANSWER_S)
+        if wrong is not None:
+            log.warning("the group failed, joining it again", why=wrong)
+            self._metrics.retries.labels("broker").inc()
 
     async def _take_back(self) -> None:
         """Take partitions that are this worker's by the group and not by the ledger: somebody else took them late."""

@@ -6,17 +6,33 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode.threads import WorkerThread
 
+from pipeline.errors import Unavailable
 from pipeline.stream.leaving import leave
 from pipeline.stream.slices import Fetched
 from pipeline.stream.unreadable import reread, stuck
+
+#: Between two fetches while the group is not whole.
+_PAUSE_S = 0.1
+
+
+class _Expendable(WorkerThread):  # type: ignore[misc]
+    """A thread that does not keep a worker's process alive: aiokafka can hang when it is stopped in a rebalance."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.daemon = True
 
 
 class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Faust's consumer thread, which leaves the group when the worker was told to stop, and reads only records of
     transactions that are committed."""
+
+    Worker = _Expendable
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -32,6 +48,12 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """What Faust gets, with where each begins and ends."""
         try:
             fetched = await super()._fetch_records(consumer, *args, **kwargs)
+        except KafkaError:
+            # What failed the group wakes all that wait for it; `check_group` sees to it.
+            if consumer._coordinator._coordination_task.done():
+                raise
+            await asyncio.sleep(_PAUSE_S)
+            return {}
         except UnicodeDecodeError:
             if not (unreadable := dict(stuck(consumer._fetcher))):
                 raise
@@ -60,6 +82,23 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
         await super()._seek_wait(consumer, partitions)
         self._handed.update(partitions)
+
+    async def check_group(self) -> str | None:
+        """What has failed in the group since it was last asked, and may pass; raises Unavailable for what will not.
+
+        aiokafka waits until somebody has looked, and its consumer looks with each fetch, which Faust passes by.
+        """
+        return await self.call_thread(self._check_group)  # type: ignore[no-any-return]
+
+    async def _check_group(self) -> str | None:
+        coordinator = self._ensure_consumer()._coordinator
+        try:
+            coordinator.check_errors()
+        except KafkaError as error:
+            if coordinator._coordination_task.done() or not (error.retriable or type(error) is KafkaError):
+                raise Unavailable(f"Kafka does not let this worker into its group: {error}.") from None
+            return str(error)
+        return None
 
     async def progress(self, partitions: Iterable[TP]) -> dict[TP, tuple[int, int]]:
         """Of each partition where the records that were handed on end, and up to where there are no more."""
@@ -99,6 +138,10 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc]
             await self.seek_wait(offsets)
         for tp, offset in offsets.items():
             self._committed_offset[tp] = offset or None
+
+    async def check_group(self) -> str | None:
+        """What has failed in the group since it was last asked, and may pass; raises Unavailable for what will not."""
+        return await self._thread.check_group()  # type: ignore[no-any-return]
 
     async def progress(self, partitions: Iterable[TP]) -> dict[TP, tuple[int, int]]:
         """Of each partition where the records that were handed on end, and up to where there are no more."""
