@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,11 +17,10 @@ from pipeline.topics import TOUCHPOINTS
 #: committed waits for it. A successor ends it at once.
 _TIMEOUT_S = 30
 _ANSWER_S = 10.0
-#: librdkafka would say on standard error what its errors say as well.
-_NOWHERE = logging.Logger("librdkafka")
-_NOWHERE.addHandler(logging.NullHandler())
-#: Without a callback, the client would raise a fatal error from wherever it is polled next.
-_SILENT: dict[str, Any] = {"logger": _NOWHERE, "error_cb": lambda _error: None}
+#: librdkafka says on standard error what its errors say as well, and fatal ones whatever the level. A logger of Python's
+#: is no way out: the client calls it with an exception pending, which ends in a SystemError. And without a callback, the
+#: client would raise a fatal error from wherever it is polled next.
+_SILENT: dict[str, Any] = {"log_level": 0, "error_cb": lambda _error: None}
 
 
 class Interrupted(Unavailable):
