@@ -17,9 +17,9 @@ from pipeline.topics import TOUCHPOINTS
 #: committed waits for it. A successor ends it at once.
 _TIMEOUT_S = 30
 _ANSWER_S = 10.0
-#: librdkafka says on standard error what its errors say as well, and fatal ones whatever the level. A logger of Python's
-#: is no way out: the client calls it with an exception pending, which ends in a SystemError. And without a callback, the
-#: client would raise a fatal error from wherever it is polled next.
+#: librdkafka says on standard error what its errors say as well, and fatal ones at any level. A logger of Python's is
+#: no way out: the client calls it with an exception pending, which ends in a SystemError. And without a callback, a
+#: fatal error would be raised from wherever the client is polled next.
 _SILENT: dict[str, Any] = {"log_level": 0, "error_cb": lambda _error: None}
 
 
