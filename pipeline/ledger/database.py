@@ -35,9 +35,14 @@ def async_engine(database_url: str, statement_timeout_s: float) -> AsyncEngine:
     return create_async_engine(_url(database_url), pool_size=2, connect_args={**_CONNECT, "options": options})
 
 
+def cause_of(error: BaseException) -> BaseException | None:
+    """The driver's error, where SQLAlchemy has wrapped it."""
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
 def is_passing(error: BaseException) -> bool:
     """Whether an error of the database may be gone at another try: it is away, restarting, full, or in conflict."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
+    cause = cause_of(error)
     if isinstance(cause, psycopg.Error):
         if cause.sqlstate is None:
             return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.flow.values import Batch
 from pipeline.ledger import outbox, positions
+from pipeline.ledger.outbox import Unpublished
 from pipeline.ledger.positions import Fenced
 from pipeline.retry import Retry
 from pipeline.stream.owned import Owned
@@ -64,16 +65,8 @@ class Outlet:
 
     async def send(self, owned: Owned, batch: Batch) -> None:
         """Publish what a commit of the partition has recorded. Raises Interrupted."""
-        number = batch.partition
         owned.unpublished[owned.claim.commits] = len(batch.journeys)
-        out: Iterable[Outgoing] = chain(
-            self._records.journeys(batch.journeys),
-            self._records.satisfaction(batch.satisfaction),
-            self._records.churn(batch.churn),
-            dead_letters(batch.refused, number),
-            forwards(batch.forwarded),
-        )
-        await self._publication.send(owned.claim, out)
+        await self._publication.send(owned.claim, self._outgoing(batch, dead_letters(batch.refused, batch.partition)))
 
     async def _send_rest(self, owned: Owned, published: int) -> None:
         """Send what was committed after commit `published`, as the tables have it by now."""
@@ -84,14 +77,17 @@ class Outlet:
         number = owned.claim.partition
         log.info("publishing what was committed before", partition=number, journeys=len(rest.journeys))
         owned.unpublished[rest.commit] = len(rest.journeys)
-        out: Iterable[Outgoing] = chain(
-            self._records.journeys(rest.journeys),
-            self._records.satisfaction(rest.satisfaction),
-            self._records.churn(rest.churn),
-            (dead_letter(r.key, r.value, r.headers, r.reason, r.detail, number, r.offset) for r in rest.refused),
-            forwards(rest.forwarded),
+        letters = (dead_letter(r.key, r.value, r.headers, r.reason, r.detail, number, r.offset) for r in rest.refused)
+        await self._publication.send(owned.claim, self._outgoing(rest, letters))
+
+    def _outgoing(self, what: Batch | Unpublished, letters: Iterable[Outgoing]) -> Iterable[Outgoing]:
+        return chain(
+            self._records.journeys(what.journeys),
+            self._records.satisfaction(what.satisfaction),
+            self._records.churn(what.churn),
+            letters,
+            forwards(what.forwarded),
         )
-        await self._publication.send(owned.claim, out)
 
     @property
     def interrupted(self) -> bool:

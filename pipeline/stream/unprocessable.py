@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import psycopg
-from sqlalchemy.exc import DBAPIError
 
 from pipeline.contract.reject import Rejected
+from pipeline.ledger.database import cause_of
 
 #: A worker that meets more of them has a mistake that is not about single records, and ends.
 MOST = 20
@@ -16,7 +16,7 @@ _OF_CODE = (ArithmeticError, AssertionError, AttributeError, LookupError, Recurs
 
 def may_be_a_records(error: Exception) -> bool:
     """Whether an error can come from what a record holds, so that the others of its slice may be without it."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
+    cause = cause_of(error)
     if isinstance(cause, psycopg.Error):
         return (cause.sqlstate or "").startswith(_OF_VALUES)
     return isinstance(cause, _OF_CODE)
@@ -24,6 +24,6 @@ def may_be_a_records(error: Exception) -> bool:
 
 def refusal(error: Exception) -> Rejected:
     """Why the record is refused: the kind of error, and not its text, which can hold what the record holds."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
+    cause = cause_of(error)
     state = f" {cause.sqlstate}" if isinstance(cause, psycopg.Error) and cause.sqlstate else ""
     return Rejected("unprocessable", f"{type(cause).__name__}{state}")
