@@ -35,7 +35,7 @@ from pipeline.wiring import Options, run_worker
     type=click.IntRange(min=1),
     default=Limits().customers,
     show_default=True,
-    help="Customers kept in memory at the most.",
+    help="Customers kept in memory at the most, over all partitions.",
 )
 @click.option(
     "--sweep",

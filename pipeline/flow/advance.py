@@ -152,7 +152,7 @@ def advance(
     )
     partition.next_offset = admission.next_offset
     partition.watermark = watermark
-    partition.keep(touched.values())
+    partition.touch(touched.values(), now_ms)
     return batch
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
+from itertools import islice, takewhile
 
 from pipeline.journey.journey import Journey
 from pipeline.satisfaction.estimate import Answers
@@ -17,12 +17,13 @@ class Customer:
 
     `journeys` are all of them that reach `known_from` or later, in order of time; `visits` counts all, also older ones,
     that hold a touchpoint which the customer began, and `first_active_at` and `last_active_at` are the first and last
-    such touchpoint. `risk_as_of` is the moment of the churn risk that was last told.
+    such touchpoint. `risk_as_of` is the moment of the churn risk that was last told, `touched_at` is when a batch last
+    touched the customer, by the clock.
     """
 
     __slots__ = (
         "account_closed_at", "answers", "first_active_at", "journeys", "key", "known_from", "last_active_at",
-        "risk_as_of", "visits",
+        "risk_as_of", "touched_at", "visits",
     )  # fmt: skip
 
     def __init__(self, key: str, known_from: int) -> None:
@@ -35,6 +36,7 @@ class Customer:
         self.last_active_at = 0
         self.account_closed_at: int | None = None
         self.risk_as_of = 0
+        self.touched_at = 0
 
     @property
     def last_seen_at(self) -> int:
@@ -63,21 +65,47 @@ class Partition:
     """A partition that this worker owns: how far it is, and its customers, the longest untouched first.
 
     `next_offset` and `watermark` are those of the last batch that was made; `watermark` in epoch milliseconds, 0
-    before the first event. At most `most_customers` are kept.
+    before the first event.
     """
 
-    def __init__(self, number: int, next_offset: int, watermark: int, most_customers: int) -> None:
+    def __init__(self, number: int, next_offset: int, watermark: int) -> None:
         self.number = number
         self.next_offset = next_offset
         self.watermark = watermark
-        self.most_customers = most_customers
         self.customers: dict[str, Customer] = {}
 
-    def keep(self, touched: Iterable[Customer]) -> None:
-        """After a batch: note whom it touched, and forget whom it has not touched for longest."""
+    @property
+    def untouched_since(self) -> int:
+        """When the customer who has not been touched for longest was touched; there must be one."""
+        return next(iter(self.customers.values())).touched_at
+
+    def touch(self, touched: Iterable[Customer], now_ms: int) -> None:
+        """Note whom a batch has touched."""
         customers = self.customers
         for customer in touched:
             customer.forget_old()
+            customer.touched_at = now_ms
             customers[customer.key] = customers.pop(customer.key)
-        for key in list(islice(customers, max(0, len(customers) - self.most_customers))):
-            del customers[key]
+
+    def forget_stalest(self, most: int) -> int:
+        """Forget customers whom the same batch touched, longest ago; how many, `most` at the most."""
+        since = self.untouched_since
+        front = islice(self.customers.items(), most)
+        gone = [key for key, _ in takewhile(lambda item: item[1].touched_at <= since, front)]
+        for key in gone:
+            del self.customers[key]
+        return len(gone)
+
+
+def forget(partitions: Iterable[Partition], most_customers: int) -> None:
+    """Keep so many customers over all partitions, and forget whom no batch has touched for longest.
+
+    One bound for all: where one partition is busy, its customers have the room of those of quiet ones.
+    """
+    holding = [partition for partition in partitions if partition.customers]
+    excess = sum([len(partition.customers) for partition in holding]) - most_customers
+    while excess > 0:
+        stalest = min(holding, key=lambda partition: partition.untouched_since)
+        excess -= stalest.forget_stalest(excess)
+        if not stalest.customers:
+            holding.remove(stalest)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pipeline.failpoint import Reached
 from pipeline.flow.admit import Door
 from pipeline.flow.advance import Models, advance, wanted
-from pipeline.flow.state import Partition
+from pipeline.flow.state import Partition, forget
 from pipeline.flow.values import Admission, Batch, ChurnRow, Received, Refused
 from pipeline.ledger import commit as ledger
 from pipeline.ledger import customers, positions, sweep
@@ -103,16 +103,14 @@ class Worker:
                 self._drop(number)
             claims, others = await self._ask(lambda c: positions.take(c, TOUCHPOINTS, partitions, self._owner))
             self._reached("taking")
-            most = max(1, self._limits.customers // max(1, len(claims)))
             fresh = []
             for claim in claims:
                 known = self.owned.get(claim.partition)
                 if known is None or known.claim._replace(epoch=claim.epoch) != claim:
                     self._drop(claim.partition)
-                    fresh.append(self._adopt(claim, most))
+                    fresh.append(self._adopt(claim))
                 else:
                     known.claim, known.moved_at = claim, time.monotonic()
-                    known.state.most_customers = most
             await self._take_over(fresh, others)
             counts = await self._ask(lambda c: customers.count_open(c, partitions))
             self._metrics.open_journeys.set(sum(counts.values()))
@@ -121,8 +119,8 @@ class Worker:
             log.info("partitions taken", partitions=sorted(partitions))
             return {claim.partition: claim.next_offset for claim in claims}
 
-    def _adopt(self, claim: Claim, most_customers: int) -> Owned:
-        state = Partition(claim.partition, claim.next_offset, claim.watermark, most_customers)
+    def _adopt(self, claim: Claim) -> Owned:
+        state = Partition(claim.partition, claim.next_offset, claim.watermark)
         owned = self.owned[claim.partition] = Owned(claim, state, time.monotonic())
         return owned
 
@@ -160,7 +158,7 @@ class Worker:
             is_committed = owned.claim.next_offset > records[0].offset
             if is_committed or not may_be_a_records(error) or self._unprocessable >= MOST:
                 raise
-            owned = self._adopt(owned.claim, owned.state.most_customers)  # its state is ahead of the ledger
+            owned = self._adopt(owned.claim)  # its state is ahead of the ledger
             if len(records) == 1:
                 self._unprocessable += 1
                 why = refusal(error)
@@ -236,6 +234,7 @@ class Worker:
         batch = advance(
             state, admission, due=due, now_ms=now_ms, idle=idle, grace_ms=self._grace_ms, models=self._models
         )
+        forget([each.state for each in self.owned.values()], self._limits.customers)
         await self._commit(owned, batch, began)
 
     async def _commit(self, owned: Owned, batch: Batch, began: float) -> None:

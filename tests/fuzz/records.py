@@ -22,7 +22,7 @@ from pipeline.contract.reject import REASONS, Rejected
 from pipeline.contract.validate import check
 from pipeline.flow.admit import FORWARDED_HEADER, Door
 from pipeline.flow.advance import Models, advance, wanted
-from pipeline.flow.state import Customer, Partition
+from pipeline.flow.state import Customer, Partition, forget
 from pipeline.flow.values import Batch
 from pipeline.journey import policy
 from pipeline.ledger.commit import parameters
@@ -79,7 +79,7 @@ class Records:
     def __init__(self) -> None:
         self._policy = policy.read(None)
         self._door = Door(catalogue.load(), self._policy, 1)
-        self._state = Partition(0, 0, 0, _MOST_CUSTOMERS)
+        self._state = Partition(0, 0, 0)
 
     def make(self, random: Random) -> bytes:
         """The value of a record."""
@@ -103,6 +103,7 @@ class Records:
         for name, since in wanted(state, admission, {}).items():
             state.customers[name] = Customer(name, since)
         batch = advance(state, admission, now_ms=NOW_MS, grace_ms=self._policy.grace_ms, models=MODELS)
+        forget([state], _MOST_CUSTOMERS)
 
         outcomes = batch.processed + batch.duplicates + len(batch.refused) + len(batch.forwarded)
         must(outcomes == 1, f"one record had {outcomes} outcomes")

@@ -21,7 +21,7 @@ from pipeline.contract.schema import schema_text
 from pipeline.contract.validate import MAX_SPAN_MS
 from pipeline.flow.admit import Door
 from pipeline.flow.advance import advance, wanted
-from pipeline.flow.state import Partition
+from pipeline.flow.state import Partition, forget
 from pipeline.flow.values import Batch
 from pipeline.journey import policy
 from pipeline.ledger import customers, outbox, positions, sweep
@@ -43,8 +43,7 @@ class Line:
         self.session, self.claim = session, claim
         self.policy = policy.read(None)
         self.door = Door(catalogue.load(), self.policy, 1)
-        # Far fewer customers than there are, so that most come back from the ledger.
-        self.state = Partition(0, 0, 0, 50)
+        self.state = Partition(0, 0, 0)
         topics = (JOURNEYS, SATISFACTION, CHURN_RISK)
         self.records = Records(dict.fromkeys(topics, 1), {topic: schema_text(topic) for topic in topics})
 
@@ -56,6 +55,7 @@ class Line:
         missing = wanted(self.state, admission, {})
         self.state.customers.update(await self.session.run(lambda c: customers.load(c, missing)))
         batch = advance(self.state, admission, now_ms=NOW_MS, grace_ms=self.policy.grace_ms, models=MODELS)
+        forget([self.state], 50)  # far fewer customers than there are, so that most come back from the ledger
         self.claim = await self.session.run(lambda c: commit(c, self.claim, batch, 0))
         self._publish(batch.journeys, batch.satisfaction, batch.churn)
         list(dead_letters(batch.refused, 0))

@@ -14,7 +14,7 @@ from pipeline.contract.partition import partition_of
 from pipeline.contract.schema import schema_text
 from pipeline.flow.admit import Door
 from pipeline.flow.advance import Models, advance, wanted
-from pipeline.flow.state import Customer, Partition
+from pipeline.flow.state import Customer, Partition, forget
 from pipeline.flow.values import Admission, Batch, ChurnRow, JourneyRow, SatisfactionRow
 from pipeline.journey.journey import Journey
 from pipeline.journey.policy import Policy
@@ -72,7 +72,7 @@ class Memory:
 
     def restart(self) -> None:
         """Forget all that is only in memory, as a killed worker does."""
-        self.state = Partition(self.number, self.next_offset, self.watermark, self.most_customers)
+        self.state = Partition(self.number, self.next_offset, self.watermark)
 
     def process(self, records: Sequence[Record], now: int = NOW) -> Batch:
         """A slice, committed."""
@@ -110,9 +110,11 @@ class Memory:
         }
         for key, since in wanted(self.state, admission, due).items():
             self.state.customers[key] = self._load(key, since)
-        return advance(
+        batch = advance(
             self.state, admission, due=due, now_ms=now_ms, idle=idle, grace_ms=self.policy.grace_ms, models=MODELS
         )
+        forget([self.state], self.most_customers)
+        return batch
 
     def _load(self, key: str, since: int) -> Customer:
         customer = Customer(key, since)
