@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from io import BytesIO
 from operator import itemgetter
 from typing import Any
 
 from fastavro import schemaless_reader
 
+from pipeline.contract.columns import Layout
 from pipeline.contract.encode import HEADER_BYTES, MAGIC
 from pipeline.contract.reject import Rejected
 from pipeline.contract.schema import UnsafeSchema, enum_symbols, kinds, parsed, schema_text
@@ -22,8 +24,12 @@ _FIELDS = Touchpoint._fields
 _DEFAULTS: dict[str, Any] = {**Touchpoint._field_defaults, "identifiers": [], "attributes": {}}
 _REQUIRED = ("event_id", "source", "occurred_at", "kind")
 _KINDS = {name: kinds(parsed(schema_text(TOUCHPOINTS)), name) for name in _FIELDS}
-_ENUMS = {"channel": (CHANNELS, "unknown"), "outcome": (OUTCOMES, "none"), "stage": (STAGES, None)}
-
+#: Of each enumeration our words, and what every other word reads as.
+WORDS: dict[str, tuple[tuple[str, ...], str | None]] = {
+    "channel": (CHANNELS, "unknown"),
+    "outcome": (OUTCOMES, "none"),
+    "stage": (STAGES, None),
+}
 
 #: What a writer's field may be, beside what ours is: Avro's promotions.
 _PROMOTED = {"long": {"int"}, "double": {"float", "int", "long"}}
@@ -55,17 +61,21 @@ class Writer:
         self._missing = {name: value for name, value in _DEFAULTS.items() if name not in names}
         self._strange = {
             field: default
-            for field, (known, default) in _ENUMS.items()
+            for field, (known, default) in WORDS.items()
             if not set(enum_symbols(self.schema, field)) <= set(known)
         }
         self._values = itemgetter(*_FIELDS)
+        #: None where only single records can be read
+        self.layout: Layout | None = None
+        with suppress(NotImplementedError):
+            self.layout = Layout(self.schema)
 
     def touchpoint(self, record: dict[str, Any]) -> Touchpoint:
         """A decoded record as a touchpoint."""
         if self._missing:
             record = self._missing | record
         for field, default in self._strange.items():
-            if record[field] not in _ENUMS[field][0]:
+            if record[field] not in WORDS[field][0]:
                 record[field] = default
         identifiers = record["identifiers"]
         record["identifiers"] = tuple([Identifier(i["type"], i["value"]) for i in identifiers]) if identifiers else ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from pipeline.churn.model import ChurnModel
@@ -11,7 +12,7 @@ from pipeline.flow.scores import churn_row, satisfaction_row
 from pipeline.flow.state import Customer, Partition
 from pipeline.flow.values import Admission, Admitted, Batch, JourneyRow, Traits
 from pipeline.journey.journey import Journey
-from pipeline.journey.sessionize import place
+from pipeline.journey.sessionize import join, repeated
 from pipeline.journey.step import Step
 from pipeline.satisfaction.estimate import add
 from pipeline.satisfaction.model import SatisfactionModel
@@ -24,6 +25,9 @@ COUNTS = (
     "events", "answers", "satisfied", "score_sum", "failures", "abandoned",
     "waits", "wait_ms_sum", "durations", "duration_ms_sum",
 )  # fmt: skip
+
+
+_until, _step = itemgetter(1), itemgetter(2)
 
 
 class Models(NamedTuple):
@@ -69,44 +73,31 @@ def advance(
     The partition's state is changed: a batch that could not be committed makes it void.
     """
     customers = partition.customers
-    watermark = partition.watermark
     seen: dict[str, Customer] = {}
     answered: set[str] = set()
     changed: list[Journey] = []
-    counts: dict[Traits, list[int]] = {}
-    late: Counter[str] = Counter()
-    by_channel: Counter[str] = Counter()
-    duplicates = 0
-
+    duplicates: set[int] = set()
+    by_customer: defaultdict[str, list[Admitted]] = defaultdict(list)
     for event in admission.admitted:
-        name, until, step, traits, answer = event
+        by_customer[event[0]].append(event)
+    for name, events in by_customer.items():
         customer = customers[name]
-        placed = place(customer.journeys, name, step, until, traits.begun_by_customer)
-        if placed is None:
-            duplicates += 1
-            continue
-        journey, absorbed, visits = placed
-        by_channel[step.channel] += 1
-        if until + grace_ms < watermark:
-            late[step.channel] += 1
-        elif step.at > watermark:
-            watermark = max(watermark, min(step.at, now_ms))
+        events.sort(key=_step)
+        if places := repeated(customer.journeys, [event.step for event in events], max(map(_until, events))):
+            duplicates.update([id(events[place]) for place in places])
+            events = [event for event in events if id(event) not in duplicates]
+            if not events:
+                continue
         seen[name] = customer
-        if not journey.changed:
-            journey.changed = True
-            changed.append(journey)
-        for other in absorbed:
-            if not other.changed:
-                other.changed = True
-                changed.append(other)
-        _count(counts, event)
-        if answer is not None:
-            customer.answers = add(customer.answers, step.at, answer.millipoints, models.satisfaction)
-            answered.add(name)
-        customer.visits += visits
-        if traits.begun_by_customer:
-            customer.was_active(step.at, traits.closes_account)
-
+        _sessionize(customer, events, changed)
+        for event in events:
+            if event[4] is not None:
+                customer.answers = add(customer.answers, event.step.at, event[4].millipoints, models.satisfaction)
+                answered.add(name)
+    admitted = admission.admitted
+    if duplicates:
+        admitted = [event for event in admitted if id(event) not in duplicates]
+    watermark, late = _event_time(admitted, partition.watermark, now_ms, grace_ms)
     if idle:
         watermark = max(watermark, now_ms)
     touched = {key: customers[key] for key in due if key in customers} | seen
@@ -138,13 +129,13 @@ def advance(
         journeys=rows,
         satisfaction=[satisfaction_row(customers[name], models.satisfaction) for name in answered],
         churn=[row for customer in seen.values() if (row := churn_row(customer, models.churn)) is not None],
-        counts=counts,
+        counts=_counts(admitted),
         refused=admission.refused,
         forwarded=admission.forwarded,
-        processed=len(admission.admitted) - duplicates,
-        duplicates=duplicates,
+        processed=len(admitted),
+        duplicates=len(duplicates),
         late=late,
-        by_channel=by_channel,
+        by_channel=Counter([event.step.channel for event in admitted]),
         opened=opened,
         closed=closed,
         merged=merged,
@@ -154,6 +145,48 @@ def advance(
     partition.watermark = watermark
     partition.touch(touched.values(), now_ms)
     return batch
+
+
+def _sessionize(customer: Customer, events: list[Admitted], changed: list[Journey]) -> None:
+    """Put a customer's new touchpoints, in order, into their journeys; `changed` gets those that it changes."""
+    run = [events[0].step]
+    reach, begun = events[0].until, events[0].traits.begun_by_customer
+    for _, until, step, traits, _ in events[1:]:
+        if step[0] > reach:
+            _join(customer, run, reach, begun, changed)
+            run, reach, begun = [step], until, traits[5]
+            continue
+        run.append(step)
+        if until > reach:
+            reach = until
+        begun = begun or traits[5]
+    _join(customer, run, reach, begun, changed)
+    if begun_at := [event[2][0] for event in events if event[3][5]]:
+        customer.was_active(begun_at[0])
+        customer.was_active(begun_at[-1])
+    if closed_at := [event[2][0] for event in events if event[3][6] and event[3][5]]:
+        customer.closed_account(closed_at[-1])
+
+
+def _join(customer: Customer, run: list[Step], until: int, begun: bool, changed: list[Journey]) -> None:
+    journey, absorbed, visits = join(customer.journeys, customer.key, run, until, begun)
+    customer.visits += visits
+    for each in (journey, *absorbed):
+        if not each.changed:
+            each.changed = True
+            changed.append(each)
+
+
+def _event_time(events: Sequence[Admitted], watermark: int, now_ms: int, grace_ms: int) -> tuple[int, Counter[str]]:
+    """Event time after events in the order of their arrival, and how many came late, by channel."""
+    late = []
+    for event in events:
+        at = event[2][0]
+        if at > watermark:
+            watermark = max(watermark, min(at, now_ms))
+        elif event[1] + grace_ms < watermark:
+            late.append(event[2][2])
+    return watermark, Counter(late)
 
 
 def _journey_row(journey: Journey) -> JourneyRow:
@@ -186,24 +219,28 @@ def _keys(journey: Journey, steps: tuple[Step, ...]) -> bytes:
     return b"".join([*[step.key for step in steps], *journey.omitted])
 
 
-def _count(counts: dict[Traits, list[int]], event: Admitted) -> None:
-    step, answer = event.step, event.answer
-    sums = counts.get(event.traits)
-    if sums is None:
-        sums = counts[event.traits] = [0] * len(COUNTS)
-    sums[0] += 1
-    if step.outcome == "failed":
-        sums[4] += 1
-    elif step.outcome == "abandoned":
-        sums[5] += 1
-    if step.wait_ms is not None:
-        sums[6] += 1
-        sums[7] += step.wait_ms
-    if step.duration_ms is not None:
-        sums[8] += 1
-        sums[9] += step.duration_ms
-    if answer is not None:
-        judged = counts.setdefault(answer.about, [0] * len(COUNTS))
-        judged[1] += 1
-        judged[2] += answer.satisfied
-        judged[3] += answer.millipoints
+def _counts(events: Sequence[Admitted]) -> dict[Traits, list[int]]:
+    """What is counted of each touchpoint, by `COUNTS`."""
+    counts: defaultdict[Traits, list[int]] = defaultdict(lambda: [0] * len(COUNTS))
+    for (traits, outcome), n in Counter([(event[3], event[2][5]) for event in events]).items():
+        sums = counts[traits]
+        sums[0] += n
+        if outcome == "failed":
+            sums[4] += n
+        elif outcome == "abandoned":
+            sums[5] += n
+    for _, _, step, traits, answer in events:
+        if step[6] is not None:
+            sums = counts[traits]
+            sums[6] += 1
+            sums[7] += step[6]
+        if step[7] is not None:
+            sums = counts[traits]
+            sums[8] += 1
+            sums[9] += step[7]
+        if answer is not None:
+            judged = counts[answer.about]
+            judged[1] += 1
+            judged[2] += answer.satisfied
+            judged[3] += answer.millipoints
+    return dict(counts)

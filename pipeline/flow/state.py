@@ -43,7 +43,7 @@ class Customer:
         """occurred_at of the latest touchpoint; the last journey by its start is also the last by its end."""
         return self.journeys[-1].ended_at if self.journeys else 0
 
-    def was_active(self, at: int, closes_account: bool) -> None:
+    def was_active(self, at: int) -> None:
         """Note a touchpoint that the customer began; it has been counted into `visits` before."""
         if not self.first_active_at:
             self.first_active_at = self.last_active_at = at
@@ -51,7 +51,10 @@ class Customer:
             self.first_active_at = at
         elif at > self.last_active_at:
             self.last_active_at = at
-        if closes_account and (self.account_closed_at is None or at > self.account_closed_at):
+
+    def closed_account(self, at: int) -> None:
+        """Note that the customer closed the account; the last time counts."""
+        if self.account_closed_at is None or at > self.account_closed_at:
             self.account_closed_at = at
 
     def forget_old(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from hashlib import blake2b
 from uuid import UUID
 
@@ -62,35 +61,38 @@ class Journey:
                 return step.outcome
         return "none"
 
-    def add(self, step: Step, until: int, begun_by_customer: bool) -> None:
-        """Take in a touchpoint that is not in it yet, and that covers up to `until`."""
-        at = step.at
+    def extend(self, steps: list[Step], until: int, begun_by_customer: bool) -> None:
+        """Take in touchpoints that are not in it yet, in order, and that cover up to `until` together."""
+        first, last = steps[0].at, steps[-1].at
         if not self.keys:
-            self.started_at = self.ended_at = at
-            self.covers_until = until
+            self.started_at, self.ended_at, self.covers_until = first, last, until
         else:
-            if at < self.started_at:
-                self.started_at = at
-            elif at > self.ended_at:
-                self.ended_at = at
-            if until > self.covers_until:
-                self.covers_until = until
-        self.keys.add(step.key)
-        steps = self.steps
-        if not steps or step > steps[-1]:
-            steps.append(step)
-        else:
-            insort(steps, step)
-        if len(steps) > 2 * KEPT_EACH_END:
-            # The hundred-and-first is neither among the first hundred nor among the last.
-            self.omitted.append(steps.pop(KEPT_EACH_END).key)
-        self.channels[step.channel] = self.channels.get(step.channel, 0) + 1
-        if step.outcome == "failed":
-            self.failures += 1
-        elif step.outcome == "abandoned":
-            self.abandoned += 1
+            self.started_at = min(self.started_at, first)
+            self.ended_at = max(self.ended_at, last)
+            self.covers_until = max(self.covers_until, until)
+        self.keys.update([step.key for step in steps])
+        channels = self.channels
+        for step in steps:
+            channel, outcome = step[2], step[5]
+            channels[channel] = channels.get(channel, 0) + 1
+            if outcome == "failed":
+                self.failures += 1
+            elif outcome == "abandoned":
+                self.abandoned += 1
+        self._take_steps(steps)
         if begun_by_customer:
             self.begun_by_customer = True
+
+    def _take_steps(self, steps: list[Step]) -> None:
+        in_order = not self.steps or steps[0] > self.steps[-1]
+        self.steps += steps
+        if not in_order:
+            self.steps.sort()
+        if len(self.steps) > 2 * KEPT_EACH_END:
+            # What is neither among the first hundred nor among the last.
+            middle = slice(KEPT_EACH_END, len(self.steps) - KEPT_EACH_END)
+            self.omitted += [step.key for step in self.steps[middle]]
+            del self.steps[middle]
 
     def absorb(self, other: Journey) -> None:
         """Take over all of another journey, which is left empty and merged into this one."""
@@ -98,10 +100,8 @@ class Journey:
         self.ended_at = max(self.ended_at, other.ended_at)
         self.covers_until = max(self.covers_until, other.covers_until)
         self.keys |= other.keys
-        self.steps = sorted(self.steps + other.steps)
-        middle = slice(KEPT_EACH_END, len(self.steps) - KEPT_EACH_END)
-        self.omitted += other.omitted + [step.key for step in self.steps[middle]]
-        del self.steps[middle]
+        self.omitted += other.omitted
+        self._take_steps(other.steps)
         for channel, count in other.channels.items():
             self.channels[channel] = self.channels.get(channel, 0) + count
         self.failures += other.failures

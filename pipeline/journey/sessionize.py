@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.journey.journey import Journey, new_id
 from pipeline.journey.step import Step
 
-#: What adding a touchpoint did: the journey it is in now, those that were absorbed by it, and by how many the number of
-#: the customer's visits (journeys with a touchpoint that they began) changed.
+#: What adding touchpoints did: the journey they are in now, those that were absorbed by it, and by how many the number
+#: of the customer's visits (journeys with a touchpoint that they began) changed.
 Placed = tuple[Journey, list[Journey], int]
 
 
@@ -25,25 +27,53 @@ def span(journeys: list[Journey], at: int, until: int) -> tuple[int, int]:
 
 
 def place(journeys: list[Journey], customer: str, step: Step, until: int, begun_by_customer: bool) -> Placed | None:
-    """Put a touchpoint into its journey: a new one, the one it meets, or the one that joins all those it meets.
+    """Put a touchpoint into its journey; None when it is a duplicate: the journey that covers its time has it already.
 
-    None when it is a duplicate: the journey that covers its time has it already. `journeys` are all of the customer's
-    that reach `step.at` or later, disjoint and in order of time; they are changed in place.
+    `journeys` are all of the customer's that reach `step.at` or later, disjoint and in order of time; they are changed
+    in place.
     """
-    first, end = span(journeys, step.at, until)
+    if repeated(journeys, [step], until):
+        return None
+    return join(journeys, customer, [step], until, begun_by_customer)
+
+
+def repeated(journeys: list[Journey], steps: Sequence[Step], until: int) -> list[int]:
+    """Which of a customer's steps, by their places, are duplicates: of an earlier one, or of one that a journey has.
+
+    `steps` are in order, and `until` is the latest end of their covers.
+    """
+    keys = [step.key for step in steps]
+    seen = set(keys)
+    first, end = span(journeys, steps[0].at, until)
+    met = [journey.keys for journey in journeys[first:end]]
+    if len(seen) == len(keys) and all(seen.isdisjoint(known) for known in met):
+        return []
+    seen.clear()
+    places = []
+    for place, key in enumerate(keys):
+        if key in seen or any(key in known for known in met):
+            places.append(place)
+        seen.add(key)
+    return places
+
+
+def join(journeys: list[Journey], customer: str, steps: list[Step], until: int, begun_by_customer: bool) -> Placed:
+    """Put connected touchpoints into their journey: a new one, the one they meet, or the one that joins all they meet.
+
+    `steps` are in order, without duplicates, and together cover the time up to `until`. `journeys` are all of the
+    customer's that reach the first step or later, disjoint and in order of time; they are changed in place.
+    """
+    first, end = span(journeys, steps[0].at, until)
     if first == end:
-        journey = Journey(customer, new_id(customer, step))
-        journey.add(step, until, begun_by_customer)
+        journey = Journey(customer, new_id(customer, steps[0]))
+        journey.extend(steps, until, begun_by_customer)
         journeys.insert(first, journey)
         return journey, [], int(begun_by_customer)
-    for met in journeys[first:end]:
-        if step.key in met.keys:
-            return None
     visits = sum([met.begun_by_customer for met in journeys[first:end]])
     journey = journeys[first]
     absorbed = journeys[first + 1 : end]
     for other in absorbed:
         journey.absorb(other)
     del journeys[first + 1 : end]
-    journey.add(step, until, begun_by_customer)
+    journey.extend(steps, until, begun_by_customer)
     return journey, absorbed, journey.begun_by_customer - visits

@@ -1,0 +1,263 @@
+"""Many Avro records at once, field by field, with numpy: where each one's fields stand and what their numbers are.
+
+A record is *plain* when it follows its schema to the last byte, all of its texts are ASCII, and it has no unusual size
+or number. Of the others nothing is said but that they are not plain: they are to be decoded one by one, which also
+tells what is wrong with them. So this has no errors of its own. It decodes a touchpoint in about a tenth of the time
+that fastavro takes (bench/README.md).
+
+All records of a call have the same writer's schema. The format: Avro 1.11 specification, "Binary Encoding".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints: TypeAlias = NDArray[np.int64]
+
+#: Longer texts, and arrays and maps with more items, make a record not plain.
+_MOST_BYTES = 1 << 20
+_MOST_ITEMS = 32
+#: A number of more bytes does not fit into 63 bits.
+_VARINT_BYTES = 9
+
+
+class Texts(NamedTuple):
+    """A field of texts: where in the joined values each begins, and its length in bytes."""
+
+    start: Ints
+    size: Ints
+
+
+class Spans(NamedTuple):
+    """A field of arrays or maps: from where to where each stands in the joined values."""
+
+    start: Ints
+    end: Ints
+
+
+class Branches(NamedTuple):
+    """A field of a union: of each branch that any record has, the records that have it, and its column."""
+
+    taken: list[tuple[Ints, Any]]
+
+
+class Symbols(NamedTuple):
+    """A field of an enumeration: each record's place among the symbols, and the symbols."""
+
+    place: Ints
+    words: Sequence[str]
+
+
+class Fields(NamedTuple):
+    """A record within the record."""
+
+    by_name: dict[str, Any]
+
+
+#: Numbers and booleans are arrays; of null there is nothing to tell.
+Column: TypeAlias = "NDArray[Any] | Texts | Symbols | Spans | Branches | Fields | None"
+
+
+class Decoded(NamedTuple):
+    """What was found: `plain` says of which values; of others, columns hold anything."""
+
+    data: bytes
+    plain: NDArray[np.bool_]
+    columns: dict[str, Column]
+
+
+class _Rows:
+    """A place to read at in each of several records."""
+
+    __slots__ = ("buffer", "high", "ok", "pos")
+
+    def __init__(self, buffer: NDArray[np.uint8], pos: Ints) -> None:
+        self.buffer, self.pos = buffer, pos
+        self.ok = np.ones(len(pos), np.bool_)
+        #: bytes of 0x80 and above that belong to numbers, and so not to texts
+        self.high = np.zeros(len(pos), np.int64)
+
+    def only(self, which: Ints) -> _Rows:
+        """Some of them; to be put back with `join`."""
+        return _Rows(self.buffer, self.pos[which])
+
+    def join(self, which: Ints, part: _Rows) -> None:
+        """Go on where `part` has stopped."""
+        self.pos[which] = part.pos
+        self.ok[which] &= part.ok
+        self.high[which] += part.high
+
+    def bytes_at(self, offset: int = 0) -> NDArray[np.uint8]:
+        """The byte at each place; beyond the end the last one."""
+        return self.buffer.take(self.pos + offset, mode="clip")
+
+    def varints(self) -> Ints:
+        """A number each, in Avro's variable-length zig-zag coding."""
+        byte = self.bytes_at()
+        self.pos += 1
+        value = (byte & 0x7F).astype(np.int64)
+        more = byte >> 7
+        if more.any():
+            self._rest(value, more.astype(np.bool_))
+        return (value >> 1) ^ -(value & 1)
+
+    def _rest(self, value: Ints, more: NDArray[np.bool_]) -> None:
+        """The further bytes of numbers that have some, added to `value`."""
+        for place in range(1, _VARINT_BYTES):
+            self.high += more
+            if more.all():
+                byte = self.bytes_at()
+                self.pos += 1
+                value |= (byte & 0x7F).astype(np.int64) << (7 * place)
+                more = byte >= 0x80
+            else:
+                which = np.flatnonzero(more)
+                byte = self.buffer.take(self.pos[which], mode="clip")
+                self.pos[which] += 1
+                value[which] |= (byte & 0x7F).astype(np.int64) << (7 * place)
+                more = np.zeros(len(more), np.bool_)
+                more[which] = byte >= 0x80
+            if not more.any():
+                return
+        self.ok &= ~more
+
+    def skip(self, sizes: Ints) -> None:
+        """Pass over so many bytes; impossible sizes make a record not plain."""
+        fits = (sizes >= 0) & (sizes <= _MOST_BYTES)
+        if not fits.all():
+            self.ok &= fits
+            sizes = np.where(fits, sizes, 0)
+        self.pos += sizes
+
+    def floats(self, kind: str, size: int) -> NDArray[np.float64]:
+        """Numbers of four or eight bytes, little-endian."""
+        raw = np.stack([self.bytes_at(offset) for offset in range(size)], axis=1)
+        self.pos += size
+        self.high += (raw >> 7).sum(axis=1, dtype=np.int64)
+        return raw.view(kind).reshape(len(raw)).astype(np.float64)
+
+
+_Read: TypeAlias = Callable[[_Rows], Any]
+
+
+class Layout:
+    """How to read one schema; raises NotImplementedError for one with types that this does not read."""
+
+    def __init__(self, schema: Any) -> None:
+        self._fields = [(field["name"], _reader(field["type"])) for field in schema["fields"]]
+
+    def decode(self, values: Sequence[bytes], header_bytes: int) -> Decoded:
+        """Read values that begin with a header of so many bytes; each value must be longer than that."""
+        data = b"".join(values)
+        sizes = np.fromiter(map(len, values), np.int64, len(values))
+        ends = np.cumsum(sizes)
+        starts = ends - sizes
+        buffer = np.frombuffer(data, np.uint8)
+        rows = _Rows(buffer, starts + header_bytes)
+        columns = {name: read(rows) for name, read in self._fields}
+        high = np.add.reduceat(buffer >> 7, starts, dtype=np.int64)
+        in_header = sum((buffer[starts + place] >> 7).astype(np.int64) for place in range(header_bytes))
+        return Decoded(data, rows.ok & (rows.pos == ends) & (high == rows.high + in_header), columns)
+
+
+def _reader(schema: Any) -> _Read:
+    if isinstance(schema, list):
+        return _union([_reader(branch) for branch in schema])
+    kind = schema["type"] if isinstance(schema, dict) else schema
+    if kind == "record":
+        return _record([(field["name"], _reader(field["type"])) for field in schema["fields"]])
+    if kind == "enum":
+        return _enum(schema["symbols"])
+    if kind == "array":
+        return _blocks([_reader(schema["items"])])
+    if kind == "map":
+        return _blocks([_texts, _reader(schema["values"])])
+    if isinstance(kind, str) and kind in _PRIMITIVES:
+        return _PRIMITIVES[kind]
+    raise NotImplementedError(str(kind))
+
+
+def _texts(rows: _Rows) -> Texts:
+    sizes = rows.varints()
+    start = rows.pos.copy()
+    rows.skip(sizes)
+    return Texts(start, sizes)
+
+
+def _booleans(rows: _Rows) -> NDArray[np.bool_]:
+    byte = rows.bytes_at()
+    rows.pos += 1
+    rows.ok &= byte <= 1
+    return byte.astype(np.bool_)
+
+
+_PRIMITIVES: dict[str, _Read] = {
+    "null": lambda _rows: None,
+    "boolean": _booleans,
+    "int": lambda rows: rows.varints(),
+    "long": lambda rows: rows.varints(),
+    "float": lambda rows: rows.floats("<f4", 4),
+    "double": lambda rows: rows.floats("<f8", 8),
+    "string": _texts,
+}
+
+
+def _enum(words: Sequence[str]) -> _Read:
+    def read(rows: _Rows) -> Symbols:
+        place = rows.varints()
+        fits = (place >= 0) & (place < len(words))
+        if not fits.all():
+            rows.ok &= fits
+            place[~fits] = 0
+        return Symbols(place, words)
+
+    return read
+
+
+def _record(fields: list[tuple[str, _Read]]) -> _Read:
+    return lambda rows: Fields({name: read(rows) for name, read in fields})
+
+
+def _union(branches: list[_Read]) -> _Read:
+    def read(rows: _Rows) -> Branches:
+        taken = rows.varints()
+        rows.ok &= (taken >= 0) & (taken < len(branches))
+        found = []
+        for number, branch in enumerate(branches):
+            which = np.flatnonzero(taken == number)
+            if len(which) == len(taken):
+                found.append((which, branch(rows)))
+            elif len(which):
+                part = rows.only(which)
+                found.append((which, branch(part)))
+                rows.join(which, part)
+        return Branches(found)
+
+    return read
+
+
+def _blocks(item: list[_Read]) -> _Read:
+    def read(rows: _Rows) -> Spans:
+        start = rows.pos.copy()
+        left = rows.varints()
+        for _ in range(_MOST_ITEMS):
+            which = np.flatnonzero(left > 0)
+            if not len(which):
+                break
+            part = rows.only(which)
+            for each in item:
+                each(part)
+            left[which] -= 1
+            ended = np.flatnonzero(left[which] == 0)
+            after = part.only(ended)
+            left[which[ended]] = after.varints()
+            part.join(ended, after)
+            rows.join(which, part)
+        rows.ok &= left == 0  # more items than that, or a block that says its size
+        return Spans(start, rows.pos.copy())
+
+    return read
