@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 
 from pipeline import catalogue
 from pipeline.contract.registry import Registry
-from pipeline.contract.schema import schema_text
 from pipeline.errors import InvalidInput, Unavailable
 from pipeline.failpoint import failpoint
 from pipeline.flow.admit import Door
@@ -101,7 +100,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
             writers=WriterCache(registry, TOUCHPOINTS, retry),
             models=models,
             grace_ms=journey_policy.grace_ms,
-            records=Records(ids, {topic: schema_text(topic) for topic in ids}),
+            records=Records(ids),
             publication=publication,
             metrics=metrics,
             health=health,

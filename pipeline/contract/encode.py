@@ -16,6 +16,11 @@ MAGIC = b"\0"
 HEADER_BYTES = 5
 
 
+def header(schema_id: int) -> bytes:
+    """What every value begins with; `schema_id` is the registry's."""
+    return MAGIC + struct.pack(">I", schema_id)
+
+
 class Encoder:
     """Encodes records of one schema.
 
@@ -23,7 +28,7 @@ class Encoder:
     """
 
     def __init__(self, schema_id: int, text: str) -> None:
-        self._header = MAGIC + struct.pack(">I", schema_id)
+        self._header = header(schema_id)
         self._schema = parsed(text)
 
     def encode(self, record: Mapping[str, Any]) -> bytes:

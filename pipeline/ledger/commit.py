@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.flow.advance import COUNTS
 from pipeline.flow.values import Batch, ChurnRow, Headers, JourneyRow, Refused, SatisfactionRow
-from pipeline.ledger import steps
 from pipeline.ledger.moments import sql_moment
 from pipeline.ledger.positions import Claim, Fenced
+from pipeline.ledger.steps import StepsText
 from pipeline.ledger.upsert import upsert
+
+_STEPS = StepsText()
 
 _POSITION = f"""
     UPDATE position SET next_offset = %(next_offset)s, watermark = {sql_moment("nullif(%(watermark)s::bigint, 0)")},
@@ -150,7 +152,7 @@ def _dump(rows: Any) -> bytes:
 
 
 def _journey(row: JourneyRow) -> dict[str, Any]:
-    return {**row._asdict(), "steps": steps.plain(row.steps), "keys": row.keys.hex()}
+    return row._asdict() | {"steps": _STEPS.write(row.steps), "keys": row.keys.hex()}
 
 
 def _satisfaction(row: SatisfactionRow) -> dict[str, Any]:

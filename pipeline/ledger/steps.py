@@ -4,19 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import orjson
+from orjson import Fragment
 
 from pipeline.journey.step import KEY_BYTES, Step
 from pipeline.ledger.moments import moment, ms
 
+#: More distinct words and minutes than this are forgotten and put together anew.
+_MEMO = 20_000
+#: The rest of a time within its minute, by its milliseconds.
+_SECONDS = [f'{second:02}.{ms:03}000Z"' if ms else f'{second:02}Z"' for second in range(60) for ms in range(1_000)]
 _OPTIONAL = ("wait_ms", "duration_ms", "score", "amount_minor", "currency")
 
 
-def plain(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """Steps for JSON; `at` is a datetime, to be written as RFC 3339 in UTC."""
-    return [_plain(step) for step in steps]
+class StepsText:
+    """Steps as JSON; remembers what channel, kind, stage and outcome look like together.
+
+    A journey's revision writes all of its steps, and orjson would need a dict and a datetime for each.
+    """
+
+    def __init__(self) -> None:
+        self._words: dict[tuple[str, str, str, str], str] = {}
+        self._minutes: dict[int, str] = {}
+
+    def write(self, steps: Sequence[Step]) -> Fragment:
+        """A list of objects, `at` as RFC 3339 in UTC; to be put into what orjson writes."""
+        return Fragment("[" + ",".join(map(self._write, steps)) + "]")
+
+    def _write(self, step: Step) -> str:
+        at, _, channel, kind, stage, outcome, wait_ms, duration_ms, score, amount_minor, currency = step
+        minute, rest = divmod(at, 60_000)
+        begin = self._minutes.get(minute) or self._begin(minute)
+        words = self._words.get((channel, kind, stage, outcome)) or self._spell(channel, kind, stage, outcome)
+        text = begin + _SECONDS[rest] + words
+        if wait_ms is not None:
+            text += f',"wait_ms":{wait_ms}'
+        if duration_ms is not None:
+            text += f',"duration_ms":{duration_ms}'
+        if score is not None:
+            text += f',"score":{score}'
+        if amount_minor is not None:
+            text += f',"amount_minor":{amount_minor},"currency":{_quoted(currency)}'
+        return text + "}"
+
+    def _begin(self, minute: int) -> str:
+        if len(self._minutes) >= _MEMO:
+            self._minutes.clear()
+        begin = self._minutes[minute] = f'{{"at":"{moment(minute * 60_000):%Y-%m-%dT%H:%M:}'
+        return begin
+
+    def _spell(self, channel: str, kind: str, stage: str, outcome: str) -> str:
+        if len(self._words) >= _MEMO:
+            self._words.clear()
+        named = {"channel": channel, "kind": kind, "stage": stage, "outcome": outcome}
+        words = "".join([f',"{name}":{_quoted(word)}' for name, word in named.items()])
+        self._words[channel, kind, stage, outcome] = words
+        return words
+
+
+def _quoted(word: str | None) -> str:
+    return orjson.dumps(word).decode()
 
 
 def parse(text: str, keys: bytes) -> list[Step]:
@@ -33,20 +81,3 @@ def parse(text: str, keys: bytes) -> list[Step]:
         )
         for i, plain in enumerate(orjson.loads(text))
     ]
-
-
-def _plain(step: Step) -> dict[str, Any]:
-    at, _, channel, kind, stage, outcome, wait_ms, duration_ms, score, amount_minor, currency = step
-    plain: dict[str, Any] = {
-        "at": moment(at), "channel": channel, "kind": kind, "stage": stage, "outcome": outcome,
-    }  # fmt: skip
-    if wait_ms is not None:
-        plain["wait_ms"] = wait_ms
-    if duration_ms is not None:
-        plain["duration_ms"] = duration_ms
-    if score is not None:
-        plain["score"] = score
-    if amount_minor is not None:
-        plain["amount_minor"] = amount_minor
-        plain["currency"] = currency
-    return plain

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
-from pipeline.contract.encode import Encoder
+from pipeline.contract.encode import header
 from pipeline.flow.values import ChurnRow, Forwarded, Headers, JourneyRow, Refused, SatisfactionRow
+from pipeline.stream import bodies
 from pipeline.topics import CHURN_RISK, DEAD_LETTERS, JOURNEYS, SATISFACTION, TOUCHPOINTS
 
 
@@ -20,32 +21,29 @@ class Outgoing(NamedTuple):
 
 
 class Records:
-    """Turns rows into records; `ids` are the registry's ids of the schemas, `texts` the schemas, by topic."""
+    """Turns rows into records; `ids` are the registry's ids of the schemas, by topic."""
 
-    def __init__(self, ids: dict[str, int], texts: dict[str, str]) -> None:
-        self._encode = {topic: Encoder(ids[topic], texts[topic]).encode for topic in ids}
+    def __init__(self, ids: Mapping[str, int]) -> None:
+        self._headers = {topic: header(schema_id) for topic, schema_id in ids.items()}
+        self._steps = bodies.Steps()
 
     def journeys(self, rows: Iterable[JourneyRow]) -> Iterator[Outgoing]:
         """A record a revision."""
-        encode = self._encode[JOURNEYS]
+        head, steps = self._headers[JOURNEYS], self._steps
         for row in rows:
-            record: dict[str, Any] = row._asdict()
-            record["steps"] = [step._asdict() for step in row.steps]
-            yield Outgoing(JOURNEYS, row.customer.encode(), encode(record))
+            yield Outgoing(JOURNEYS, row.customer.encode(), head + bodies.journey(row, steps))
 
     def satisfaction(self, rows: Iterable[SatisfactionRow]) -> Iterator[Outgoing]:
         """A record a customer."""
-        encode = self._encode[SATISFACTION]
+        head = self._headers[SATISFACTION]
         for row in rows:
-            yield Outgoing(SATISFACTION, row.customer.encode(), encode(row._asdict()))
+            yield Outgoing(SATISFACTION, row.customer.encode(), head + bodies.satisfaction(row))
 
     def churn(self, rows: Iterable[ChurnRow]) -> Iterator[Outgoing]:
         """A record a customer."""
-        encode = self._encode[CHURN_RISK]
+        head = self._headers[CHURN_RISK]
         for row in rows:
-            record = row._asdict()
-            record["reasons"] = [reason._asdict() for reason in row.reasons]
-            yield Outgoing(CHURN_RISK, row.customer.encode(), encode(record))
+            yield Outgoing(CHURN_RISK, row.customer.encode(), head + bodies.churn_risk(row))
 
 
 def dead_letters(refused: Iterable[Refused], partition: int) -> Iterator[Outgoing]:

@@ -45,7 +45,7 @@ class Line:
         self.door = Door(catalogue.load(), self.policy, 1)
         self.state = Partition(0, 0, 0)
         topics = (JOURNEYS, SATISFACTION, CHURN_RISK)
-        self.records = Records(dict.fromkeys(topics, 1), {topic: schema_text(topic) for topic in topics})
+        self.records = Records(dict.fromkeys(topics, 1))
 
     async def step(self, values: list[bytes]) -> Batch:
         """A slice, committed and encoded for its topics."""

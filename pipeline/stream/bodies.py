@@ -1,0 +1,118 @@
+"""What is published, as bytes of the schemas in `schemas/`: journey.avsc, satisfaction.avsc, churn-risk.avsc.
+
+The order of the parts is that of the schema's fields; a test holds every function against fastavro's reading.
+"""
+
+from __future__ import annotations
+
+from pipeline.contract.wire import NULL, SOME, double, long, optional_long, optional_text, text
+from pipeline.flow.values import ChurnRow, JourneyRow, SatisfactionRow
+from pipeline.journey.step import Step
+
+_STATUS = {word: long(place) for place, word in enumerate(("open", "closed", "merged"))}
+_OUTCOME = {word: long(place) for place, word in enumerate(("none", "succeeded", "failed", "abandoned"))}
+_BOOLEAN = (b"\0", b"\1")
+_END = b"\0"
+_NO_NUMBERS = NULL * 5
+#: More distinct words than this are forgotten and put together anew; it bounds memory against made-up kinds.
+_MEMO = 20_000
+
+
+class Steps:
+    """Steps as bytes; remembers what channel, kind, stage and outcome look like together."""
+
+    def __init__(self) -> None:
+        self._words: dict[tuple[str, str, str, str], bytes] = {}
+
+    def encode(self, step: Step) -> bytes:
+        """One item of the array `steps`."""
+        at, _, channel, kind, stage, outcome, wait_ms, duration_ms, score, amount_minor, currency = step
+        words = self._words.get((channel, kind, stage, outcome)) or self._spell(channel, kind, stage, outcome)
+        if wait_ms is None and duration_ms is None and score is None and amount_minor is None:
+            return long(at) + words + _NO_NUMBERS
+        return b"".join(
+            (
+                long(at),
+                words,
+                optional_long(wait_ms),
+                optional_long(duration_ms),
+                NULL if score is None else SOME + double(score),
+                optional_long(amount_minor),
+                optional_text(currency),
+            )
+        )
+
+    def _spell(self, *words: str) -> bytes:
+        if len(self._words) >= _MEMO:
+            self._words.clear()
+        channel, kind, stage, outcome = words
+        found = self._words[channel, kind, stage, outcome] = b"".join(map(text, words))
+        return found
+
+
+def journey(row: JourneyRow, steps: Steps) -> bytes:
+    """A record of journeys.v1."""
+    head = [
+        text(row.journey_id),
+        long(row.revision),
+        _STATUS[row.status],
+        text(row.customer),
+        long(row.started_at),
+        long(row.ended_at),
+        long(row.covers_until),
+        long(row.touchpoints),
+    ]
+    if row.channels:
+        head.append(long(len(row.channels)))
+        for channel, count in row.channels.items():
+            head += (text(channel), long(count))
+    head += (
+        _END,
+        _OUTCOME[row.outcome],
+        long(row.failures),
+        long(row.abandoned),
+        _BOOLEAN[row.begun_by_customer],
+    )
+    if row.steps:
+        head.append(long(len(row.steps)))
+        head += map(steps.encode, row.steps)
+    head += (_END, long(row.steps_omitted), optional_text(row.merged_into))
+    return b"".join(head)
+
+
+def satisfaction(row: SatisfactionRow) -> bytes:
+    """A record of satisfaction.v1."""
+    return b"".join(
+        (
+            text(row.customer),
+            double(row.score),
+            double(row.low),
+            double(row.high),
+            double(row.answers),
+            long(row.answered),
+            long(row.as_of),
+            text(row.model),
+        )
+    )
+
+
+def churn_risk(row: ChurnRow) -> bytes:
+    """A record of churn-risk.v1."""
+    reasons = [text(part) for reason in row.reasons for part in reason]
+    return b"".join(
+        (
+            text(row.customer),
+            double(row.probability),
+            text(row.band),
+            long(row.horizon_days),
+            long(row.as_of),
+            long(row.visits),
+            long(row.first_active_at),
+            long(row.last_active_at),
+            optional_long(row.account_closed_at),
+            long(row.last_seen_at),
+            *([long(len(row.reasons)), *reasons] if reasons else ()),
+            _END,
+            text(row.model),
+        )
+    )
