@@ -53,6 +53,7 @@ class Options:
     until_idle_s: float | None = None
     most_records: int = app.MOST_RECORDS
     limits: Limits = field(default_factory=Limits)
+    scores: bool = True
     give_up_s: float = 60.0
     statement_timeout_s: float = 30.0
 
@@ -98,7 +99,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
             session=Session(engine),
             door=Door(catalogue.load(), journey_policy, partitions),
             writers=WriterCache(registry, TOUCHPOINTS, retry),
-            models=models,
+            models=models if options.scores else None,
             grace_ms=journey_policy.grace_ms,
             records=Records(ids),
             publication=publication,

@@ -62,6 +62,12 @@ from pipeline.wiring import Options, run_worker
     help="How long a statement of the database may take; it is tried again.",
 )
 @click.option(
+    "--scores/--no-scores",
+    default=True,
+    show_default=True,
+    help="Keep satisfaction, churn risk and touchpoint scores. Without them, only to measure: what they miss is lost.",
+)
+@click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
 def worker(
@@ -71,6 +77,7 @@ def worker(
     sweep: float,
     give_up: float,
     statement_timeout: float,
+    scores: bool,
     log_level: str,
 ) -> None:
     """Run one stream worker until SIGTERM; start more to scale.
@@ -84,6 +91,7 @@ def worker(
         until_idle_s=until_idle,
         most_records=most_records,
         limits=Limits(customers=customers, sweep_s=sweep),
+        scores=scores,
         give_up_s=give_up,
         statement_timeout_s=statement_timeout,
     )

@@ -36,12 +36,12 @@ def long(value: int) -> bytes:
     rest = value << 1 if value >= 0 else ~(value << 1)
     if rest <= _MASK:
         return _LAST[rest]
-    out = _PAIR[rest & _MASK]
-    rest >>= _BITS
-    while rest > _MASK:
-        out += _PAIR[rest & _MASK]
-        rest >>= _BITS
-    return out + _LAST[rest]
+    low, high = _PAIR[rest & _MASK], rest >> _BITS
+    if high <= _MASK:
+        return low + _LAST[high]
+    if high >> _BITS <= _MASK:  # as all times are, until 2039
+        return low + _PAIR[high & _MASK] + _LAST[high >> _BITS]
+    return low + _PAIR[high & _MASK] + _spell(high >> _BITS)
 
 
 def text(value: str) -> bytes:

@@ -27,7 +27,7 @@ COUNTS = (
 )  # fmt: skip
 
 
-_until, _step = itemgetter(1), itemgetter(2)
+_step = itemgetter(2)
 
 
 class Models(NamedTuple):
@@ -63,14 +63,15 @@ def advance(
     now_ms: int,
     idle: bool = False,
     grace_ms: int,
-    models: Models,
+    models: Models | None,
 ) -> Batch:
     """Put a slice's touchpoints into their journeys, score whom they touch, and move event time on.
 
     Everybody whom `wanted` named must be in `partition.customers` by now. `due` are further customers whose journeys
     may have to be closed. `now_ms` is the clock: event time never goes beyond it, lest a producer whose clock is ahead
     closes everybody's journeys; and it is event time for a partition that is `idle`, with all of its events processed.
-    The partition's state is changed: a batch that could not be committed makes it void.
+    Without `models` there are journeys only, and no scores. The partition's state is changed: a batch that could not be
+    committed makes it void.
     """
     customers = partition.customers
     seen: dict[str, Customer] = {}
@@ -82,18 +83,21 @@ def advance(
         by_customer[event[0]].append(event)
     for name, events in by_customer.items():
         customer = customers[name]
-        events.sort(key=_step)
-        if places := repeated(customer.journeys, [event.step for event in events], max(map(_until, events))):
+        if len(events) > 1:
+            events.sort(key=_step)
+        steps = [event[2] for event in events]
+        if places := repeated(customer.journeys, steps, max([event[1] for event in events])):
             duplicates.update([id(events[place]) for place in places])
             events = [event for event in events if id(event) not in duplicates]
             if not events:
                 continue
         seen[name] = customer
         _sessionize(customer, events, changed)
-        for event in events:
-            if event[4] is not None:
-                customer.answers = add(customer.answers, event.step.at, event[4].millipoints, models.satisfaction)
-                answered.add(name)
+        if models is not None:
+            for event in events:
+                if event[4] is not None:
+                    customer.answers = add(customer.answers, event.step.at, event[4].millipoints, models.satisfaction)
+                    answered.add(name)
     admitted = admission.admitted
     if duplicates:
         admitted = [event for event in admitted if id(event) not in duplicates]
@@ -127,9 +131,9 @@ def advance(
         next_offset=admission.next_offset,
         watermark=watermark,
         journeys=rows,
-        satisfaction=[satisfaction_row(customers[name], models.satisfaction) for name in answered],
-        churn=[row for customer in seen.values() if (row := churn_row(customer, models.churn)) is not None],
-        counts=_counts(admitted),
+        satisfaction=[satisfaction_row(customers[name], models.satisfaction) for name in answered] if models else [],
+        churn=[r for each in seen.values() if (r := churn_row(each, models.churn)) is not None] if models else [],
+        counts=_counts(admitted) if models else {},
         refused=admission.refused,
         forwarded=admission.forwarded,
         processed=len(admitted),

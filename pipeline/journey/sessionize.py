@@ -42,10 +42,12 @@ def repeated(journeys: list[Journey], steps: Sequence[Step], until: int) -> list
 
     `steps` are in order, and `until` is the latest end of their covers.
     """
-    keys = [step.key for step in steps]
+    keys = [step[1] for step in steps]
     seen = set(keys)
-    first, end = span(journeys, steps[0].at, until)
-    met = [journey.keys for journey in journeys[first:end]]
+    met: list[set[bytes]] = []
+    if journeys:
+        first, end = span(journeys, steps[0].at, until)
+        met = [journey.keys for journey in journeys[first:end]]
     if len(seen) == len(keys) and all(seen.isdisjoint(known) for known in met):
         return []
     seen.clear()

@@ -15,6 +15,7 @@ from pipeline.ledger.moments import moment, ms
 _MEMO = 20_000
 #: The rest of a time within its minute, by its milliseconds.
 _SECONDS = [f'{second:02}.{ms:03}000Z"' if ms else f'{second:02}Z"' for second in range(60) for ms in range(1_000)]
+_NO_NUMBERS = (None,) * 5
 _OPTIONAL = ("wait_ms", "duration_ms", "score", "amount_minor", "currency")
 
 
@@ -25,7 +26,7 @@ class StepsText:
     """
 
     def __init__(self) -> None:
-        self._words: dict[tuple[str, str, str, str], str] = {}
+        self._words: dict[tuple[str, ...], str] = {}
         self._minutes: dict[int, str] = {}
 
     def write(self, steps: Sequence[Step]) -> Fragment:
@@ -33,11 +34,13 @@ class StepsText:
         return Fragment("[" + ",".join(map(self._write, steps)) + "]")
 
     def _write(self, step: Step) -> str:
-        at, _, channel, kind, stage, outcome, wait_ms, duration_ms, score, amount_minor, currency = step
-        minute, rest = divmod(at, 60_000)
+        minute, rest = divmod(step[0], 60_000)
         begin = self._minutes.get(minute) or self._begin(minute)
-        words = self._words.get((channel, kind, stage, outcome)) or self._spell(channel, kind, stage, outcome)
-        text = begin + _SECONDS[rest] + words
+        words = self._words.get(step[2:6]) or self._spell(step[2:6])
+        if step[6:] == _NO_NUMBERS:
+            return begin + _SECONDS[rest] + words
+        wait_ms, duration_ms, score, amount_minor, currency = step[6:]
+        text = begin + _SECONDS[rest] + words[:-1]
         if wait_ms is not None:
             text += f',"wait_ms":{wait_ms}'
         if duration_ms is not None:
@@ -54,13 +57,12 @@ class StepsText:
         begin = self._minutes[minute] = f'{{"at":"{moment(minute * 60_000):%Y-%m-%dT%H:%M:}'
         return begin
 
-    def _spell(self, channel: str, kind: str, stage: str, outcome: str) -> str:
+    def _spell(self, words: tuple[str, ...]) -> str:
         if len(self._words) >= _MEMO:
             self._words.clear()
-        named = {"channel": channel, "kind": kind, "stage": stage, "outcome": outcome}
-        words = "".join([f',"{name}":{_quoted(word)}' for name, word in named.items()])
-        self._words[channel, kind, stage, outcome] = words
-        return words
+        named = zip(("channel", "kind", "stage", "outcome"), words, strict=True)
+        found = self._words[words] = "".join([f',"{name}":{_quoted(word)}' for name, word in named]) + "}"
+        return found
 
 
 def _quoted(word: str | None) -> str:

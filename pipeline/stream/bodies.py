@@ -13,7 +13,8 @@ _STATUS = {word: long(place) for place, word in enumerate(("open", "closed", "me
 _OUTCOME = {word: long(place) for place, word in enumerate(("none", "succeeded", "failed", "abandoned"))}
 _BOOLEAN = (b"\0", b"\1")
 _END = b"\0"
-_NO_NUMBERS = NULL * 5
+_NO_NUMBERS = (None,) * 5
+_NULLS = NULL * 5
 #: More distinct words than this are forgotten and put together anew; it bounds memory against made-up kinds.
 _MEMO = 20_000
 
@@ -22,17 +23,17 @@ class Steps:
     """Steps as bytes; remembers what channel, kind, stage and outcome look like together."""
 
     def __init__(self) -> None:
-        self._words: dict[tuple[str, str, str, str], bytes] = {}
+        self._words: dict[tuple[str, ...], bytes] = {}
 
     def encode(self, step: Step) -> bytes:
         """One item of the array `steps`."""
-        at, _, channel, kind, stage, outcome, wait_ms, duration_ms, score, amount_minor, currency = step
-        words = self._words.get((channel, kind, stage, outcome)) or self._spell(channel, kind, stage, outcome)
-        if wait_ms is None and duration_ms is None and score is None and amount_minor is None:
-            return long(at) + words + _NO_NUMBERS
+        words = self._words.get(step[2:6]) or self._spell(step[2:6])
+        if step[6:] == _NO_NUMBERS:
+            return long(step[0]) + words + _NULLS
+        wait_ms, duration_ms, score, amount_minor, currency = step[6:]
         return b"".join(
             (
-                long(at),
+                long(step[0]),
                 words,
                 optional_long(wait_ms),
                 optional_long(duration_ms),
@@ -42,11 +43,10 @@ class Steps:
             )
         )
 
-    def _spell(self, *words: str) -> bytes:
+    def _spell(self, words: tuple[str, ...]) -> bytes:
         if len(self._words) >= _MEMO:
             self._words.clear()
-        channel, kind, stage, outcome = words
-        found = self._words[channel, kind, stage, outcome] = b"".join(map(text, words))
+        found = self._words[words] = b"".join(map(text, words))
         return found
 
 

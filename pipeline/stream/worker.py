@@ -67,7 +67,7 @@ class Worker:
         session: Session,
         door: Door,
         writers: WriterCache,
-        models: Models,
+        models: Models | None,
         grace_ms: int,
         records: Records,
         publication: Publication,
@@ -276,9 +276,11 @@ class Worker:
 
     async def _sweep(self) -> int:
         """Publish whom silence has moved into another band; how many, `_MOST_DUE` at the most."""
+        if (models := self._models) is None:
+            return 0
         numbers = list(self.owned)
         now_ms = self._clock_ms()
-        found = await self._ask(lambda c: sweep.slipped(c, numbers, now_ms, self._models.churn, _MOST_DUE))
+        found = await self._ask(lambda c: sweep.slipped(c, numbers, now_ms, models.churn, _MOST_DUE))
         for number, rows in found.items():
             began = time.perf_counter()
             if (owned := self.owned.get(number)) is None:
