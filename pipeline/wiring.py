@@ -121,6 +121,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
             take=run.take,
             handle=run.handle,
             reached=reached,
+            partitions=partitions,
             most_records=options.most_records,
         )
         log.info("worker starts", instance=instance, group=settings.group, partitions=partitions)

@@ -26,6 +26,10 @@ ABOUT = "about"
 _MEMO = 100_000
 #: Fewer records are decoded one by one, which is quicker then.
 _MANY = 64
+#: So many are decoded at once: what they take stays in the processor's cache.
+_AT_ONCE = 8_192
+#: Larger records are decoded one by one, which bounds the memory for many.
+_PLAIN_BYTES = 4_096
 #: In place of the traits of a kind that is none.
 _NO_WORD = Traits("", "", "", catalogued=False, gap_ms=0, begun_by_customer=False, closes_account=False)
 
@@ -108,7 +112,7 @@ class Door:
         found: list[Admitted | None],
     ) -> None:
         """Fill in those in which nothing is unusual, many at once."""
-        for header, places in self._by_header(records).items():
+        for header, places in self._by_header(records):
             writer = writers.get(header[len(MAGIC) :])
             if writer is None or writer.layout is None or not header.startswith(MAGIC) or len(places) < _MANY:
                 continue
@@ -118,14 +122,17 @@ class Door:
             for row, event in zip(columns.rows, self._put_together(columns, keys, partition), strict=True):
                 found[places[row]] = event
 
-    def _by_header(self, records: Sequence[Received]) -> dict[bytes, list[int]]:
+    def _by_header(self, records: Sequence[Received]) -> Iterator[tuple[bytes, list[int]]]:
         """The places of records that may be plain, by what their values begin with."""
         by_header: dict[bytes, list[int]] = {}
+        most_bytes = min(_PLAIN_BYTES, self._max_bytes)
         for place, record in enumerate(records):
             value = record.value
-            if value is not None and HEADER_BYTES < len(value) <= self._max_bytes:
+            if value is not None and HEADER_BYTES < len(value) <= most_bytes:
                 by_header.setdefault(value[:HEADER_BYTES], []).append(place)
-        return by_header
+        for header, places in by_header.items():
+            for first in range(0, len(places), _AT_ONCE):
+                yield header, places[first : first + _AT_ONCE]
 
     def _put_together(self, columns: Plain, keys: list[bytes | None], partition: int) -> Iterator[Admitted | None]:
         """Of each plain touchpoint the event, or None for those that have to be looked at one by one."""

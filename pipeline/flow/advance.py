@@ -106,6 +106,7 @@ def advance(
         watermark = max(watermark, now_ms)
     touched = {key: customers[key] for key in due if key in customers} | seen
     opened = closed = merged = open_change = 0
+    status_only: set[str] = set()
     for customer in touched.values():
         for journey in customer.journeys:
             is_open = journey.covers_until + grace_ms >= watermark
@@ -114,6 +115,7 @@ def advance(
                 if not journey.changed:
                     journey.changed = True
                     changed.append(journey)
+                    status_only.add(journey.journey_id)
     rows = []
     for journey in changed:
         journey.changed = False
@@ -144,6 +146,7 @@ def advance(
         closed=closed,
         merged=merged,
         open_change=open_change,
+        status_only=status_only,
     )
     partition.next_offset = admission.next_offset
     partition.watermark = watermark

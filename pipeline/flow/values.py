@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple, Protocol
 
 from pipeline.churn.reasons import Reason
@@ -150,3 +150,5 @@ class Batch(NamedTuple):
     closed: int
     merged: int
     open_change: int
+    #: ids of journeys of which nothing but status and revision has changed since the last revision
+    status_only: Set[str] = frozenset()

@@ -14,8 +14,11 @@ from pipeline.stream.slices import Slice, slicing
 from pipeline.stream.transport import LedgerTransport
 from pipeline.topics import TOUCHPOINTS
 
-#: Records in a slice at the most: enough to spread a transaction's cost, few enough for a short wait.
-MOST_RECORDS = 10_000
+#: Records in a slice at the most. Only a worker that is behind gets as many, and a journey gets one revision for all of
+#: them; one that keeps up gets what the last fetch brought.
+MOST_RECORDS = 50_000
+#: What is fetched of a partition at once, in bytes; and of all, so that none has to wait until others are worked off.
+_LEAST_FETCH, _MOST_FETCH, _FETCH_OF_ALL = 1 << 20, 6 << 20, 50 << 20
 
 
 class LedgerApp(faust.App):  # type: ignore[misc]
@@ -38,6 +41,7 @@ def build(
     take: Callable[[Callable[[], set[int]]], Awaitable[dict[int, int]]],
     handle: Callable[[Slice], Awaitable[None]],
     reached: Reached,
+    partitions: int,
     most_records: int = MOST_RECORDS,
 ) -> LedgerApp:
     """The app, not yet started. `handle` is called with one slice after the other, and must not raise.
@@ -59,8 +63,7 @@ def build(
         broker_heartbeat_interval=3.0,
         broker_request_timeout=30.0,
         broker_max_poll_records=max(most_records, MOST_RECORDS),
-        # All partitions, up to 25, fit into one answer (50 MB): none has to wait until others are worked off.
-        consumer_max_fetch_size=2 * 1024 * 1024,
+        consumer_max_fetch_size=max(_LEAST_FETCH, min(_MOST_FETCH, _FETCH_OF_ALL // partitions)),
         consumer_auto_offset_reset="earliest",
         # Each message is a whole slice.
         stream_buffer_maxsize=2,
