@@ -112,7 +112,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
             earliest=lambda partition: run.earliest(partition),
             reached=reached,
         )
-        run = Run(worker, metrics, health, options.until_idle_s)
+        run = Run(worker, metrics, health, retry, options.until_idle_s)
         run.app = app.build(
             group=settings.group,
             instance=instance,

@@ -10,6 +10,7 @@ from faust.types import TP
 from yarl import URL
 
 from pipeline.failpoint import Reached
+from pipeline.stream.recovery import PatientTables
 from pipeline.stream.slices import Slice, slicing
 from pipeline.stream.transport import LedgerTransport
 from pipeline.topics import TOUCHPOINTS
@@ -70,6 +71,7 @@ def build(
         stream_wait_empty=False,
         broker_commit_interval=1.0,
         ConsumerScheduler=slicing(most_records),
+        TableManager=PatientTables,
     )
     app.take_partitions = take
     topic = app.topic(TOUCHPOINTS, key_serializer="raw", value_serializer="raw", key_type=None, value_type=None)

@@ -71,7 +71,12 @@ class Publication:
             if self._closing:
                 self._waiting.append((claim, list(records)))
             else:
-                await self._put(claim, records)
+                try:
+                    await self._put(claim, records)
+                except Interrupted:
+                    # The open transaction may hold some of the records, so that it must not be committed either.
+                    self._begun = False
+                    raise
                 if self._ending is None or self._ending.done():
                     self._ending = asyncio.create_task(self._end())
         if sum(len(waiting) for _, waiting in self._waiting) > _MOST_WAITING:
@@ -111,6 +116,7 @@ class Publication:
                 async with asyncio.timeout_at(asyncio.get_running_loop().time() + self._pause_s()):
                     await self._hurry.wait()
             async with self._turn:
+                self._raise_if_interrupted()
                 self._closing = True
                 marks, self._marks = self._marks, {}
             await asyncio.to_thread(self._transactions.end, marks)

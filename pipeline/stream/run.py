@@ -6,20 +6,23 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Awaitable, Callable
+from typing import NoReturn, TypeVar
 
 import structlog
+from aiokafka.errors import KafkaError
 
-from pipeline.errors import InvalidInput
+from pipeline.errors import InvalidInput, Unavailable
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
+from pipeline.retry import Retry
 from pipeline.stream.app import LedgerApp, tp
 from pipeline.stream.slices import Slice
 from pipeline.stream.worker import Worker
 from pipeline.topics import TOUCHPOINTS
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 _TICK_S = 0.5
 #: For so long a worker leaves a partition to whoever fenced it off: usually the group gives it away just then.
@@ -33,8 +36,10 @@ _STOP_S = 20.0
 class Run:
     """The worker inside its Faust app: signals, the clock's ticks, lag, and the end."""
 
-    def __init__(self, worker: Worker, metrics: Metrics, health: Health, until_idle_s: float | None) -> None:
-        self._worker, self._metrics, self._health = worker, metrics, health
+    def __init__(
+        self, worker: Worker, metrics: Metrics, health: Health, retry: Retry, until_idle_s: float | None
+    ) -> None:
+        self._worker, self._metrics, self._health, self._retry = worker, metrics, health, retry
         self._until_idle_s = until_idle_s
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
@@ -58,7 +63,7 @@ class Run:
 
     async def _refuse_a_shorter_topic(self, positions: dict[int, int]) -> None:
         """A position beyond the topic's end means that the topic is not the one that the tables were made from."""
-        ends = await self.app.consumer.highwaters(*[tp(number) for number in positions])
+        ends = await self._ask_broker(lambda: self.app.consumer.highwaters(*[tp(number) for number in positions]))
         for number, offset in positions.items():
             end = ends.get(tp(number))
             if end is not None and offset > end:
@@ -86,8 +91,19 @@ class Run:
 
     async def earliest(self, partition: int) -> int:
         """The first offset that the topic still has of a partition."""
-        found = await self.app.consumer.earliest_offsets(tp(partition))
+        found = await self._ask_broker(lambda: self.app.consumer.earliest_offsets(tp(partition)))
         return int(found[tp(partition)])
+
+    async def _ask_broker(self, question: Callable[[], Awaitable[T]]) -> T:
+        """The broker's answer, when it gives one; raises Unavailable when it stays away."""
+
+        async def attempt() -> T:
+            try:
+                return await question()
+            except KafkaError as error:
+                raise Unavailable(f"Kafka does not answer: {error}.") from None
+
+        return await self._retry.run("broker", attempt)
 
     def caught_up(self, partition: int, next_offset: int) -> bool:
         """Whether the topic had no more records of a partition when it was last asked."""

@@ -85,7 +85,7 @@ def run(
     workers_env = {**outside, **settings(env, group)}
     supervisor = Supervisor(workers_env, folder)
     feed = Feed(env["KAFKA_BOOTSTRAP_SERVERS"], env["SCHEMA_REGISTRY_URL"], partitions, seed, events, versions)
-    scene = Scene(stack, live, feed, versions, supervisor, partitions, folder)
+    scene = Scene(stack, live, feed, versions, supervisor, partitions, folder, group)
     try:
         _disturb(scene, outcome, say)
         for name in supervisor.names:
@@ -107,7 +107,9 @@ def run(
 
 def _disturb(scene: Scene, outcome: Outcome, say: Say) -> None:
     """Feed, and do one action after the other."""
-    not_reached = outcome.violations.setdefault("every planned fault happened, and processing went on", [])
+    not_reached = outcome.violations.setdefault(
+        "every planned fault happened, and processing and publishing went on", []
+    )
     scene.connect_workers()
     scene.feed.start()
     for name in NAMES[:USUAL]:
@@ -123,6 +125,7 @@ def _disturb(scene: Scene, outcome: Outcome, say: Say) -> None:
         try:
             actions.perform(scene, action)
             went = f"{time.monotonic() - since:.1f} s"
+            scene.publishes()
         except NotReached as why:
             not_reached.append(f"action {number + 1}, {action.kind}: {why}")
             went = f"NOT REACHED: {why}"

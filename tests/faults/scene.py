@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faults import history
+from faults import history, published
 from faults.database import Database, role
 from faults.feed import Feed
 from faults.history import Change
@@ -39,6 +39,7 @@ class Scene:
     supervisor: Supervisor
     partitions: int
     folder: Path
+    group: str
     proxies: dict[str, Proxy] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict, repr=False)
     hurts: list[Hurt] = field(default_factory=list)
@@ -85,6 +86,17 @@ class Scene:
             return len(partitions) == self.partitions and all(_moved(own, since, killed) for own in partitions.values())
 
         wait_for(moved, "every partition is processed again", RECOVERS_S)
+
+    def publishes(self) -> None:
+        """Wait until all that is committed by now is published by the workers that run."""
+        committed = {change.partition: change.commits for change in self.changes()}
+        servers = self.stack.env()["KAFKA_BOOTSTRAP_SERVERS"]
+
+        def told() -> bool:
+            found = published.commits(servers, self.group, self.partitions)
+            return all(found.get(number, 0) >= commits for number, commits in committed.items())
+
+        wait_for(told, "what is committed is published", RECOVERS_S, 0.2)
 
     def owned_by(self, *names: str) -> None:
         """Wait until the partitions are shared among exactly these workers."""

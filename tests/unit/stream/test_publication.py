@@ -25,6 +25,7 @@ class Topic:
         self.marks: dict[int, int] = {}
         self.room = 3
         self.failures = 0
+        self.refused: Outgoing | None = None
         self.may_end = threading.Event()
         if not ends_slowly:
             self.may_end.set()
@@ -46,6 +47,8 @@ class Topic:
     def put(self, records: Iterable[Outgoing]) -> Iterable[Outgoing]:
         records = iter(records)
         for record in records:
+            if record == self.refused:
+                raise Interrupted("fenced")
             if not self._room:
                 return [record, *records]
             self._room -= 1
@@ -146,3 +149,26 @@ def test_after_an_interruption_nothing_goes_out_before_it_begins_anew() -> None:
 
     asyncio.run(run())
     assert topic.records == [record(0, 1), record(0, 2)]
+
+
+@pytest.mark.parametrize("has_more", [False, True])
+def test_records_that_are_refused_interrupt_publishing_and_nothing_of_their_commit_comes_out(has_more: bool) -> None:
+    topic = Topic()
+    topic.refused = record(0, 2, 1)
+
+    async def run() -> None:
+        publication = Publication(topic, "one")  # type: ignore[arg-type]
+        await publication.ready()
+        if has_more:
+            await publication.send(claim(0, 1), [record(0, 1)])
+        with pytest.raises(Interrupted):
+            await publication.send(claim(0, 2), [record(0, 2, 0), record(0, 2, 1)])
+        assert publication.interrupted
+        topic.refused = None
+        assert await publication.ready()
+        assert await publication.published([claim(0, 2)]) == {0: 0}
+        await publication.send(claim(0, 2), [record(0, 2, 0), record(0, 2, 1)])
+        await publication.settle()
+
+    asyncio.run(run())
+    assert topic.records == [record(0, 2, 0), record(0, 2, 1)]

@@ -1,0 +1,24 @@
+"""Up to which of the ledger's commits Kafka has what was published."""
+
+from __future__ import annotations
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from pipeline.topics import TOUCHPOINTS
+
+
+def commits(servers: str, group: str, partitions: int) -> dict[int, int]:
+    """Partition → number of the last commit that is published, 0 for none; empty while the broker does not say.
+
+    Workers keep it beside an offset, as the metadata `<lineage> <number>`.
+    """
+    consumer = Consumer(
+        {"bootstrap.servers": servers, "group.id": f"{group}.published", "enable.auto.commit": False, "log_level": 0}
+    )
+    try:
+        found = consumer.committed([TopicPartition(TOUCHPOINTS, number) for number in range(partitions)], timeout=5)
+    except KafkaException:
+        return {}
+    finally:
+        consumer.close()
+    return {each.partition: int((each.metadata or "- 0").rpartition(" ")[2]) for each in found}
