@@ -158,14 +158,14 @@ def put(producer: Producer, record: Record) -> None:
 
 
 @contextmanager
-def rig(*, partitions: int = PARTITIONS) -> Iterator[Rig]:
+def rig(*, partitions: int = PARTITIONS, postgres: Mapping[str, str] | None = None) -> Iterator[Rig]:
     """Servers in a temporary folder, which are stopped and removed at the end.
 
-    Each topic has so many `partitions`.
+    Each topic has so many `partitions`; `postgres` are settings of the database server's beside the usual ones.
     """
     folder = Path(tempfile.mkdtemp(prefix="pipeline-bench-"))
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    stack = Stack(folder)
+    stack = Stack(folder, postgres=postgres)
     try:
         stack.up()
         servers = stack.env()
