@@ -6,7 +6,7 @@ FUZZ_FILES ?= 50000
 FUZZ_SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast faults fuzz overload lint lock clean
+.PHONY: help setup demo test test-fast faults fuzz overload bench lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -50,6 +50,9 @@ fuzz: setup ## arbitrary bytes through decoding and publish (FUZZ_INPUTS, FUZZ_F
 
 overload: setup ## a robot, one customer, one partition, ten times the rate (OVERLOAD="one-journey --events 50000")
 	@$(BIN)/python -m bench.overload $(OVERLOAD)
+
+bench: setup ## the worker beside other engines (BENCH="--rounds 5", BENCH="latency", BENCH="growth --help")
+	@$(BIN)/pipeline bench $(BENCH)
 
 clean: ## stop the local stack; remove it and .venv
 	-test ! -x $(BIN)/pipeline || $(BIN)/pipeline down --delete

@@ -6,23 +6,19 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from itertools import islice
-from threading import Event, Thread
 from typing import Any
 
 import click
 
-from bench.rig import Meter, Rig, put, rig, worker
-from bench.scenarios import SCENARIOS, Record, encoded, endless
+from bench.backlog import work_off
+from bench.flood import Flood
+from bench.rig import Rig, rig, worker
+from bench.scenarios import SCENARIOS, encoded, endless
 from pipeline.cli.output import Column, print_table
 from pipeline.errors import PipelineError
 
 TENFOLD = "tenfold"
-_LOOK_EVERY_S = 0.1
 _ACCOUNTED = "processed + duplicates + quarantined"
-#: A worker that handles nothing for so long is stuck.
-_PATIENCE_S = 120.0
 
 
 @click.command()
@@ -57,7 +53,7 @@ def backlog(own: Rig, name: str, events: int) -> dict[str, Any]:
     own.produce(encoded(SCENARIOS[name](events), own.encoder))
     with worker(own) as meter:
         began = time.monotonic()
-        _work_off(own, meter, events)
+        work_off(own, [meter], events)
         seconds = time.monotonic() - began
         return {
             "events": events,
@@ -72,19 +68,23 @@ def backlog(own: Rig, name: str, events: int) -> dict[str, Any]:
 
 def tenfold(own: Rig, templates: int, rate: float, seconds: float) -> dict[str, Any]:
     """While a worker runs, records come at `rate` a second for so many seconds; then it works off what waits."""
-    flood = Flood(own, endless(min(templates, 100_000), own.encoder), rate, seconds)
+    flood = Flood(own.producer(), endless(min(templates, 100_000), own.encoder), rate, seconds)
     with worker(own) as meter:
         began = time.monotonic()
         flood.start()
-        samples = []
+        samples: list[dict[str, Any]] = []
+
+        def sample() -> None:
+            samples.append({"s": round(time.monotonic() - began, 1), "rss": meter.rss, "lag": meter.lag()})
+
         while not flood.ended.wait(1.0):
             meter.look()
-            samples.append({"s": round(time.monotonic() - began, 1), "rss": meter.rss, "lag": meter.lag()})
+            sample()
         if flood.failure is not None:
             raise flood.failure
         produced_s = time.monotonic() - began
         lag = flood.produced - sum(own.accounted().values())
-        _work_off(own, meter, flood.produced, began, samples)
+        work_off(own, [meter], flood.produced, sample)
         done_s = time.monotonic() - began
         return {
             "events": flood.produced,
@@ -101,60 +101,6 @@ def tenfold(own: Rig, templates: int, rate: float, seconds: float) -> dict[str, 
             "drained_in_s": round(done_s - produced_s, 1),
             "samples": samples,
         }
-
-
-class Flood(Thread):
-    """Produces at a rate, in a thread of its own; `produced` are those that the broker has."""
-
-    def __init__(self, own: Rig, records: Iterator[Record], rate: float, seconds: float) -> None:
-        super().__init__(daemon=True)
-        self._producer, self._records = own.producer(), records
-        self._rate, self._seconds = rate, seconds
-        self.produced = 0
-        self.ended = Event()
-        self.failure: BaseException | None = None
-
-    def run(self) -> None:
-        """Until the time is over and all is delivered."""
-        try:
-            self._flood()
-            if left := self._producer.flush(60):
-                raise PipelineError(f"Kafka has not taken {left:,} records within a minute.")
-        except BaseException as error:  # said by whoever waits
-            self.failure = error
-        finally:
-            self.ended.set()
-
-    def _flood(self) -> None:
-        began = time.monotonic()
-        while (passed := time.monotonic() - began) < self._seconds:
-            due = int(passed * self._rate) - self.produced
-            for record in islice(self._records, min(due, 10_000)):
-                put(self._producer, record)
-                self.produced += 1
-            self._producer.poll(0)
-            if due <= 0:
-                time.sleep(0.005)
-
-
-def _work_off(
-    own: Rig, meter: Meter, events: int, began: float = 0.0, samples: list[dict[str, Any]] | None = None
-) -> None:
-    """Wait until all are accounted for."""
-    done, moved_at, sampled_at = 0, time.monotonic(), 0.0
-    while done < events:
-        meter.look()
-        now, before = time.monotonic(), done
-        done = sum(own.accounted().values())
-        if done != before:
-            moved_at = now
-        if now - moved_at > _PATIENCE_S:
-            raise PipelineError(f"Of {events:,} records {done:,} are handled, and none for {_PATIENCE_S:.0f} s.")
-        if samples is not None and now - sampled_at >= 1:
-            sampled_at = now
-            samples.append({"s": round(now - began, 1), "rss": meter.rss, "lag": meter.lag()})
-        time.sleep(_LOOK_EVERY_S)
-    meter.look()
 
 
 def _show(found: dict[str, dict[str, Any]]) -> None:

@@ -11,22 +11,23 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 import psycopg
 from confluent_kafka import Producer
 
+from bench.processes import cpu_s, peak_rss
 from bench.scenarios import Record
 from pipeline import settings
 from pipeline.contract.encode import Encoder
 from pipeline.contract.registry import Registry
 from pipeline.contract.schema import schema_text
-from pipeline.demo.prepare import prepare
+from pipeline.demo.prepare import PARTITIONS, prepare
 from pipeline.errors import PipelineError
 from pipeline.local.stack import Stack
 from pipeline.settings import Settings
@@ -34,7 +35,7 @@ from pipeline.topics import TOUCHPOINTS
 
 _STOP_S = 60.0
 _LAG = re.compile(r"^pipeline_lag_records\{.*\} (\S+)$", re.MULTILINE)
-_ASSIGNED = re.compile(r"^pipeline_assigned_partitions ([1-9]\S*)$", re.MULTILINE)
+_ASSIGNED = re.compile(r"^pipeline_assigned_partitions (\S+)$", re.MULTILINE)
 
 
 @dataclass
@@ -46,18 +47,20 @@ class Rig:
     folder: Path
     encoder: Encoder
     ledger: psycopg.Connection[Any]
+    stack: Stack
 
-    def producer(self) -> Producer:
-        """One that loses nothing and is not waited for."""
+    def producer(self, *, linger_ms: int = 20, more: Mapping[str, Any] | None = None) -> Producer:
+        """One that loses nothing and is not waited for; `more` are settings of librdkafka's."""
         return Producer(
             {
                 "bootstrap.servers": self.settings.bootstrap_servers,
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",
                 "compression.type": "lz4",
-                "linger.ms": 20,
+                "linger.ms": linger_ms,
                 "queue.buffering.max.messages": 200_000,
                 "log_level": 0,
+                **(more or {}),
             }
         )
 
@@ -86,22 +89,29 @@ class Rig:
 
 class Meter:
     """A worker, and what was seen of it: memory, and processor time since it has partitions, by `look`; lag by its own
-    metrics."""
+    metrics.
+
+    `startup_cpu_s` is the processor time until then, `began_at` when that was (of `time.monotonic`).
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], address: str, log: Path) -> None:
         self._process, self._seen, self._log = process, psutil.Process(process.pid), log
         self._url = f"http://{address}/metrics"
+        self.pid = process.pid
         self.rss = self.peak_rss = 0
-        self.cpu_s = self._cpu_before = 0.0
+        self.cpu_s = self.startup_cpu_s = self.began_at = 0.0
 
     def look(self) -> None:
         """Take a sample; raises PipelineError when the worker has ended."""
         if self._process.poll() is not None:
-            end = "\n".join(self._log.read_text(errors="replace").splitlines()[-5:])
-            raise PipelineError(f"The worker ended with {self._process.returncode}:\n{end}")
+            self.fail(f"The worker ended with {self._process.returncode}.")
         self.rss = self._seen.memory_info().rss
-        self.peak_rss = max(self.peak_rss, self.rss)
-        self.cpu_s = sum(self._seen.cpu_times()[:2]) - self._cpu_before
+        self.peak_rss = max(self.peak_rss, peak_rss(self.pid))
+        self.cpu_s = cpu_s(self._seen) - self.startup_cpu_s
+
+    def fail(self, why: str) -> NoReturn:
+        """Raise PipelineError with the last lines of the log."""
+        raise PipelineError(f"{why} The last lines of its log:\n{log_end(self._log)}")
 
     def metrics(self) -> str:
         """What it tells Prometheus; empty while it does not answer."""
@@ -113,16 +123,27 @@ class Meter:
         """Records that wait, as the worker says."""
         return sum(int(float(found)) for found in _LAG.findall(self.metrics()))
 
+    def assigned(self) -> int:
+        """How many partitions it has, as it says."""
+        found = _ASSIGNED.search(self.metrics())
+        return int(float(found[1])) if found else 0
+
     def wait_assigned(self) -> None:
-        """Wait until it has partitions."""
-        end = time.monotonic() + _STOP_S
-        while not _ASSIGNED.search(self.metrics()):
+        """Wait until it has partitions; what it did since it was last looked at may be work on records."""
+        self.began_at = time.monotonic()
+        end = self.began_at + _STOP_S
+        while not self.assigned():
             self.look()
-            if time.monotonic() > end:
-                raise PipelineError(f"The worker got no partitions within {_STOP_S:.0f} s; its log is {self._log}.")
+            self.began_at = time.monotonic()
+            if self.began_at > end:
+                self.fail(f"The worker got no partitions within {_STOP_S:.0f} s.")
             time.sleep(0.05)
-        self.look()
-        self._cpu_before = self.cpu_s
+        self.startup_cpu_s, self.cpu_s = self.cpu_s, 0.0
+
+
+def log_end(log: Path) -> str:
+    """The last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-10:])
 
 
 def put(producer: Producer, record: Record) -> None:
@@ -137,33 +158,41 @@ def put(producer: Producer, record: Record) -> None:
 
 
 @contextmanager
-def rig() -> Iterator[Rig]:
-    """Servers in a temporary folder, which are stopped and removed at the end."""
+def rig(*, partitions: int = PARTITIONS, postgres: Mapping[str, str] | None = None) -> Iterator[Rig]:
+    """Servers in a temporary folder, which are stopped and removed at the end.
+
+    Each topic has so many `partitions`; `postgres` are settings of the database server's beside the usual ones.
+    """
     folder = Path(tempfile.mkdtemp(prefix="pipeline-bench-"))
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    stack = Stack(folder)
+    stack = Stack(folder, postgres=postgres)
     try:
         stack.up()
         servers = stack.env()
         found = settings.load(servers)
-        prepare(found)
+        prepare(found, partitions)
         encoder = Encoder(Registry(found.registry_url).current_id(TOUCHPOINTS), schema_text(TOUCHPOINTS))
         with psycopg.connect(servers["DATABASE_URL"].replace("+psycopg", "", 1), autocommit=True) as ledger:
-            yield Rig(found, {**os.environ, **servers}, folder, encoder, ledger)
+            yield Rig(found, {**os.environ, **servers}, folder, encoder, ledger, stack)
     finally:
         stack.down(delete=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def worker(rig: Rig) -> Iterator[Meter]:
-    """One worker, as `pipeline worker` runs it, with its partitions; stopped at the end."""
+def worker(
+    rig: Rig, name: str = "worker", *, arguments: Sequence[str] = (), settings: Mapping[str, str] | None = None
+) -> Iterator[Meter]:
+    """One worker, as `pipeline worker` runs it, with its partitions; stopped at the end. Its log is `name`.log.
+
+    It gets further `arguments`, and `settings` in its environment.
+    """
     address = f"127.0.0.1:{_free_port()}"
-    log = rig.folder / "worker.log"
+    log = rig.folder / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline", "worker", "--log-level", "warning"],
-            env={**rig.env, "PIPELINE_METRICS_ADDRESS": address},
+            [sys.executable, "-m", "pipeline", "worker", "--log-level", "warning", *arguments],
+            env={**rig.env, "PIPELINE_METRICS_ADDRESS": address, **(settings or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

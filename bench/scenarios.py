@@ -22,12 +22,12 @@ Record = tuple[bytes, bytes]
 
 def ordinary(events: int) -> Iterator[Touchpoint]:
     """Simulated customers, as `pipeline simulate` makes them."""
-    return touchpoints(seed=1, events=events, end_ms=_now_ms())
+    return touchpoints(seed=1, events=events, end_ms=now_ms())
 
 
 def one_customer(events: int) -> Iterator[Touchpoint]:
     """All of one customer's, in journeys of ten touchpoints over thirty years."""
-    begin, apart = _now_ms() - 30 * _YEAR, 30 * _YEAR // (events // 10 + 1)
+    begin, apart = now_ms() - 30 * _YEAR, 30 * _YEAR // (events // 10 + 1)
     for number in range(events):
         journey, step = divmod(number, 10)
         yield _page_view(number, "one", begin + journey * apart + step * _SECOND)
@@ -47,14 +47,14 @@ def one_customer_late(events: int) -> Iterator[Touchpoint]:
 
 def one_journey(events: int) -> Iterator[Touchpoint]:
     """All in one journey: a robot that views a page every second."""
-    begin = _now_ms() - events * _SECOND
+    begin = now_ms() - events * _SECOND
     for number in range(events):
         yield _page_view(number, "one", begin + number * _SECOND)
 
 
 def one_event_each(events: int) -> Iterator[Touchpoint]:
     """As many customers as touchpoints."""
-    begin = _now_ms() - 30 * 24 * _HOUR
+    begin = now_ms() - 30 * 24 * _HOUR
     for number in range(events):
         yield _page_view(number, f"c-{number}", begin + number)
 
@@ -92,7 +92,8 @@ def _page_view(number: int, customer: str, at: int) -> Touchpoint:
     return Touchpoint(f"e-{number}", "bench", at, channel="web", kind="page_viewed", customer_id=customer)
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """The clock, in epoch milliseconds."""
     return time.time_ns() // 1_000_000
 
 

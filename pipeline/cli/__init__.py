@@ -25,6 +25,7 @@ COMMANDS = {
     "quarantine": ("pipeline.cli.quarantine", "List, show, replay and discard refused records."),
     "audit": ("pipeline.cli.audit", "Rebuild journeys and scores from the topic, and compare with the tables."),
     "demo": ("pipeline.cli.demo", "Start a local stack, simulate some weeks, and show what comes out."),
+    "bench": ("pipeline.cli.bench", "Measure a worker: beside other engines, its latency, its growth."),
 }
 
 

@@ -13,13 +13,13 @@ from pipeline.settings import Settings
 from pipeline.stream.declare import declare
 from pipeline.topics import SCHEMA_FILES
 
-_PARTITIONS = 12
+PARTITIONS = 12
 _SIMULATED = re.compile(r"customer:(\d{1,9})-\d{6}")
 
 
-def prepare(settings: Settings) -> None:
+def prepare(settings: Settings, partitions: int = PARTITIONS) -> None:
     """Topics, schemas and tables; what is there stays."""
-    declare(settings.bootstrap_servers, _PARTITIONS, 1)
+    declare(settings.bootstrap_servers, partitions, 1)
     registry = Registry(settings.registry_url)
     for topic in SCHEMA_FILES:
         registry.register(topic)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from signal import SIGINT, Signals
@@ -62,8 +62,10 @@ class Postgres(Server):
     stop_seconds: ClassVar[float] = 30.0
     user: ClassVar[str] = "postgres"
 
-    def __init__(self, layout: Layout, state: State) -> None:
+    def __init__(self, layout: Layout, state: State, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` go before SETTINGS; they hold for servers that this object starts."""
         super().__init__(layout, state)
+        self._settings = SETTINGS | dict(settings or {})
 
     @property
     def data(self) -> Path:
@@ -93,7 +95,7 @@ class Postgres(Server):
         self._create(who, programs)
         self._clear_leftovers()
         argv = [str(programs / "postgres"), "-D", str(self.data), "-p", str(self.port)]
-        for name, value in SETTINGS.items():
+        for name, value in self._settings.items():
             argv += ["-c", f"{name}={value}"]
         return Launch(argv=argv, env=account.environment(), cwd=Path("/"), user=who.user, group=who.group)
 

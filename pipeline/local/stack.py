@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,13 +30,16 @@ LOCK_SECONDS = 600.0
 
 
 class Stack:
-    """A private stack under `<folder>/.pipeline/`. Servers outlive the process that starts them."""
+    """A private stack under `<folder>/.pipeline/`. Servers outlive the process that starts them.
 
-    def __init__(self, folder: Path | str = ".") -> None:
+    `postgres` are settings of the database server's own (name → value) beside the usual ones.
+    """
+
+    def __init__(self, folder: Path | str = ".", *, postgres: Mapping[str, str] | None = None) -> None:
         self.layout = Layout.of(Path(folder))
         self.state = State(self.layout.state)
         installed = artifacts.installed()
-        self.postgres = Postgres(self.layout, self.state)
+        self.postgres = Postgres(self.layout, self.state, postgres)
         self.registry = Registry(self.layout, self.state, installed, self.postgres)
         self.kafka = Kafka(self.layout, self.state, installed)
         self._servers: dict[str, Server] = {s.name: s for s in (self.kafka, self.registry, self.postgres)}

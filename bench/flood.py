@@ -1,0 +1,51 @@
+"""Records that come at a rate, however the worker fares."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import islice
+from threading import Event, Thread
+
+from confluent_kafka import Producer
+
+from bench.rig import put
+from bench.scenarios import Record
+from pipeline.errors import PipelineError
+
+
+class Flood(Thread):
+    """Produces `rate` records a second for so many seconds, in a thread of its own; `produced` are handed over.
+
+    When `ended` is set, the broker has all of them, or `failure` says why not.
+    """
+
+    def __init__(self, producer: Producer, records: Iterator[Record], rate: float, seconds: float) -> None:
+        super().__init__(daemon=True)
+        self._producer, self._records = producer, records
+        self._rate, self._seconds = rate, seconds
+        self.produced = 0
+        self.ended = Event()
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Until the time is over and all is delivered."""
+        try:
+            self._flood()
+            if left := self._producer.flush(60):
+                raise PipelineError(f"Kafka has not taken {left:,} records within a minute.")
+        except BaseException as error:  # said by whoever waits
+            self.failure = error
+        finally:
+            self.ended.set()
+
+    def _flood(self) -> None:
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < self._seconds:
+            due = int(passed * self._rate) - self.produced
+            for record in islice(self._records, min(due, 10_000)):
+                put(self._producer, record)
+                self.produced += 1
+            self._producer.poll(0)
+            if due <= 0:
+                time.sleep(0.005)
