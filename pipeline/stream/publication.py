@@ -7,9 +7,13 @@ import contextlib
 import time
 from collections.abc import Iterable
 
+import structlog
+
 from pipeline.ledger.positions import Claim
 from pipeline.stream.records import Outgoing
 from pipeline.stream.transactions import Interrupted, Transactions
+
+log = structlog.get_logger()
 
 #: A Kafka transaction costs broker and worker several milliseconds: no more than one in this time.
 _EVERY_S = 0.1
@@ -30,6 +34,7 @@ class Publication:
         self._hurry = asyncio.Event()
         self._ended_at = 0.0
         self._begun = False
+        self._interruption: Interrupted | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -48,8 +53,11 @@ class Publication:
                 try:
                     await self.settle()
                     return False
-                except Interrupted:
-                    self._begun = False
+                except Interrupted as why:
+                    self._begun, self._interruption = False, why
+            if self._interruption is not None:
+                log.warning("publishing was interrupted, beginning anew", why=str(self._interruption))
+                self._interruption = None
             await self._abandon()
             await asyncio.to_thread(self._transactions.begin, self._instance)
             self._begun = True
@@ -73,9 +81,9 @@ class Publication:
             else:
                 try:
                     await self._put(claim, records)
-                except Interrupted:
+                except Interrupted as why:
                     # The open transaction may hold some of the records, so that it must not be committed either.
-                    self._begun = False
+                    self._begun, self._interruption = False, why
                     raise
                 if self._ending is None or self._ending.done():
                     self._ending = asyncio.create_task(self._end())

@@ -252,8 +252,8 @@ class Worker:
         self._metrics.committed(batch, time.perf_counter() - began)
         try:
             await self._outlet.send(owned, batch)
-        except Interrupted as why:
-            await self._publish_anew(why)
+        except Interrupted:
+            await self._publish_anew()
         self._show_unpublished()
 
     async def _write(self, claim: Claim, batch: Batch) -> Claim:
@@ -295,8 +295,8 @@ class Worker:
     async def _settle(self) -> None:
         try:
             await self._outlet.settle()
-        except Interrupted as why:
-            await self._publish_anew(why)
+        except Interrupted:
+            await self._publish_anew()
         await self._strike_off()
         self._show_unpublished()
 
@@ -307,8 +307,7 @@ class Worker:
                 await self._ask(partial(ledger.clear_outbox, claim=owned.claim, published=confirmed))
                 self._outlet.forget(number)
 
-    async def _publish_anew(self, why: Interrupted | None = None) -> None:
-        log.warning("publishing was interrupted, beginning anew", why=str(why or ""))
+    async def _publish_anew(self) -> None:
         await self._take_over([], set())
 
     async def _take_over(self, fresh: list[Owned], others: set[str]) -> None:

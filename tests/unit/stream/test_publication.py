@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterable, Mapping
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from pipeline.ledger.positions import Claim
 from pipeline.stream import publication as module
@@ -172,3 +174,22 @@ def test_records_that_are_refused_interrupt_publishing_and_nothing_of_their_comm
 
     asyncio.run(run())
     assert topic.records == [record(0, 2, 0), record(0, 2, 1)]
+
+
+@pytest.mark.parametrize("refused", [None, record(0, 1)])
+def test_whoever_is_the_first_to_notice_an_interruption_it_is_told_once(refused: Outgoing | None) -> None:
+    topic = Topic()
+    topic.failures, topic.refused = 1, refused
+
+    async def run() -> None:
+        publication = Publication(topic, "one")  # type: ignore[arg-type]
+        assert await publication.ready()
+        with contextlib.suppress(Interrupted):
+            await publication.send(claim(0, 1), [record(0, 1)])
+        assert await publication.ready()
+        assert not await publication.ready()
+
+    with capture_logs() as told:
+        asyncio.run(run())
+    assert [entry["event"] for entry in told] == ["publishing was interrupted, beginning anew"]
+    assert told[0]["why"]
