@@ -104,14 +104,17 @@ def main(names: tuple[str, ...], events: int, journeys: int, quick: bool, form: 
     chosen = scenarios(Case(events=events, least=least, customers=least), journeys, longer=2 if quick else 10)
     found: dict[str, list[Found]] = {}
     known: dict[Case, Found] = {}
-    for name in dict.fromkeys(names or NAMES):
-        found[name] = []
-        for case in chosen[name]:
-            if case not in known:
-                click.echo(f"{name}: {case.title()} …", err=True)
-                known[case] = measure(case)
-            found[name].append(known[case])
-    report(form, found, COLUMNS, rows(found))
+    try:
+        for name in dict.fromkeys(names or NAMES):
+            found[name] = []
+            for case in chosen[name]:
+                if case not in known:
+                    click.echo(f"{name}: {case.title()} …", err=True)
+                    known[case] = measure(case)
+                found[name].append(known[case])
+    finally:  # of a run that is broken off after an hour, too
+        if known:
+            report(form, found, COLUMNS, rows(found))
 
 
 def measure(case: Case) -> Found:
@@ -128,12 +131,14 @@ def measure(case: Case) -> Found:
             _wait_shared(meters, case.partitions)
             release = _held_back(own, records)
             _tell("produced", began)
+            usage = Usage(own, meters)
             release()
+            usage.begin()
         else:
             own.produce(records)
             _tell("produced", began)
             meters = [stack.enter_context(worker(own))]
-        usage = Usage(own, meters)
+            usage = Usage(own, meters)
         samples: list[Found] = []
         done = _sampling(own, meters, usage, samples)
         work_off(own, meters, case.events, done)

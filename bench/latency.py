@@ -76,13 +76,16 @@ def main(rates: list[float], seconds: float, warm_up: float, pause: float, quick
     if quick:
         rates, seconds, warm_up, number = _QUICK["rates"], _QUICK["seconds"], _QUICK["warm_up"], _QUICK["templates"]
     found = []
-    for rate in rates:
-        click.echo(f"{rate:,.0f} events a second …", err=True)
-        began = time.monotonic()
-        with rig(postgres=_POSTGRES) as own:
-            found.append(measure(own, rate, seconds, warm_up, number, pause))
-        click.echo(f"  done after {time.monotonic() - began:.0f} s", err=True)
-    report(form, found, COLUMNS, map(row, found))
+    try:
+        for rate in rates:
+            click.echo(f"{rate:,.0f} events a second …", err=True)
+            began = time.monotonic()
+            with rig(postgres=_POSTGRES) as own:
+                found.append(measure(own, rate, seconds, warm_up, number, pause))
+            click.echo(f"  done after {time.monotonic() - began:.0f} s", err=True)
+    finally:  # of a run that is broken off, too
+        if found:
+            report(form, found, COLUMNS, map(row, found))
 
 
 def measure(own: Rig, rate: float, seconds: float, warm_up: float, number: int, pause: float) -> Found:
@@ -96,9 +99,9 @@ def measure(own: Rig, rate: float, seconds: float, warm_up: float, number: int, 
         flood.start()
         _wait(meter, flood, warm_up)
         stream.probing = True
-        usage, before, begun = Usage(own, [meter]), _state(own, meter), flood.produced
+        usage, before = Usage(own, [meter]), _state(own, meter, flood)
         _wait(meter, flood, seconds)
-        taken, after, ended, took = usage.taken(), _state(own, meter), flood.produced, usage.seconds
+        taken, after, took = usage.taken(), _state(own, meter, flood), usage.seconds
         flood.join()
         if flood.failure is not None:
             raise flood.failure
@@ -109,9 +112,9 @@ def measure(own: Rig, rate: float, seconds: float, warm_up: float, number: int, 
     found = {
         "rate": rate,
         "seconds": round(took, 2),
-        "produced_per_s": round((ended - begun) / took, 1),
+        "produced_per_s": round((after["produced"] - before["produced"]) / took, 1),
         "committed_per_s": round((after["accounted"] - before["accounted"]) / took, 1),
-        "lag_at_end": ended - after["accounted"],
+        "lag_at_end": after["produced"] - after["accounted"],
         "probes": stream.probes,
         "cores": {part: round(taken[part] / took, 3) for part in PARTS},
         "commits_per_s": round((after["commits"] - before["commits"]) / took, 1),
@@ -155,14 +158,15 @@ def _wait(meter: Meter, flood: Flood, seconds: float) -> None:
         time.sleep(min(left, 0.5))
 
 
-def _state(own: Rig, meter: Meter) -> Found:
-    """Counters of the worker and the database."""
+def _state(own: Rig, meter: Meter, flood: Flood) -> Found:
+    """Counters of the worker, the database and the producer."""
     [commits] = own.ledger.execute("SELECT coalesce(sum(commits), 0)::bigint FROM position").fetchone() or (0,)
     flushes, flush_ms = own.ledger.execute(
         "SELECT sum(fsyncs)::bigint, sum(fsync_time) FROM pg_stat_io WHERE object = 'wal'"
     ).fetchone() or (0, 0.0)
     return {
         "told": Histogram.read(_METRIC, meter.metrics()),
+        "produced": flood.produced,
         "accounted": sum(own.accounted().values()),
         "commits": commits,
         "flushes": flushes,
