@@ -24,24 +24,25 @@ def _spell(number: int) -> bytes:
     return bytes(out)
 
 
-_BITS = 14
-_MASK = (1 << _BITS) - 1
+#: A number is put together from tables, fourteen bits at a time.
+BITS = 14
+MASK = (1 << BITS) - 1
 #: Fourteen bits as the last of a number, and as two bytes that others follow.
-_LAST = [_spell(number) for number in range(_MASK + 1)]
-_PAIR = [bytes((number & 0x7F | 0x80, number >> 7 | 0x80)) for number in range(_MASK + 1)]
+LAST = [_spell(number) for number in range(MASK + 1)]
+PAIR = [bytes((number & 0x7F | 0x80, number >> 7 | 0x80)) for number in range(MASK + 1)]
 
 
 def long(value: int) -> bytes:
     """An int or long: zig-zag, then seven bits a byte; `value` has up to 64 bits."""
     rest = value << 1 if value >= 0 else ~(value << 1)
-    if rest <= _MASK:
-        return _LAST[rest]
-    low, high = _PAIR[rest & _MASK], rest >> _BITS
-    if high <= _MASK:
-        return low + _LAST[high]
-    if high >> _BITS <= _MASK:  # as all times are, until 2039
-        return low + _PAIR[high & _MASK] + _LAST[high >> _BITS]
-    return low + _PAIR[high & _MASK] + _spell(high >> _BITS)
+    if rest <= MASK:
+        return LAST[rest]
+    low, high = PAIR[rest & MASK], rest >> BITS
+    if high <= MASK:
+        return low + LAST[high]
+    if high >> BITS <= MASK:  # as all times are, until 2039
+        return low + PAIR[high & MASK] + LAST[high >> BITS]
+    return low + PAIR[high & MASK] + _spell(high >> BITS)
 
 
 def text(value: str) -> bytes:

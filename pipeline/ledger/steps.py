@@ -15,7 +15,6 @@ from pipeline.ledger.moments import moment, ms
 _MEMO = 20_000
 #: The rest of a time within its minute, by its milliseconds.
 _SECONDS = [f'{second:02}.{ms:03}000Z"' if ms else f'{second:02}Z"' for second in range(60) for ms in range(1_000)]
-_NO_NUMBERS = (None,) * 5
 _OPTIONAL = ("wait_ms", "duration_ms", "score", "amount_minor", "currency")
 
 
@@ -31,25 +30,16 @@ class StepsText:
 
     def write(self, steps: Sequence[Step]) -> Fragment:
         """A list of objects, `at` as RFC 3339 in UTC; to be put into what orjson writes."""
-        return Fragment("[" + ",".join(map(self._write, steps)) + "]")
-
-    def _write(self, step: Step) -> str:
-        minute, rest = divmod(step[0], 60_000)
-        begin = self._minutes.get(minute) or self._begin(minute)
-        words = self._words.get(step[2:6]) or self._spell(step[2:6])
-        if step[6:] == _NO_NUMBERS:
-            return begin + _SECONDS[rest] + words
-        wait_ms, duration_ms, score, amount_minor, currency = step[6:]
-        text = begin + _SECONDS[rest] + words[:-1]
-        if wait_ms is not None:
-            text += f',"wait_ms":{wait_ms}'
-        if duration_ms is not None:
-            text += f',"duration_ms":{duration_ms}'
-        if score is not None:
-            text += f',"score":{score}'
-        if amount_minor is not None:
-            text += f',"amount_minor":{amount_minor},"currency":{_quoted(currency)}'
-        return text + "}"
+        out: list[str] = []
+        words_of, minute_of = self._words.get, self._minutes.get
+        for step in steps:  # written out, since it is done most often of all
+            minute = step[0] // 60_000
+            words = words_of(step[2:6]) or self._spell(step[2:6])
+            out += (minute_of(minute) or self._begin(minute), _SECONDS[step[0] - minute * 60_000], words)
+            if not (step[6] is None and step[7] is None and step[8] is None and step[9] is None):
+                out.append(_numbers(*step[6:]))
+            out.append("},")
+        return Fragment("[" + "".join(out)[:-1] + "]")
 
     def _begin(self, minute: int) -> str:
         if len(self._minutes) >= _MEMO:
@@ -61,8 +51,23 @@ class StepsText:
         if len(self._words) >= _MEMO:
             self._words.clear()
         named = zip(("channel", "kind", "stage", "outcome"), words, strict=True)
-        found = self._words[words] = "".join([f',"{name}":{_quoted(word)}' for name, word in named]) + "}"
+        found = self._words[words] = "".join([f',"{name}":{_quoted(word)}' for name, word in named])
         return found
+
+
+def _numbers(
+    wait_ms: int | None, duration_ms: int | None, score: float | None, amount_minor: int | None, currency: str | None
+) -> str:
+    text = ""
+    if wait_ms is not None:
+        text += f',"wait_ms":{wait_ms}'
+    if duration_ms is not None:
+        text += f',"duration_ms":{duration_ms}'
+    if score is not None:
+        text += f',"score":{score}'
+    if amount_minor is not None:
+        text += f',"amount_minor":{amount_minor},"currency":{_quoted(currency)}'
+    return text
 
 
 def _quoted(word: str | None) -> str:

@@ -5,15 +5,30 @@ The order of the parts is that of the schema's fields; a test holds every functi
 
 from __future__ import annotations
 
-from pipeline.contract.wire import NULL, SOME, double, long, optional_long, optional_text, text
+from collections.abc import Iterable
+
+from pipeline.contract.wire import (
+    BITS,
+    LAST,
+    MASK,
+    NULL,
+    PAIR,
+    SOME,
+    double,
+    long,
+    optional_long,
+    optional_text,
+    text,
+)
 from pipeline.flow.values import ChurnRow, JourneyRow, SatisfactionRow
 from pipeline.journey.step import Step
 
 _STATUS = {word: long(place) for place, word in enumerate(("open", "closed", "merged"))}
 _OUTCOME = {word: long(place) for place, word in enumerate(("none", "succeeded", "failed", "abandoned"))}
+#: The bits of a number that its first four bytes hold.
+_FOUR_BYTES = 2 * BITS
 _BOOLEAN = (b"\0", b"\1")
 _END = b"\0"
-_NO_NUMBERS = (None,) * 5
 _NULLS = NULL * 5
 #: More distinct words than this are forgotten and put together anew; it bounds memory against made-up kinds.
 _MEMO = 20_000
@@ -25,23 +40,27 @@ class Steps:
     def __init__(self) -> None:
         self._words: dict[tuple[str, ...], bytes] = {}
 
-    def encode(self, step: Step) -> bytes:
-        """One item of the array `steps`."""
-        words = self._words.get(step[2:6]) or self._spell(step[2:6])
-        if step[6:] == _NO_NUMBERS:
-            return long(step[0]) + words + _NULLS
-        wait_ms, duration_ms, score, amount_minor, currency = step[6:]
-        return b"".join(
-            (
-                long(step[0]),
-                words,
+    def extend(self, out: list[bytes], steps: Iterable[Step]) -> None:
+        """Add the items of the array `steps` to what is to be joined."""
+        known = self._words.get
+        for step in steps:  # written out, since it is done most often of all
+            words = known(step[2:6]) or self._spell(step[2:6])
+            rest = step[0] << 1
+            if rest >> _FOUR_BYTES <= MASK:  # as all times are, until 2039
+                out += (PAIR[rest & MASK], PAIR[rest >> BITS & MASK], LAST[rest >> _FOUR_BYTES], words)
+            else:
+                out += (long(step[0]), words)
+            if step[6] is None and step[7] is None and step[8] is None and step[9] is None:
+                out.append(_NULLS)
+                continue
+            wait_ms, duration_ms, score, amount_minor, currency = step[6:]
+            out += (
                 optional_long(wait_ms),
                 optional_long(duration_ms),
                 NULL if score is None else SOME + double(score),
                 optional_long(amount_minor),
                 optional_text(currency),
             )
-        )
 
     def _spell(self, words: tuple[str, ...]) -> bytes:
         if len(self._words) >= _MEMO:
@@ -75,7 +94,7 @@ def journey(row: JourneyRow, steps: Steps) -> bytes:
     )
     if row.steps:
         head.append(long(len(row.steps)))
-        head += map(steps.encode, row.steps)
+        steps.extend(head, row.steps)
     head += (_END, long(row.steps_omitted), optional_text(row.merged_into))
     return b"".join(head)
 

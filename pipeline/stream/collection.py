@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 
 #: Objects made, less those freed, before the young are looked at; and how often the old ones are after that.
-_YOUNG, _MIDDLE, _OLD = 100_000, 20, 1_000
+_YOUNG, _MIDDLE, _OLD = 1_000_000, 20, 1_000
 
 
 def calm() -> None:
