@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from dataclasses import dataclass, field, replace
 from tempfile import TemporaryDirectory
@@ -22,8 +23,8 @@ from pipeline.flow.admit import Door
 from pipeline.flow.advance import Models
 from pipeline.journey import policy
 from pipeline.ledger.database import async_engine, is_passing, sync_engine, unavailable
-from pipeline.ledger.migrate import require_current
 from pipeline.ledger.models import active_models
+from pipeline.ledger.revision import require_current
 from pipeline.ledger.session import Session
 from pipeline.observe import http
 from pipeline.observe.health import Health
@@ -35,6 +36,7 @@ from pipeline.stream.instance import Instance
 from pipeline.stream.publication import Publication
 from pipeline.stream.records import Records
 from pipeline.stream.run import Run
+from pipeline.stream.silence import Silence
 from pipeline.stream.transactions import Transactions
 from pipeline.stream.worker import Limits, Worker
 from pipeline.stream.writers import WriterCache
@@ -53,6 +55,8 @@ class Options:
     until_idle_s: float | None = None
     most_records: int = app.MOST_RECORDS
     limits: Limits = field(default_factory=Limits)
+    #: Seconds between two looks for customers whom silence has moved into another band.
+    sweep_s: float = 60.0
     scores: bool = True
     give_up_s: float = 60.0
     statement_timeout_s: float = 30.0
@@ -97,6 +101,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
         run: Run
         worker = Worker(
             session=Session(engine),
+            silence=Silence(Session(engine), metrics, options.sweep_s if options.scores else math.inf),
             door=Door(catalogue.load(), journey_policy, partitions),
             writers=WriterCache(registry, TOUCHPOINTS, retry),
             models=models if options.scores else None,

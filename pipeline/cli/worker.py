@@ -40,10 +40,11 @@ from pipeline.wiring import Options, run_worker
 @click.option(
     "--sweep",
     type=click.FloatRange(min=0, min_open=True),
-    default=Limits().sweep_s,
+    default=Options().sweep_s,
     show_default=True,
     metavar="SECONDS",
-    help="How often to look for customers whom silence has moved into another band of churn risk.",
+    help="How often to look for customers whom silence has moved into another band of churn risk; with very many "
+    "customers less often, lest looking takes more than a twentieth of the time.",
 )
 @click.option(
     "--give-up",
@@ -90,7 +91,8 @@ def worker(
     options = Options(
         until_idle_s=until_idle,
         most_records=most_records,
-        limits=Limits(customers=customers, sweep_s=sweep),
+        limits=Limits(customers=customers),
+        sweep_s=sweep,
         scores=scores,
         give_up_s=give_up,
         statement_timeout_s=statement_timeout,

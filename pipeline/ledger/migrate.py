@@ -48,15 +48,6 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
     return before, head
 
 
-def require_current(connection: Connection) -> None:
-    """Raise InvalidInput, which says what to run, unless the database is at this version's revision."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    found = _revision(connection)
-    if found != head:
-        state = "has no tables yet" if found is None else f"is at revision {found}, and this version needs {head}"
-        raise InvalidInput(f"The database {state}. Run `pipeline init`.")
-
-
 def script_text(sql: str) -> TextClause:
     """Statements to be run as they are: no colon in them is a parameter."""
     return text(sql.replace(":", "\\:"))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.ledger.database import sync_engine, unavailable
-from pipeline.ledger.migrate import require_current
+from pipeline.ledger.revision import require_current
 
 
 @contextmanager

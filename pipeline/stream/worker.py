@@ -29,6 +29,7 @@ from pipeline.stream.outlet import Outlet
 from pipeline.stream.owned import Owned
 from pipeline.stream.publication import Publication
 from pipeline.stream.records import Records
+from pipeline.stream.silence import Silence
 from pipeline.stream.slices import Slice
 from pipeline.stream.transactions import Interrupted
 from pipeline.stream.unprocessable import MOST, may_be_a_records, refusal
@@ -50,8 +51,6 @@ class Limits:
     customers: int = 50_000
     #: Seconds without a record after which a partition that has caught up follows the wall clock.
     idle_s: float = 5.0
-    #: Seconds between two sweeps for customers whom silence has moved into another band.
-    sweep_s: float = 60.0
 
 
 class Worker:
@@ -65,6 +64,7 @@ class Worker:
         self,
         *,
         session: Session,
+        silence: Silence,
         door: Door,
         writers: WriterCache,
         models: Models | None,
@@ -81,13 +81,12 @@ class Worker:
         reached: Reached,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        self._session, self._door, self._writers, self._models = session, door, writers, models
+        self._session, self._silence, self._door, self._writers, self._models = session, silence, door, writers, models
         self._grace_ms, self._outlet = grace_ms, Outlet(publication, records, self._ask, retry)
         self._metrics, self._health, self._retry = metrics, health, retry
         self._owner, self._limits, self._rewind, self._earliest = owner, limits, rewind, earliest
         self._reached, self._clock_ms = reached, clock_ms
         self._turn = asyncio.Lock()
-        self._swept_at = time.monotonic()
         self._unprocessable = 0
         self.owned: dict[int, Owned] = {}
 
@@ -183,9 +182,7 @@ class Worker:
                 if now - owned.moved_at >= self._limits.idle_s and caught_up(number, owned.state.next_offset)
             }
             await self._close_due(idle)
-            if now - self._swept_at >= self._limits.sweep_s:
-                # A full sweep leaves the rest to the next tick, so that events are not kept waiting.
-                self._swept_at = now if await self._sweep() < _MOST_DUE else self._swept_at
+            await self._tell(self._silence.found(list(self.owned), self._clock_ms()))
             if self.owned and self._outlet.interrupted:
                 await self._publish_anew()
             if idle:
@@ -221,6 +218,7 @@ class Worker:
                 await self._strike_off()
             await self._outlet.close()
             self.owned.clear()
+            await self._silence.close()
             await self._session.close()
 
     async def _step(
@@ -271,26 +269,29 @@ class Worker:
     async def sweep(self) -> None:
         """Publish all whom silence has moved into another band by now."""
         async with self._turn:
-            while self.owned and await self._sweep() >= _MOST_DUE:
-                pass
+            while self.owned and self._models and (names := await self._look()):
+                await self._tell(names)
 
-    async def _sweep(self) -> int:
-        """Publish whom silence has moved into another band; how many, `_MOST_DUE` at the most."""
+    async def _look(self) -> list[str]:
+        return await self._retry.run("database", lambda: self._silence.look(list(self.owned), self._clock_ms()))
+
+    async def _tell(self, names: Sequence[str]) -> None:
+        """Publish the risk of customers whom silence has moved, if they have not been seen since that was found."""
         if (models := self._models) is None:
-            return 0
-        numbers = list(self.owned)
-        now_ms = self._clock_ms()
-        found = await self._ask(lambda c: sweep.slipped(c, numbers, now_ms, models.churn, _MOST_DUE))
-        for number, rows in found.items():
-            began = time.perf_counter()
-            if (owned := self.owned.get(number)) is None:
-                continue
-            for row in rows:
-                if (known := owned.state.customers.get(row.customer)) is not None:
-                    known.risk_as_of = row.as_of
-            await self._commit(owned, _only_churn(owned.state, rows), began)
-        await self._ask(self._gauges)
-        return sum(map(len, found.values()))
+            return
+        for first in range(0, len(names), _MOST_DUE):
+            some, now_ms, numbers = names[first : first + _MOST_DUE], self._clock_ms(), list(self.owned)
+            found = await self._ask(
+                partial(sweep.slipped, partitions=numbers, now_ms=now_ms, model=models.churn, names=some)
+            )
+            for number, rows in found.items():
+                began = time.perf_counter()
+                if (owned := self.owned.get(number)) is None:
+                    continue
+                for row in rows:
+                    if (known := owned.state.customers.get(row.customer)) is not None:
+                        known.risk_as_of = row.as_of
+                await self._commit(owned, _only_churn(owned.state, rows), began)
 
     async def _settle(self) -> None:
         try:
@@ -345,11 +346,6 @@ class Worker:
     async def _ask(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Ask the ledger, again if it is away for a moment."""
         return await self._retry.run("database", lambda: self._session.run(work))
-
-    async def _gauges(self, connection: AsyncConnection) -> None:
-        self._metrics.set_bands(await sweep.bands(connection, list(self.owned)))
-        for channel, mean in (await sweep.satisfaction_means(connection)).items():
-            self._metrics.satisfaction.labels(channel).set(mean)
 
 
 def _only_churn(state: Partition, rows: list[ChurnRow]) -> Batch:

@@ -68,7 +68,8 @@ class Line:
         assert rest is not None
         self._publish(rest.journeys, rest.satisfaction, rest.churn)
         later = NOW_MS + 30 * 86_400_000
-        await self.session.run(lambda c: sweep.slipped(c, [0], later, MODELS.churn, 100_000))
+        names = await self.session.run(lambda c: sweep.candidates(c, [0], later, 100_000))
+        await self.session.run(lambda c: sweep.slipped(c, [0], later, MODELS.churn, names))
         await self.session.run(sweep.satisfaction_means)
 
     def _publish(self, journeys: Any, satisfaction: Any, churn: Any) -> None:
