@@ -7,6 +7,9 @@ knows the schema need not search.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
+
+import numpy as np
 
 NULL = b"\0"
 #: The place of a value in a union of null and its type.
@@ -16,7 +19,7 @@ _double = struct.Struct("<d").pack
 
 
 def _spell(number: int) -> bytes:
-    out = bytearray()
+    out = []
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
         number >>= 7
@@ -24,25 +27,27 @@ def _spell(number: int) -> bytes:
     return bytes(out)
 
 
-#: A number is put together from tables, fourteen bits at a time.
-BITS = 14
-MASK = (1 << BITS) - 1
-#: Fourteen bits as the last of a number, and as two bytes that others follow.
-LAST = [_spell(number) for number in range(MASK + 1)]
-PAIR = [bytes((number & 0x7F | 0x80, number >> 7 | 0x80)) for number in range(MASK + 1)]
+#: Small numbers, as they stand most often.
+_SMALL = [_spell(number) for number in range(1 << 10)]
+#: Of a time its bytes, seven bits each; five of them say that more follow.
+_TIME_BYTES = 6
+_PLACES = np.arange(_TIME_BYTES) * 7
+_MORE = np.array([0x80] * (_TIME_BYTES - 1) + [0])
 
 
 def long(value: int) -> bytes:
     """An int or long: zig-zag, then seven bits a byte; `value` has up to 64 bits."""
     rest = value << 1 if value >= 0 else ~(value << 1)
-    if rest <= MASK:
-        return LAST[rest]
-    low, high = PAIR[rest & MASK], rest >> BITS
-    if high <= MASK:
-        return low + LAST[high]
-    if high >> BITS <= MASK:  # as all times are, until 2039
-        return low + PAIR[high & MASK] + LAST[high >> BITS]
-    return low + PAIR[high & MASK] + _spell(high >> BITS)
+    return _SMALL[rest] if rest < len(_SMALL) else _spell(rest)
+
+
+def times(values: Sequence[int]) -> list[bytes]:
+    """Many longs at once, quickly if they are times in epoch milliseconds, of 1971 to 2039."""
+    rest = np.array(values, np.int64) << 1
+    if len(values) and (int(rest.min()) < 1 << 35 or int(rest.max()) >= 1 << 42):
+        return list(map(long, values))
+    spelled = ((rest[:, None] >> _PLACES) & 0x7F | _MORE).astype(np.uint8).tobytes()
+    return [spelled[at : at + _TIME_BYTES] for at in range(0, len(spelled), _TIME_BYTES)]
 
 
 def text(value: str) -> bytes:

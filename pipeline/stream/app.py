@@ -17,9 +17,9 @@ from pipeline.topics import TOUCHPOINTS
 
 #: Records in a slice at the most. Only a worker that is behind gets as many, and a journey gets one revision for all of
 #: them; one that keeps up gets what the last fetch brought.
-MOST_RECORDS = 50_000
+MOST_RECORDS = 100_000
 #: What is fetched of a partition at once, in bytes; and of all, so that none has to wait until others are worked off.
-_LEAST_FETCH, _MOST_FETCH, _FETCH_OF_ALL = 1 << 20, 6 << 20, 50 << 20
+_LEAST_FETCH, _MOST_FETCH, _FETCH_OF_ALL = 1 << 20, 12 << 20, 50 << 20
 
 
 class LedgerApp(faust.App):  # type: ignore[misc]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.contract.encode import header
@@ -25,13 +25,13 @@ class Records:
 
     def __init__(self, ids: Mapping[str, int]) -> None:
         self._headers = {topic: header(schema_id) for topic, schema_id in ids.items()}
-        self._steps = bodies.Steps()
+        self._journeys = bodies.Journeys()
 
-    def journeys(self, rows: Iterable[JourneyRow]) -> Iterator[Outgoing]:
+    def journeys(self, rows: Sequence[JourneyRow]) -> Iterator[Outgoing]:
         """A record a revision."""
-        head, steps = self._headers[JOURNEYS], self._steps
-        for row in rows:
-            yield Outgoing(JOURNEYS, row.customer.encode(), head + bodies.journey(row, steps))
+        head = self._headers[JOURNEYS]
+        for row, body in zip(rows, self._journeys.encode(rows), strict=True):
+            yield Outgoing(JOURNEYS, row.customer.encode(), head + body)
 
     def satisfaction(self, rows: Iterable[SatisfactionRow]) -> Iterator[Outgoing]:
         """A record a customer."""
