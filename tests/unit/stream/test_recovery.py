@@ -18,7 +18,7 @@ def app_that_waits(folder: Path, seconds: float) -> LedgerApp:
 
     app = build(
         group="g", instance="one", bootstrap_servers="127.0.0.1:1", folder=str(folder),
-        take=nothing, handle=nothing, reached=lambda _place: None,
+        take=nothing, handle=nothing, reached=lambda _place: None, partitions=1,
     )  # fmt: skip
     app.conf.broker_request_timeout = seconds
     return app
