@@ -3,7 +3,7 @@
 A record is *plain* when it follows its schema to the last byte, all of its texts are ASCII, and it has no unusual size
 or number. Of the others nothing is said but that they are not plain: they are to be decoded one by one, which also
 tells what is wrong with them. So this has no errors of its own. It decodes a touchpoint in about a tenth of the time
-that fastavro takes (bench/README.md).
+that fastavro takes (docs/performance.md).
 
 All records of a call have the same writer's schema. The format: Avro 1.11 specification, "Binary Encoding".
 """

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipeline.topics import TOUCHPOINTS
+
+
+def behind(committed: Mapping[int, int], published: Mapping[int, int]) -> list[int]:
+    """Partitions of which not every commit is published."""
+    return [number for number, commits in committed.items() if published.get(number, 0) < commits]
 
 
 def commits(servers: str, group: str, partitions: int) -> dict[int, int]:

@@ -93,8 +93,7 @@ class Scene:
         servers = self.stack.env()["KAFKA_BOOTSTRAP_SERVERS"]
 
         def told() -> bool:
-            found = published.commits(servers, self.group, self.partitions)
-            return all(found.get(number, 0) >= commits for number, commits in committed.items())
+            return not published.behind(committed, published.commits(servers, self.group, self.partitions))
 
         wait_for(told, "what is committed is published", RECOVERS_S, 0.2)
 
