@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FUZZ_INPUTS ?= 1000000
+FUZZ_SLICES ?= 1000
 FUZZ_FILES ?= 50000
 FUZZ_SEED ?= 1
 
@@ -44,8 +45,9 @@ test: lint ## everything, on a private Kafka, registry and Postgres
 faults: setup ## hurt workers and servers under load, and check the books (FAULTS_SEED, FAULTS_ACTIONS, FAULTS_EVENTS)
 	@PYTHONPATH=tests $(BIN)/python -m faults
 
-fuzz: setup ## arbitrary bytes through decoding and publish (FUZZ_INPUTS, FUZZ_FILES, FUZZ_SEED)
+fuzz: setup ## arbitrary bytes through decoding and publish (FUZZ_INPUTS, FUZZ_SLICES, FUZZ_FILES, FUZZ_SEED)
 	PYTHONPATH=tests $(BIN)/python -m fuzz decoding --inputs $(FUZZ_INPUTS) --seed $(FUZZ_SEED)
+	PYTHONPATH=tests $(BIN)/python -m fuzz slices --inputs $(FUZZ_SLICES) --seed $(FUZZ_SEED)
 	PYTHONPATH=tests $(BIN)/python -m fuzz publish --inputs $(FUZZ_FILES) --seed $(FUZZ_SEED)
 
 overload: setup ## a robot, one customer, one partition, ten times the rate (OVERLOAD="one-journey --events 50000")

@@ -11,7 +11,7 @@ import click
 from fuzz.run import Result, run, target
 
 _SHOWN = 4_096
-TARGETS = {"decoding": "fuzz.records:records", "publish": "fuzz.files:files"}
+TARGETS = {"decoding": "fuzz.records:records", "slices": "fuzz.slices:slices", "publish": "fuzz.files:files"}
 
 
 @click.command()
@@ -20,7 +20,7 @@ TARGETS = {"decoding": "fuzz.records:records", "publish": "fuzz.files:files"}
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option("--replay", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Try this one input.")
 def main(name: str, inputs: int, seed: int, replay: Path | None) -> None:
-    """Put arbitrary bytes through decoding (and the core behind it), or through `pipeline publish`."""
+    """Put arbitrary bytes through decoding (one by one with the core behind it, or in slices), or through publish."""
     if replay is not None:
         with target(TARGETS[name]) as taker:
             click.echo(taker.take(replay.read_bytes()))

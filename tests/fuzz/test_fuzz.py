@@ -7,12 +7,13 @@ from fuzz.__main__ import TARGETS
 from fuzz.run import run
 
 
-@pytest.mark.parametrize(("name", "inputs"), [("decoding", 15_000), ("publish", 1_000)])
+@pytest.mark.parametrize(("name", "inputs"), [("decoding", 15_000), ("slices", 30), ("publish", 1_000)])
 def test_no_input_crashes_hangs_or_takes_memory_beyond_its_size(name: str, inputs: int) -> None:
     found = run(TARGETS[name], inputs, seed=1)
     assert not found.failure, f"{found.failure}\n{found.failing[:2_000].hex()}"
     assert found.inputs == sum(found.outcomes.values()) == inputs
-    assert {"processed", "all published"} & set(found.outcomes), "nothing gets through: the inputs are too damaged"
+    passing = {"processed", "all published", "at least 60 of 400 admitted"}
+    assert passing & set(found.outcomes), "nothing gets through: the inputs are too damaged"
 
 
 @pytest.mark.parametrize(
