@@ -1,0 +1,37 @@
+"""Which partition a customer belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.contract.partition import partition_of
+
+#: More keys than this are forgotten and hashed anew.
+_MEMO = 100_000
+
+
+class Homes:
+    """Hashes customers' keys as Kafka's clients do, for a topic of so many partitions, and remembers what it found."""
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+        #: By key, the customer's name and partition; the partition of a key that can't be one is -1.
+        self._known: dict[bytes, tuple[str, int]] = {}
+
+    def of(self, key: bytes) -> int:
+        """The partition of a checked key."""
+        return (self._known.get(key) or self._learn(key))[1]
+
+    def named(self, customers: Sequence[bytes], keys: Sequence[bytes | None], partition: int) -> list[str | None]:
+        """Customers' names; None where the record's key is another one, another partition's, or holds a NUL."""
+        known, learn = self._known.get, self._learn
+        return [
+            found[0] if customer == key and (found := known(customer) or learn(customer))[1] == partition else None
+            for customer, key in zip(customers, keys, strict=True)
+        ]
+
+    def _learn(self, key: bytes) -> tuple[str, int]:
+        if len(self._known) >= _MEMO:
+            self._known.clear()
+        found = self._known[key] = key.decode(), -1 if b"\0" in key else partition_of(key, self._partitions)
+        return found
