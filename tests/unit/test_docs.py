@@ -61,6 +61,10 @@ def calls(page: str) -> Iterator[list[str]]:
 
 
 def command_of(words: list[str]) -> tuple[click.Command, list[str]]:
+    if words[0] == "bench":  # which hands its words on
+        name = words[1] if words[1:] and not words[1].startswith("-") else "compare"
+        bench: click.Command = importlib.import_module(f"bench.{name}").main
+        return bench, words[1:]
     command: click.Command = cli
     context = click.Context(cli)
     while words and isinstance(command, click.Group):
@@ -82,10 +86,10 @@ def test_every_command_and_option_exists(page: str) -> None:
 @PAGE
 def test_every_option_in_the_text_is_one_of_some_command(page: str) -> None:
     known = {"--help", "--volumes"}
-    for name in COMMANDS:
-        command = command_of([name])[0]
+    for words in [*([name] for name in COMMANDS), ["bench", "latency"], ["bench", "growth"]]:
+        command = command_of(words)[0]
         every = [command, *command.commands.values()] if isinstance(command, click.Group) else [command]
-        known |= {option for one in every for parameter in one.params for option in parameter.opts}
+        known |= {name for one in every for each in one.params for name in (*each.opts, *each.secondary_opts)}
     named = {code.split()[0] for code in CODE.findall(prose(page)) if code.startswith("--")}
     assert named <= known, sorted(named - known)
 
