@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
 from typing import NamedTuple
 
 from pipeline.churn.model import ChurnModel
@@ -25,9 +24,6 @@ COUNTS = (
     "events", "answers", "satisfied", "score_sum", "failures", "abandoned",
     "waits", "wait_ms_sum", "durations", "duration_ms_sum",
 )  # fmt: skip
-
-
-_step = itemgetter(2)
 
 
 class Models(NamedTuple):
@@ -84,7 +80,8 @@ def advance(
     for name, events in by_customer.items():
         customer = customers[name]
         if len(events) > 1:
-            events.sort(key=_step)
+            # By time and key alone: of duplicates that say different things, the one that came first counts.
+            events.sort(key=lambda event: event[2][:2])
         steps = [event[2] for event in events]
         if places := repeated(customer.journeys, steps, max([event[1] for event in events])):
             duplicates.update([id(events[place]) for place in places])

@@ -285,3 +285,21 @@ def test_a_long_journey_knows_all_of_its_touchpoints_whatever_the_order_slices_a
     assert (row.touchpoints, len(row.keys), row.steps_omitted) == (700, 700 * 8, 500)
     again = shuffled.process([record(event) for event in events])
     assert (again.processed, again.duplicates) == (0, 700)
+
+
+def test_of_duplicates_that_say_different_things_the_first_to_come_counts() -> None:
+    ledger = Memory()
+    said: list[dict[str, Any]] = [
+        {"duration_ms": 5, "outcome": "succeeded"},
+        {},
+        {"wait_ms": 7, "outcome": "abandoned"},
+        {"feedback": Feedback("csat", 1.0)},
+    ]
+    batch = ledger.process([record(touchpoint("same", 1, **fields), n) for n, fields in enumerate(said)])
+    assert (batch.processed, batch.duplicates) == (1, 3)
+    [row] = batch.journeys
+    assert [(step.duration_ms, step.wait_ms, step.score) for step in row.steps] == [(5, None, None)]
+    assert row.outcome == "succeeded"
+    assert not batch.satisfaction
+    [sums] = batch.counts.values()
+    assert sums[0] == 1
