@@ -103,7 +103,7 @@ def advance(
         watermark = max(watermark, now_ms)
     touched = {key: customers[key] for key in due if key in customers} | seen
     opened = closed = merged = open_change = 0
-    status_only: set[str] = set()
+    only_closed: set[str] = set()
     for customer in touched.values():
         for journey in customer.journeys:
             is_open = journey.covers_until + grace_ms >= watermark
@@ -112,7 +112,8 @@ def advance(
                 if not journey.changed:
                     journey.changed = True
                     changed.append(journey)
-                    status_only.add(journey.journey_id)
+                    if not is_open:
+                        only_closed.add(journey.journey_id)
     rows = []
     for journey in changed:
         journey.changed = False
@@ -143,7 +144,7 @@ def advance(
         closed=closed,
         merged=merged,
         open_change=open_change,
-        status_only=status_only,
+        only_closed=only_closed,
     )
     partition.next_offset = admission.next_offset
     partition.watermark = watermark

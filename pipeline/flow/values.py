@@ -150,5 +150,5 @@ class Batch(NamedTuple):
     closed: int
     merged: int
     open_change: int
-    #: ids of journeys of which nothing but status and revision has changed since the last revision
-    status_only: Set[str] = frozenset()
+    #: ids of journeys that have closed, and nothing else of theirs has changed since the last revision
+    only_closed: Set[str] = frozenset()

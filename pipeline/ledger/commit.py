@@ -36,10 +36,10 @@ _JOURNEYS = upsert(
     ("journey_id",),
     moments=("started_at", "ended_at", "covers_until"),
 )  # fmt: skip
-_STATUSES = """
-    UPDATE journey AS t SET revision = new.revision, status = new.status
-    FROM moved, json_to_recordset(%(journey_status)s) AS new (journey_id uuid, revision integer, status text)
-    WHERE t.journey_id = new.journey_id
+_CLOSED = """
+    UPDATE journey SET revision = revision + 1, status = 'closed'
+    WHERE journey_id = ANY(ARRAY(SELECT CAST(json_array_elements_text(%(closed)s) AS uuid)))
+      AND EXISTS (SELECT FROM moved)
 """
 _SATISFACTION = upsert(
     "satisfaction",
@@ -87,7 +87,7 @@ _PUBLISHED = "DELETE FROM outbox WHERE topic = %(topic)s AND partition = %(parti
 _COMMIT = f"""
     WITH moved AS ({_POSITION} RETURNING partition),
          journeys AS ({_JOURNEYS}),
-         statuses AS ({_STATUSES}),
+         closed AS ({_CLOSED}),
          satisfactions AS ({_SATISFACTION}),
          risks AS ({_CHURN}),
          counts AS ({_COUNTS}),
@@ -126,8 +126,8 @@ def parameters(claim: Claim, batch: Batch, published: int) -> dict[str, Any]:
         "duplicates": batch.duplicates,
         "quarantined": len(batch.refused),
         "forwarded": len(batch.forwarded),
-        "journey": _json([_journey(row) for row in batch.journeys if row.journey_id not in batch.status_only]),
-        "journey_status": _json([_status(row) for row in batch.journeys if row.journey_id in batch.status_only]),
+        "journey": _json([_journey(row) for row in batch.journeys if row.journey_id not in batch.only_closed]),
+        "closed": _json(list(batch.only_closed)),
         "satisfaction": _json([_satisfaction(row) for row in batch.satisfaction]),
         "churn_risk": _json([_churn(row) for row in batch.churn]),
         "touchpoint_count": _json(_counts(batch)),
@@ -160,10 +160,6 @@ def _dump(rows: Any) -> bytes:
 
 def _journey(row: JourneyRow) -> dict[str, Any]:
     return row._asdict() | {"steps": _STEPS.write(row.steps), "keys": row.keys.hex()}
-
-
-def _status(row: JourneyRow) -> dict[str, Any]:
-    return {"journey_id": row.journey_id, "revision": row.revision, "status": row.status}
 
 
 def _satisfaction(row: SatisfactionRow) -> dict[str, Any]:

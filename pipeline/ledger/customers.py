@@ -21,6 +21,9 @@ JOURNEY_COLUMNS = f"""
     touchpoints, channels, outcome, failures, abandoned, begun_by_customer, steps::text AS steps, steps_omitted,
     merged_into::text, keys"""
 
+# Statements are planned once, perhaps while the tables are empty. OFFSET 0 keeps a subquery one that is run for each
+# row before it, through its index, however little there was to read then.
+
 # A customer's journeys are disjoint, so of those that begin before `since` only the last can reach it.
 _JOURNEYS = text(f"""
     SELECT {JOURNEY_COLUMNS}
@@ -32,6 +35,7 @@ _JOURNEYS = text(f"""
              WHERE before.customer = wanted.name AND before.merged_into IS NULL
                AND before.started_at < {sql_moment("wanted.since")}),
             '-infinity')
+        OFFSET 0
     ) AS found
     ORDER BY customer, found.started_at
 """)
@@ -42,21 +46,26 @@ _SCORES = text(f"""
            r.visits, {sql_ms("r.first_active_at")} AS first_active_at, {sql_ms("r.last_active_at")} AS last_active_at,
            {sql_ms("r.account_closed_at")} AS account_closed_at, {sql_ms("r.as_of")} AS risk_as_of
     FROM unnest(CAST(:customers AS text[])) AS wanted (customer)
-    LEFT JOIN satisfaction AS s USING (customer)
-    LEFT JOIN churn_risk AS r USING (customer)
+    LEFT JOIN LATERAL (SELECT * FROM satisfaction WHERE satisfaction.customer = wanted.customer OFFSET 0) AS s
+        USING (customer)
+    LEFT JOIN LATERAL (SELECT * FROM churn_risk WHERE churn_risk.customer = wanted.customer OFFSET 0) AS r
+        USING (customer)
     WHERE s.customer IS NOT NULL OR r.customer IS NOT NULL
 """)
 
 _DUE = text(f"""
-    SELECT partition, customer, {sql_ms("min(started_at)")} AS started_at
+    SELECT number AS partition, customer, {sql_ms("min(started_at)")} AS started_at
     FROM (
-        SELECT journey.partition, customer, started_at
+        SELECT number, customer, started_at
         FROM unnest(CAST(:partitions AS integer[]), CAST(:until AS bigint[])) AS now (number, until)
-        JOIN journey ON journey.partition = now.number AND status = 'open'
-            AND covers_until < {sql_moment("now.until")}
+        CROSS JOIN LATERAL (
+            SELECT customer, started_at FROM journey
+            WHERE partition = now.number AND status = 'open' AND covers_until < {sql_moment("now.until")}
+            OFFSET 0
+        ) AS found
         LIMIT :most
     ) AS due
-    GROUP BY partition, customer
+    GROUP BY number, customer
 """)
 
 
