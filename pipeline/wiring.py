@@ -32,13 +32,15 @@ from pipeline.observe.metrics import Metrics
 from pipeline.retry import Retry
 from pipeline.settings import Settings, host_name
 from pipeline.stream import app
+from pipeline.stream.commits import Commits
 from pipeline.stream.instance import Instance
+from pipeline.stream.limits import Limits
 from pipeline.stream.publication import Publication
 from pipeline.stream.records import Records
 from pipeline.stream.run import Run
 from pipeline.stream.silence import Silence
 from pipeline.stream.transactions import Transactions
-from pipeline.stream.worker import Limits, Worker
+from pipeline.stream.worker import ABREAST, Worker
 from pipeline.stream.writers import WriterCache
 from pipeline.topics import CHURN_RISK, JOURNEYS, SATISFACTION, TOUCHPOINTS
 
@@ -99,11 +101,9 @@ async def run_worker(settings: Settings, options: Options) -> None:
         )
         early = asyncio.create_task(_begin(publication))  # it takes as long as joining the group
         run: Run
-        worker = Worker(
-            session=Session(engine),
-            silence=Silence(Session(engine), metrics, options.sweep_s if options.scores else math.inf),
-            door=Door(catalogue.load(), journey_policy, partitions),
-            writers=WriterCache(registry, TOUCHPOINTS, retry),
+        limits = _limits(options)
+        commits = Commits(
+            session=Session(engine, ABREAST),
             models=models if options.scores else None,
             grace_ms=journey_policy.grace_ms,
             records=Records(ids),
@@ -111,8 +111,20 @@ async def run_worker(settings: Settings, options: Options) -> None:
             metrics=metrics,
             health=health,
             retry=retry,
+            most_customers=limits.customers,
+            reached=reached,
+        )
+        worker = Worker(
+            commits=commits,
+            silence=Silence(Session(engine), metrics, options.sweep_s if options.scores else math.inf),
+            door=Door(catalogue.load(), journey_policy, partitions),
+            writers=WriterCache(registry, TOUCHPOINTS, retry),
+            models=models if options.scores else None,
+            grace_ms=journey_policy.grace_ms,
+            metrics=metrics,
+            retry=retry,
             owner=instance,
-            limits=_limits(options),
+            idle_s=limits.idle_s,
             rewind=lambda partition, offset: run.rewind(partition, offset),
             earliest=lambda partition: run.earliest(partition),
             reached=reached,

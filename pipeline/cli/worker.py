@@ -12,7 +12,7 @@ from pipeline import settings as environment
 from pipeline.observe import logs
 from pipeline.stream import collection
 from pipeline.stream.app import MOST_RECORDS
-from pipeline.stream.worker import Limits
+from pipeline.stream.limits import Limits
 from pipeline.wiring import Options, run_worker
 
 

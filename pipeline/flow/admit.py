@@ -1,8 +1,9 @@
-"""decode ▶ validate ▶ route: a slice of records, sorted into what is processed, refused and sent on."""
+"""decode ▶ validate ▶ route: slices of records, sorted into what is processed, refused and sent on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, repeat
 
 from pipeline.catalogue import Catalogue
 from pipeline.contract.decode import MAX_RECORD_BYTES, Writers, decode
@@ -10,7 +11,7 @@ from pipeline.contract.reject import Rejected
 from pipeline.contract.validate import check
 from pipeline.flow.homes import Homes
 from pipeline.flow.many import ABOUT, MANY, admit_plain
-from pipeline.flow.values import Admission, Admitted, Forwarded, Received, Refused
+from pipeline.flow.values import Admission, Admitted, Forwarded, Received, Refused, Work
 from pipeline.flow.words import Words
 from pipeline.journey.policy import Policy
 from pipeline.journey.step import Step, event_key
@@ -29,19 +30,26 @@ class Door:
         self._words, self._homes = Words(catalogue, policy), Homes(partitions)
         self._max_bytes = max_record_bytes
 
-    def admit(
-        self, records: Sequence[Received], partition: int, writers: Writers, now_ms: int, next_offset: int
-    ) -> Admission:
-        """Sort a slice of `partition`; `next_offset` is the offset after it, `now_ms` the clock."""
+    def admit(self, works: Sequence[Work], writers: Writers, now_ms: int) -> list[Admission]:
+        """Sort slices of different partitions; `now_ms` is the clock."""
+        records = list(chain.from_iterable([work.records for work in works]))
         found: list[Admitted | None] = [None] * len(records)
         if len(records) >= MANY:
-            found = admit_plain(records, partition, writers, now_ms, self._words, self._homes, self._max_bytes)
-        refused: list[Refused] = []
-        forwarded: list[Forwarded] = []
-        for place, record in enumerate(records):
-            if found[place] is None:
-                found[place] = self._admit_one(record, partition, writers, now_ms, refused, forwarded)
-        return Admission(next_offset, [event for event in found if event is not None], refused, forwarded)
+            partitions = list(chain.from_iterable([repeat(work.partition, len(work.records)) for work in works]))
+            found = admit_plain(records, partitions, writers, now_ms, self._words, self._homes, self._max_bytes)
+        admissions = []
+        end = 0
+        for partition, some, next_offset in works:
+            begin, end = end, end + len(some)
+            refused: list[Refused] = []
+            forwarded: list[Forwarded] = []
+            admitted = [
+                event
+                for record, known in zip(some, found[begin:end], strict=True)
+                if (event := known or self._admit_one(record, partition, writers, now_ms, refused, forwarded))
+            ]
+            admissions.append(Admission(next_offset, admitted, refused, forwarded))
+        return admissions
 
     def _admit_one(
         self,

@@ -22,12 +22,14 @@ class Homes:
         """The partition of a checked key."""
         return (self._known.get(key) or self._learn(key))[1]
 
-    def named(self, customers: Sequence[bytes], keys: Sequence[bytes | None], partition: int) -> list[str | None]:
+    def named(
+        self, customers: Sequence[bytes], keys: Sequence[bytes | None], partitions: Sequence[int]
+    ) -> list[str | None]:
         """Customers' names; None where the record's key is another one, another partition's, or holds a NUL."""
         known, learn = self._known.get, self._learn
         return [
             found[0] if customer == key and (found := known(customer) or learn(customer))[1] == partition else None
-            for customer, key in zip(customers, keys, strict=True)
+            for customer, key, partition in zip(customers, keys, partitions, strict=True)
         ]
 
     def _learn(self, key: bytes) -> tuple[str, int]:

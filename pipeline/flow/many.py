@@ -25,7 +25,7 @@ _PLAIN_BYTES = 4_096
 
 def admit_plain(
     records: Sequence[Received],
-    partition: int,
+    partitions: Sequence[int],
     writers: Writers,
     now_ms: int,
     words: Words,
@@ -34,7 +34,8 @@ def admit_plain(
 ) -> list[Admitted | None]:
     """Of each record the event, or None: those have to be looked at one by one, which says what is unusual.
 
-    `most_bytes` is the size up to which records are taken at all, `now_ms` the clock.
+    `partitions` are those of the records, in turn. `most_bytes` is the size up to which records are taken at all,
+    `now_ms` the clock.
     """
     found: list[Admitted | None] = [None] * len(records)
     for header, places in _by_header(records, min(most_bytes, _PLAIN_BYTES)):
@@ -43,7 +44,7 @@ def admit_plain(
             continue
         columns = plain([records[place].value or b"" for place in places], writer, now_ms, ABOUT)
         keys = [records[places[row]].key for row in columns.rows]
-        names = homes.named(columns.customer, keys, partition)
+        names = homes.named(columns.customer, keys, [partitions[places[row]] for row in columns.rows])
         for row, event in zip(columns.rows, _events(columns, names, words), strict=True):
             found[places[row]] = event
     return found

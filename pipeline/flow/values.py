@@ -67,6 +67,14 @@ class Forwarded(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
+class Work(NamedTuple):
+    """A slice: consecutive records of a partition, at least one, and the offset after them."""
+
+    partition: int
+    records: Sequence[Received]
+    end: int
+
+
 class Admission(NamedTuple):
     """A slice of a partition, sorted into what is processed, refused and sent on."""
 

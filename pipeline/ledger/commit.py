@@ -1,9 +1,9 @@
-"""One batch in one transaction: journeys, scores, what is to be published, what was rejected, and the position."""
+"""Batches in one transaction: journeys, scores, what is to be published, what was rejected, and the positions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import psycopg
@@ -19,11 +19,24 @@ from pipeline.ledger.upsert import upsert
 
 _STEPS = StepsText()
 
-_POSITION = f"""
-    UPDATE position SET next_offset = %(next_offset)s, watermark = {sql_moment("nullif(%(watermark)s::bigint, 0)")},
-        commits = commits + 1, processed = processed + %(processed)s, duplicates = duplicates + %(duplicates)s,
-        quarantined = quarantined + %(quarantined)s, forwarded = forwarded + %(forwarded)s, updated_at = now()
-    WHERE topic = %(topic)s AND partition = %(partition)s AND epoch = %(epoch)s AND commits = %(commits)s
+#: The fence: the partitions that are still as the worker left them, locked in their order.
+_HELD = """
+    SELECT p.partition
+    FROM json_to_recordset(%(position)s) AS mine (partition integer, epoch bigint, commits bigint)
+    JOIN position AS p ON p.topic = %(topic)s AND p.partition = mine.partition
+    WHERE p.epoch = mine.epoch AND p.commits = mine.commits
+    ORDER BY p.partition FOR UPDATE OF p
+"""
+_POSITIONS = f"""
+    UPDATE position AS p SET next_offset = new.next_offset,
+        watermark = {sql_moment("nullif(new.watermark, 0)")}, commits = p.commits + 1,
+        processed = p.processed + new.processed, duplicates = p.duplicates + new.duplicates,
+        quarantined = p.quarantined + new.quarantined, forwarded = p.forwarded + new.forwarded, updated_at = now()
+    FROM going, json_to_recordset(%(position)s) AS new (
+        partition integer, next_offset bigint, watermark bigint, processed bigint, duplicates bigint,
+        quarantined bigint, forwarded bigint)
+    WHERE p.topic = %(topic)s AND p.partition = new.partition
+    RETURNING p.partition
 """
 _JOURNEYS = upsert(
     "journey",
@@ -39,7 +52,7 @@ _JOURNEYS = upsert(
 _CLOSED = """
     UPDATE journey SET revision = revision + 1, status = 'closed'
     WHERE journey_id = ANY(ARRAY(SELECT CAST(json_array_elements_text(%(closed)s) AS uuid)))
-      AND EXISTS (SELECT FROM moved)
+      AND EXISTS (SELECT FROM going)
 """
 _SATISFACTION = upsert(
     "satisfaction",
@@ -68,24 +81,38 @@ _COUNTS = upsert(
 )
 _QUARANTINE = f"""
     INSERT INTO quarantine (topic, partition, "offset", reason, detail, key, raw, headers, appended_at)
-    SELECT %(topic)s, %(partition)s, "offset", reason, detail, decode(key, 'hex'), decode(raw, 'hex'), headers,
+    SELECT %(topic)s, partition, "offset", reason, detail, decode(key, 'hex'), decode(raw, 'hex'), headers,
            {sql_moment("appended_at")}
-    FROM moved, json_to_recordset(%(quarantine)s) AS new ("offset" bigint, reason text, detail text, key text,
-                                                          raw text, headers jsonb, appended_at bigint)
+    FROM going, json_to_recordset(%(quarantine)s) AS new (
+        partition integer, "offset" bigint, reason text, detail text, key text, raw text, headers jsonb,
+        appended_at bigint)
     ON CONFLICT DO NOTHING
 """
 _OUTBOX = """
     INSERT INTO outbox (topic, partition, commit, journeys, satisfaction, churn_risk, quarantined, forwards)
-    SELECT %(topic)s, %(partition)s, %(commits)s + 1, %(told_journeys)s::text[]::uuid[], %(told_satisfaction)s::text[],
-           %(told_churn_risk)s::text[], %(told_quarantined)s::bigint[], %(forwards)s
-    FROM moved WHERE %(tells)s
+    SELECT %(topic)s, new.*
+    FROM going, json_to_recordset(%(outbox)s) AS new (
+        partition integer, commit bigint, journeys uuid[], satisfaction text[], churn_risk text[],
+        quarantined bigint[], forwards jsonb)
 """
-_PUBLISHED = "DELETE FROM outbox WHERE topic = %(topic)s AND partition = %(partition)s AND commit <= %(published)s"
+_PUBLISHED = """
+    DELETE FROM outbox WHERE ctid = ANY(ARRAY(
+        SELECT sent.ctid
+        FROM json_to_recordset(%(position)s) AS mine (partition integer, published bigint)
+        CROSS JOIN LATERAL (
+            SELECT ctid FROM outbox
+            WHERE topic = %(topic)s AND partition = mine.partition AND commit <= mine.published
+            OFFSET 0
+        ) AS sent
+    ))
+"""
 
-#: All of a batch in one statement, and so in one transaction and one round trip. What stands in `moved` is the fence:
-#: without a row there, nothing else is written.
+#: All in one statement, and so in one transaction and one round trip. Unless `held` has all of the partitions, there is
+#: no row in `going`, and nothing is written.
 _COMMIT = f"""
-    WITH moved AS ({_POSITION} RETURNING partition),
+    WITH held AS ({_HELD}),
+         going AS (SELECT FROM held HAVING count(*) = %(partitions)s),
+         moved AS ({_POSITIONS}),
          journeys AS ({_JOURNEYS}),
          closed AS ({_CLOSED}),
          satisfactions AS ({_SATISFACTION}),
@@ -93,54 +120,64 @@ _COMMIT = f"""
          counts AS ({_COUNTS}),
          refused AS ({_QUARANTINE}),
          told AS ({_OUTBOX}),
-         confirmed AS ({_PUBLISHED} AND EXISTS (SELECT FROM moved))
+         confirmed AS ({_PUBLISHED} AND EXISTS (SELECT FROM going))
     SELECT count(*) FROM moved
 """
 
 
-async def commit(connection: AsyncConnection, claim: Claim, batch: Batch, published: int) -> Claim:
-    """Write a batch in one transaction; the claim for the next one.
+class Entry(NamedTuple):
+    """A partition's batch that is to be committed.
 
-    `published` is the number of the last commit whose records the broker has confirmed; its outbox rows go.
-    `connection` is in autocommit. Raises Fenced when the partition was taken, or another commit has come in between;
-    nothing is written then.
+    `published` is the number of the partition's last commit whose records the broker has confirmed; the outbox rows up
+    to it go.
+    """
+
+    claim: Claim
+    batch: Batch
+    published: int
+
+
+async def commit(connection: AsyncConnection, entries: Sequence[Entry]) -> list[Claim]:
+    """Write batches of different partitions of a topic in one transaction; the claims for the next ones.
+
+    `connection` is in autocommit. Raises Fenced when one of the partitions was taken, or another commit has come in
+    between; nothing of any is written then.
     """
     raw = await _raw(connection)
-    written = await raw.execute(_COMMIT, parameters(claim, batch, published))
-    if await written.fetchone() != (1,):
-        raise Fenced(f"partition {claim.partition} was taken by another worker")
-    return claim._replace(commits=claim.commits + 1, next_offset=batch.next_offset, watermark=batch.watermark)
+    written = await raw.execute(_COMMIT, parameters(entries))
+    if await written.fetchone() != (len(entries),):
+        numbers = ", ".join(str(entry.claim.partition) for entry in entries)
+        raise Fenced(f"of the partitions {numbers} another worker has taken at least one")
+    return [
+        claim._replace(commits=claim.commits + 1, next_offset=batch.next_offset, watermark=batch.watermark)
+        for claim, batch, _ in entries
+    ]
 
 
-def parameters(claim: Claim, batch: Batch, published: int) -> dict[str, Any]:
+def parameters(entries: Sequence[Entry]) -> dict[str, Any]:
     """What the statement of `commit` is run with."""
+    batches = [entry.batch for entry in entries]
     return {
-        "topic": claim.topic,
-        "partition": claim.partition,
-        "epoch": claim.epoch,
-        "commits": claim.commits,
-        "published": published,
-        "next_offset": batch.next_offset,
-        "watermark": batch.watermark,
-        "processed": batch.processed,
-        "duplicates": batch.duplicates,
-        "quarantined": len(batch.refused),
-        "forwarded": len(batch.forwarded),
-        "journey": _json([_journey(row) for row in batch.journeys if row.journey_id not in batch.only_closed]),
-        "closed": _json(list(batch.only_closed)),
-        "satisfaction": _json([_satisfaction(row) for row in batch.satisfaction]),
-        "churn_risk": _json([_churn(row) for row in batch.churn]),
-        "touchpoint_count": _json(_counts(batch)),
-        "quarantine": _json([_quarantine(refused) for refused in batch.refused]),
-        "tells": bool(batch.journeys or batch.satisfaction or batch.churn or batch.refused or batch.forwarded),
-        **_outbox(batch),
+        "topic": entries[0].claim.topic,
+        "partitions": len(entries),
+        "position": _json([_position(entry) for entry in entries]),
+        "journey": _json(
+            [_journey(row, b.partition) for b in batches for row in b.journeys if row.journey_id not in b.only_closed]
+        ),
+        "closed": _json([journey_id for b in batches for journey_id in b.only_closed]),
+        "satisfaction": _json([_satisfaction(row, b.partition) for b in batches for row in b.satisfaction]),
+        "churn_risk": _json([_churn(row, b.partition) for b in batches for row in b.churn]),
+        "touchpoint_count": _json([row for b in batches for row in _counts(b)]),
+        "quarantine": _json([_quarantine(refused, b.partition) for b in batches for refused in b.refused]),
+        "outbox": _json([_outbox(entry) for entry in entries if _tells(entry.batch)]),
     }
 
 
 async def clear_outbox(connection: AsyncConnection, claim: Claim, published: int) -> None:
     """Drop the outbox rows of commits that the broker has confirmed, up to `published`."""
     raw = await _raw(connection)
-    await raw.execute(_PUBLISHED, {"topic": claim.topic, "partition": claim.partition, "published": published})
+    position = _json([{"partition": claim.partition, "published": published}])
+    await raw.execute(_PUBLISHED, {"topic": claim.topic, "position": position})
 
 
 async def _raw(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
@@ -158,21 +195,38 @@ def _dump(rows: Any) -> bytes:
     return orjson.dumps(rows, option=orjson.OPT_UTC_Z)
 
 
-def _journey(row: JourneyRow) -> dict[str, Any]:
-    return row._asdict() | {"steps": _STEPS.write(row.steps), "keys": row.keys.hex()}
+def _position(entry: Entry) -> dict[str, Any]:
+    claim, batch, published = entry
+    return {
+        "partition": claim.partition,
+        "epoch": claim.epoch,
+        "commits": claim.commits,
+        "published": published,
+        "next_offset": batch.next_offset,
+        "watermark": batch.watermark,
+        "processed": batch.processed,
+        "duplicates": batch.duplicates,
+        "quarantined": len(batch.refused),
+        "forwarded": len(batch.forwarded),
+    }
 
 
-def _satisfaction(row: SatisfactionRow) -> dict[str, Any]:
-    return {**row._asdict(), "weight": str(row.weight), "weighted": str(row.weighted)}
+def _journey(row: JourneyRow, partition: int) -> dict[str, Any]:
+    return row._asdict() | {"partition": partition, "steps": _STEPS.write(row.steps), "keys": row.keys.hex()}
 
 
-def _churn(row: ChurnRow) -> dict[str, Any]:
-    return {**row._asdict(), "reasons": [reason._asdict() for reason in row.reasons]}
+def _satisfaction(row: SatisfactionRow, partition: int) -> dict[str, Any]:
+    return {**row._asdict(), "partition": partition, "weight": str(row.weight), "weighted": str(row.weighted)}
+
+
+def _churn(row: ChurnRow, partition: int) -> dict[str, Any]:
+    return {**row._asdict(), "partition": partition, "reasons": [reason._asdict() for reason in row.reasons]}
 
 
 def _counts(batch: Batch) -> list[dict[str, Any]]:
     return [
-        {"stage": t.stage, "channel": t.channel, "kind": t.kind, "catalogued": t.catalogued}
+        {"partition": batch.partition, "stage": t.stage, "channel": t.channel, "kind": t.kind}
+        | {"catalogued": t.catalogued}
         | dict(zip(COUNTS, sums, strict=True))
         for t, sums in _distinct(batch).items()
     ]
@@ -189,9 +243,10 @@ def _distinct(batch: Batch) -> dict[Any, Sequence[int]]:
     return sums
 
 
-def _quarantine(refused: Refused) -> dict[str, Any]:
+def _quarantine(refused: Refused, partition: int) -> dict[str, Any]:
     record, why = refused
     return {
+        "partition": partition,
         "offset": record.offset,
         "reason": why.reason,
         "detail": why.detail,
@@ -202,15 +257,23 @@ def _quarantine(refused: Refused) -> dict[str, Any]:
     }
 
 
-def _outbox(batch: Batch) -> dict[str, Any]:
+def _tells(batch: Batch) -> bool:
+    """Whether anything of a batch is to be published."""
+    return bool(batch.journeys or batch.satisfaction or batch.churn or batch.refused or batch.forwarded)
+
+
+def _outbox(entry: Entry) -> dict[str, Any]:
+    claim, batch, _ = entry
     return {
-        "told_journeys": [row.journey_id for row in batch.journeys],
-        "told_satisfaction": [row.customer for row in batch.satisfaction],
-        "told_churn_risk": [row.customer for row in batch.churn],
-        "told_quarantined": [refused.record.offset for refused in batch.refused],
-        "forwards": _json(
-            [{"key": f.key.hex(), "value": f.value.hex(), "headers": _headers(f.headers)} for f in batch.forwarded]
-        ),
+        "partition": claim.partition,
+        "commit": claim.commits + 1,
+        "journeys": [row.journey_id for row in batch.journeys],
+        "satisfaction": [row.customer for row in batch.satisfaction],
+        "churn_risk": [row.customer for row in batch.churn],
+        "quarantined": [refused.record.offset for refused in batch.refused],
+        "forwards": [
+            {"key": f.key.hex(), "value": f.value.hex(), "headers": _headers(f.headers)} for f in batch.forwarded
+        ],
     }
 
 

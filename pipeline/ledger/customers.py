@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,7 +28,7 @@ JOURNEY_COLUMNS = f"""
 # A customer's journeys are disjoint, so of those that begin before `since` only the last can reach it.
 _JOURNEYS = text(f"""
     SELECT {JOURNEY_COLUMNS}
-    FROM unnest(CAST(:customers AS text[]), CAST(:since AS bigint[])) AS wanted (name, since)
+    FROM json_to_recordset(CAST(:wanted AS json)) AS wanted (name text, since bigint)
     CROSS JOIN LATERAL (
         SELECT * FROM journey
         WHERE customer = wanted.name AND merged_into IS NULL AND started_at >= coalesce(
@@ -45,7 +46,7 @@ _SCORES = text(f"""
            s.answered, s.weight::text AS weight, s.weighted::text AS weighted, {sql_ms("s.as_of")} AS answered_at,
            r.visits, {sql_ms("r.first_active_at")} AS first_active_at, {sql_ms("r.last_active_at")} AS last_active_at,
            {sql_ms("r.account_closed_at")} AS account_closed_at, {sql_ms("r.as_of")} AS risk_as_of
-    FROM unnest(CAST(:customers AS text[])) AS wanted (customer)
+    FROM json_array_elements_text(CAST(:names AS json)) AS wanted (customer)
     LEFT JOIN LATERAL (SELECT * FROM satisfaction WHERE satisfaction.customer = wanted.customer OFFSET 0) AS s
         USING (customer)
     LEFT JOIN LATERAL (SELECT * FROM churn_risk WHERE churn_risk.customer = wanted.customer OFFSET 0) AS r
@@ -74,10 +75,11 @@ async def load(connection: AsyncConnection, wanted: Mapping[str, int]) -> dict[s
     if not wanted:
         return {}
     customers = {key: Customer(key, since) for key, since in wanted.items()}
-    names = list(wanted)
-    for row in await connection.execute(_JOURNEYS, {"customers": names, "since": list(wanted.values())}):
+    # psycopg writes an array of texts many times more slowly than orjson
+    named = orjson.dumps([{"name": name, "since": since} for name, since in wanted.items()]).decode()
+    for row in await connection.execute(_JOURNEYS, {"wanted": named}):
         customers[row.customer].journeys.append(_journey(row))
-    for row in await connection.execute(_SCORES, {"customers": names}):
+    for row in await connection.execute(_SCORES, {"names": orjson.dumps(list(wanted)).decode()}):
         _add_scores(customers[row.customer], row)
     return customers
 

@@ -32,7 +32,7 @@ def async_engine(database_url: str, statement_timeout_s: float) -> AsyncEngine:
         _CONNECT["options"]
         + f" -c idle_in_transaction_session_timeout=10s -c statement_timeout={statement_timeout_s * 1000:.0f}"
     )
-    return create_async_engine(_url(database_url), pool_size=2, connect_args={**_CONNECT, "options": options})
+    return create_async_engine(_url(database_url), pool_size=3, connect_args={**_CONNECT, "options": options})
 
 
 def cause_of(error: BaseException) -> BaseException | None:

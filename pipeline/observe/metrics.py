@@ -70,8 +70,13 @@ class Metrics:
         for status in ("open", "closed", "merged"):
             self.journeys.labels(status)
 
-    def committed(self, batch: Batch, seconds: float) -> None:
-        """Count a batch; `seconds` is how long it took."""
+    def committed(self, batches: Iterable[Batch], seconds: float) -> None:
+        """Count what was committed together; `seconds` is how long it took."""
+        self.batch.observe(seconds)
+        for batch in batches:
+            self._count(batch)
+
+    def _count(self, batch: Batch) -> None:
         for channel, n in batch.by_channel.items():
             self.events.labels(channel).inc(n)
         for channel, n in batch.late.items():
@@ -84,7 +89,6 @@ class Metrics:
         self.journeys.labels("closed").inc(batch.closed)
         self.journeys.labels("merged").inc(batch.merged)
         self.open_journeys.inc(batch.open_change)
-        self.batch.observe(seconds)
         if batch.watermark:
             self.watermark.labels(str(batch.partition)).set(batch.watermark / 1000)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from itertools import chain
@@ -13,15 +14,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pipeline.flow.values import Batch
 from pipeline.ledger import outbox, positions
 from pipeline.ledger.outbox import Unpublished
-from pipeline.ledger.positions import Fenced
+from pipeline.ledger.positions import Claim, Fenced
 from pipeline.retry import Retry
 from pipeline.stream.owned import Owned
 from pipeline.stream.publication import Publication
 from pipeline.stream.records import Outgoing, Records, dead_letter, dead_letters, forwards
+from pipeline.stream.transactions import Interrupted
 from pipeline.topics import TOUCHPOINTS
 
 log = structlog.get_logger()
 Ask = Callable[[Callable[[AsyncConnection], Awaitable[Any]]], Awaitable[Any]]
+
+
+class Unpublishable(RuntimeError):
+    """What was committed breaks the publishing of it: a mistake of ours, which no record of a later slice can mend."""
 
 
 class Outlet:
@@ -34,12 +40,15 @@ class Outlet:
 
     def __init__(self, publication: Publication, records: Records, ask: Ask, retry: Retry) -> None:
         self._publication, self._records, self._ask, self._retry = publication, records, ask, retry
+        self._held: list[tuple[Claim, Batch]] = []
+        self._turn = asyncio.Lock()
 
     async def take_over(self, everything: Iterable[Owned], fresh: Iterable[Owned], others: set[str]) -> set[int]:
         """Go on where earlier owners stopped, on `fresh` partitions or, after an interruption, on all.
 
         `others` are the workers that may still be publishing. Returns partitions that somebody else has taken since.
         """
+        await self.send_held()
         wanted = {owned.claim.partition: owned for owned in everything}
         new = {owned.claim.partition for owned in fresh}
         lost: set[int] = set()
@@ -63,10 +72,31 @@ class Outlet:
         await self._retry.run("broker", attempt)
         return lost
 
-    async def send(self, owned: Owned, batch: Batch) -> None:
-        """Publish what a commit of the partition has recorded. Raises Interrupted."""
+    def hold(self, owned: Owned, batch: Batch) -> None:
+        """Take what a commit of the partition has recorded; `send_held` publishes it."""
         owned.unpublished[owned.claim.commits] = len(batch.journeys)
-        await self._publication.send(owned.claim, self._outgoing(batch, dead_letters(batch.refused, batch.partition)))
+        self._held.append((owned.claim, batch))
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is anything for `send_held`."""
+        return bool(self._held)
+
+    async def send_held(self) -> None:
+        """Publish what is held. When that is interrupted, `take_over` publishes the rest of it from the ledger.
+
+        Raises Unpublishable.
+        """
+        async with self._turn:
+            held, self._held = self._held, []
+            try:
+                for claim, batch in held:
+                    letters = dead_letters(batch.refused, batch.partition)
+                    await self._publication.send(claim, self._outgoing(batch, letters))
+            except Interrupted:
+                return
+            except Exception as error:
+                raise Unpublishable("What was committed can't be published") from error
 
     async def _send_rest(self, owned: Owned, published: int) -> None:
         """Send what was committed after commit `published`, as the tables have it by now."""
@@ -95,7 +125,8 @@ class Outlet:
         return self._publication.interrupted
 
     async def settle(self) -> None:
-        """Wait until what was sent is published. Raises Interrupted."""
+        """Publish what is held, and wait until all is published. Raises Interrupted."""
+        await self.send_held()
         await self._publication.settle()
 
     def confirmed(self, owned: Owned) -> int:
@@ -111,4 +142,5 @@ class Outlet:
 
     async def close(self) -> None:
         """Let go of the producer; what is not settled is left to the next worker."""
+        self._held.clear()
         await self._publication.close()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterable
+from itertools import islice
 
 import structlog
 
@@ -19,6 +20,7 @@ log = structlog.get_logger()
 _EVERY_S = 0.1
 #: While one ends, so many records wait for the next one; then processing waits, too.
 _MOST_WAITING = 50_000
+_AT_ONCE = 1_000
 
 
 class Publication:
@@ -141,8 +143,12 @@ class Publication:
         return max(0.0, self._ended_at + _EVERY_S - time.monotonic())
 
     async def _put(self, claim: Claim, records: Iterable[Outgoing]) -> None:
-        while records := self._transactions.put(records):
-            await asyncio.to_thread(self._transactions.make_room)
+        waiting = iter(records)
+        while some := list(islice(waiting, _AT_ONCE)):
+            rest: Iterable[Outgoing] = some
+            while rest := self._transactions.put(rest):
+                await asyncio.to_thread(self._transactions.make_room)
+            await asyncio.sleep(0)  # let others have a turn
         self._marks[claim.partition] = claim
 
     async def _abandon(self) -> None:

@@ -40,6 +40,14 @@ class Slice:
         self.begin, self.end = begin, end
         self.offset = records[-1].offset
         self.timestamp = records[-1].timestamp
+        #: The slices that came at once, this one among them; one list for all of them.
+        self.round: list[Slice] = []
+
+    def together(self) -> list[Slice]:
+        """This slice and those of other partitions that came with it; of these only the first that is asked knows."""
+        found = self.round[:] or [self]
+        self.round.clear()  # lest they hold on to each other, and to all records, until the garbage is collected
+        return found
 
     @property
     def value(self) -> Slice:
@@ -59,10 +67,17 @@ def slicing(most_records: int) -> type[DefaultSchedulingStrategy]:
         def iterate(self, records: Mapping[TP, Fetched]) -> Iterator[tuple[TP, Slice]]:
             """Of each partition of a fetch a slice, in turn."""
             for first in range(0, max(map(len, records.values()), default=0), most_records):
-                for tp, fetched in records.items():
-                    if piece := fetched[first : first + most_records]:
-                        begin = fetched[first - 1].offset + 1 if first else fetched.begin
-                        is_last = first + most_records >= len(fetched)
-                        yield tp, Slice(tp, piece, begin, fetched.end if is_last else piece[-1].offset + 1)
+                pieces = list(_cut(records, first, first + most_records))
+                for piece in pieces[:]:
+                    piece.round = pieces
+                    yield TP(piece.topic, piece.partition), piece
 
     return SliceScheduler
+
+
+def _cut(records: Mapping[TP, Fetched], first: int, end: int) -> Iterator[Slice]:
+    """Of each partition the records from the `first` to the `end` of its fetch, as far as there are any."""
+    for tp, fetched in records.items():
+        if piece := fetched[first:end]:
+            begin = fetched[first - 1].offset + 1 if first else fetched.begin
+            yield Slice(tp, piece, begin, fetched.end if end >= len(fetched) else piece[-1].offset + 1)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psycopg
 
 from pipeline.contract.reject import Rejected
+from pipeline.flow.values import Work
 from pipeline.ledger.database import cause_of
 
 #: A worker that meets more of them has a mistake that is not about single records, and ends.
@@ -27,3 +30,17 @@ def refusal(error: Exception) -> Rejected:
     cause = cause_of(error)
     state = f" {cause.sqlstate}" if isinstance(cause, psycopg.Error) and cause.sqlstate else ""
     return Rejected("unprocessable", f"{type(cause).__name__}{state}")
+
+
+def halves(works: Sequence[Work]) -> list[list[Work]]:
+    """What to try one after the other instead of works that failed together; nothing instead of a single record."""
+    if len(works) > 1:
+        return [[work] for work in works]
+    [(partition, records, end)] = works
+    middle = len(records) // 2
+    if not middle:
+        return []
+    return [
+        [Work(partition, records[:middle], records[middle].offset)],
+        [Work(partition, records[middle:], end)],
+    ]

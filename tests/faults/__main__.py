@@ -1,4 +1,5 @@
-"""`make faults`: settings from the environment, progress on standard error, the report on standard output."""
+"""`make faults`: settings from the environment (FAULTS_SEED, FAULTS_ACTIONS, FAULTS_EVENTS), progress on standard
+error, the report on standard output."""
 
 from __future__ import annotations
 
@@ -18,6 +19,9 @@ DEFAULT_EVENTS = 100_000
 
 def main() -> int:
     """Exit code 0 when all invariants hold, 1 when one is violated, 2 for a setting that can't be read."""
+    if sys.argv[1:]:
+        print(__doc__, "It takes no arguments; docs/faults.md says what the settings are.", file=sys.stderr)
+        return 0 if sys.argv[1:] == ["--help"] else 2
     try:
         seed, actions, events = (
             int(os.environ.get(name) or default)

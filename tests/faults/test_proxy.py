@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from faults.proxy import Proxy
 
 #: What the proxy takes for a commit, on a table of that name in a schema of its own.
-COMMIT = "UPDATE position SET next_offset = next_offset + 1"
+COMMIT = "UPDATE position AS p SET next_offset = next_offset + 1"
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faults.wire import COMMIT, Commits, Frames
+from pipeline.ledger import commit as ledger
 
 STARTUP = (12).to_bytes(4, "big") + (196608).to_bytes(4, "big") + b"u\0x\0"
 SSL = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
@@ -54,3 +55,7 @@ def test_a_name_that_is_prepared_anew_is_another_statement() -> None:
     commits.is_commit(parse(b"", COMMIT))
     commits.is_commit(parse(b"", b"SELECT 1"))
     assert not commits.is_commit(bind(b""))
+
+
+def test_the_mark_stands_in_the_statement_that_workers_run() -> None:
+    assert COMMIT.decode() in ledger._COMMIT

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 _STARTUP = 196608
 #: stands in the statement that commits a batch, and in no other
-COMMIT = b"UPDATE position SET next_offset"
+COMMIT = b"UPDATE position AS p SET next_offset"
 
 
 class Frames:

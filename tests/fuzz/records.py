@@ -23,9 +23,9 @@ from pipeline.contract.validate import check
 from pipeline.flow.admit import FORWARDED_HEADER, Door
 from pipeline.flow.advance import Models, advance, wanted
 from pipeline.flow.state import Customer, Partition, forget
-from pipeline.flow.values import Batch
+from pipeline.flow.values import Batch, Work
 from pipeline.journey import policy
-from pipeline.ledger.commit import parameters
+from pipeline.ledger.commit import Entry, parameters
 from pipeline.ledger.positions import Claim
 from pipeline.satisfaction import model as satisfaction
 from pipeline.touchpoint import customer_key
@@ -99,7 +99,7 @@ class Records:
             data,
             headers=[(FORWARDED_HEADER, b"0/0")] if way == 1 else (),
         )
-        admission = self._door.admit([record], 0, WRITERS, NOW_MS, state.next_offset + 1)
+        [admission] = self._door.admit([Work(0, [record], state.next_offset + 1)], WRITERS, NOW_MS)
         for name, since in wanted(state, admission, {}).items():
             state.customers[name] = Customer(name, since)
         batch = advance(state, admission, now_ms=NOW_MS, grace_ms=self._policy.grace_ms, models=MODELS)
@@ -122,6 +122,6 @@ class Records:
 
 def _send(batch: Batch) -> None:
     """Write the JSON that goes to Postgres: it must not hold what JSON or the database can't."""
-    for value in parameters(_CLAIM, batch, 0).values():
+    for value in parameters([Entry(_CLAIM, batch, 0)]).values():
         if (dumps := getattr(value, "dumps", None)) is not None:
             must(not _NUL.search(dumps(value.obj)), "a text that goes to the database holds a NUL")

@@ -13,7 +13,7 @@ from fuzz.touchpoints import NOW_MS
 
 from pipeline import catalogue
 from pipeline.flow.admit import Door
-from pipeline.flow.values import Admission
+from pipeline.flow.values import Admission, Work
 from pipeline.journey import policy
 
 #: So many that each of the three schemas has enough of them to be decoded together.
@@ -58,4 +58,4 @@ class Slices:
         return Record(offset, sent_on[0].key, data) if sent_on and offset % 7 else wrong
 
     def _admit(self, records: list[Record]) -> Admission:
-        return self._door.admit(records, 0, WRITERS, NOW_MS, len(records))
+        return self._door.admit([Work(0, records, len(records))], WRITERS, NOW_MS)[0]

@@ -22,10 +22,10 @@ from pipeline.contract.validate import MAX_SPAN_MS
 from pipeline.flow.admit import Door
 from pipeline.flow.advance import advance, wanted
 from pipeline.flow.state import Partition, forget
-from pipeline.flow.values import Batch
+from pipeline.flow.values import Batch, Work
 from pipeline.journey import policy
 from pipeline.ledger import customers, outbox, positions, sweep
-from pipeline.ledger.commit import commit
+from pipeline.ledger.commit import Entry, commit
 from pipeline.ledger.database import async_engine
 from pipeline.ledger.positions import Claim
 from pipeline.ledger.session import Session
@@ -51,12 +51,12 @@ class Line:
         """A slice, committed and encoded for its topics."""
         first = self.state.next_offset
         records = [Record(first + n, _key(value), value) for n, value in enumerate(values)]
-        admission = self.door.admit(records, 0, WRITERS, NOW_MS, first + len(records))
+        [admission] = self.door.admit([Work(0, records, first + len(records))], WRITERS, NOW_MS)
         missing = wanted(self.state, admission, {})
         self.state.customers.update(await self.session.run(lambda c: customers.load(c, missing)))
         batch = advance(self.state, admission, now_ms=NOW_MS, grace_ms=self.policy.grace_ms, models=MODELS)
         forget([self.state], 50)  # far fewer customers than there are, so that most come back from the ledger
-        self.claim = await self.session.run(lambda c: commit(c, self.claim, batch, 0))
+        [self.claim] = await self.session.run(lambda c: commit(c, [Entry(self.claim, batch, 0)]))
         self._publish(batch.journeys, batch.satisfaction, batch.churn)
         list(dead_letters(batch.refused, 0))
         list(forwards(batch.forwarded))

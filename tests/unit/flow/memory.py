@@ -15,7 +15,7 @@ from pipeline.contract.schema import schema_text
 from pipeline.flow.admit import Door
 from pipeline.flow.advance import Models, advance, wanted
 from pipeline.flow.state import Customer, Partition, forget
-from pipeline.flow.values import Admission, Batch, ChurnRow, JourneyRow, SatisfactionRow
+from pipeline.flow.values import Admission, Batch, ChurnRow, JourneyRow, SatisfactionRow, Work
 from pipeline.journey.journey import Journey
 from pipeline.journey.policy import Policy
 from pipeline.journey.step import KEY_BYTES
@@ -82,7 +82,7 @@ class Memory:
 
     def attempt(self, records: Sequence[Record], now: int = NOW) -> Batch:
         """A slice, not yet committed."""
-        admission = self.door.admit(records, self.number, WRITERS, now, self.state.next_offset + len(records))
+        [admission] = self.door.admit([Work(self.number, records, self.state.next_offset + len(records))], WRITERS, now)
         latest = max([self.state.watermark, *[min(event.step.at, now) for event in admission.admitted]])
         return self._advance(admission, latest, now)
 

@@ -16,7 +16,7 @@ from pipeline.contract.decode import Writer
 from pipeline.contract.encode import Encoder
 from pipeline.contract.partition import partition_of
 from pipeline.flow.admit import FORWARDED_HEADER, Door
-from pipeline.flow.values import Admission
+from pipeline.flow.values import Admission, Work
 from pipeline.touchpoint import Feedback, Identifier, Touchpoint
 
 PARTITIONS = 2
@@ -47,7 +47,7 @@ def door() -> Door:
 def alone(records: list[Record]) -> Admission:
     """Each admitted by itself."""
     single = door()
-    found = [single.admit([each], 0, WRITERS, touchpoints.NOW_MS, 0) for each in records]
+    found = [single.admit([Work(0, [each], 0)], WRITERS, touchpoints.NOW_MS)[0] for each in records]
     return Admission(
         len(records),
         [event for each in found for event in each.admitted],
@@ -64,7 +64,7 @@ def values(random: Random, damage: float) -> list[bytes]:
 
 def keyed(value: bytes, offset: int, random: Random) -> Record:
     """A record with the right key, mostly."""
-    found = door().admit([Record(offset, b"", value)], 0, WRITERS, touchpoints.NOW_MS, 0)
+    [found] = door().admit([Work(0, [Record(offset, b"", value)], 0)], WRITERS, touchpoints.NOW_MS)
     key = found.forwarded[0].key if found.forwarded and random.random() < 0.95 else b"wrong"
     headers = [(FORWARDED_HEADER, b"0/0")] if random.random() < 0.05 else []
     return Record(offset, key, value, headers=headers)
@@ -76,9 +76,19 @@ def test_arbitrary_records_are_sorted_as_each_alone(seed: int, damage: float) ->
     random = Random(seed)
     records = [keyed(value, n, random) for n, value in enumerate(values(random, damage))]
     records[7].value = None
-    many = door().admit(records, 0, WRITERS, touchpoints.NOW_MS, len(records))
+    [many] = door().admit([Work(0, records, len(records))], WRITERS, touchpoints.NOW_MS)
     assert many == alone(records)
     assert len(many.admitted) > 20
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_slices_of_several_partitions_are_sorted_as_each_slice_alone(seed: int) -> None:
+    random = Random(seed)
+    records = [keyed(value, n, random) for n, value in enumerate(values(random, 0.1))]
+    works = [Work(number, records[number * 200 : number * 200 + 200], number) for number in range(PARTITIONS)]
+    together = door().admit(works, WRITERS, touchpoints.NOW_MS)
+    assert together == [door().admit([work], WRITERS, touchpoints.NOW_MS)[0] for work in works]
+    assert all(admission.admitted and admission.forwarded for admission in together)
 
 
 def plain(number: int, **changed: Any) -> Touchpoint:
@@ -119,5 +129,5 @@ def test_one_unusual_touchpoint_among_plain_ones_keeps_its_place(changed: dict[s
     records = [record(plain(n), n) for n in range(300)]
     records[70] = record(plain(70, **changed), 70)
     records = [each for each in records if partition_of(each.key or b"", PARTITIONS) == 0 or each.offset == 70]
-    many = door().admit(records, 0, WRITERS, touchpoints.NOW_MS, len(records))
+    [many] = door().admit([Work(0, records, len(records))], WRITERS, touchpoints.NOW_MS)
     assert many == alone(records)
