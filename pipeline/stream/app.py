@@ -40,13 +40,14 @@ def build(
     bootstrap_servers: str,
     folder: str,
     take: Callable[[Callable[[], set[int]]], Awaitable[dict[int, int]]],
-    handle: Callable[[Slice], Awaitable[None]],
+    handle: Callable[[Slice], Awaitable[bool]],
     reached: Reached,
     partitions: int,
     most_records: int = MOST_RECORDS,
 ) -> LedgerApp:
-    """The app, not yet started. `handle` is called with one slice after the other, and must not raise.
+    """The app, not yet started.
 
+    `handle` is called with one slice after the other, says whether to acknowledge it, and must not raise.
     `folder` is one that Faust may write to; nothing of worth is in it.
     """
     app = LedgerApp(
@@ -79,10 +80,10 @@ def build(
     @app.agent(topic, name="touchpoints")  # type: ignore[untyped-decorator]
     async def touchpoints(stream: Any) -> None:
         async for event in stream.noack().events():
-            await handle(event.message.value)
-            reached("before_ack")
-            event.ack()
-            reached("after_ack")
+            if await handle(event.message.value):
+                reached("before_ack")
+                event.ack()
+                reached("after_ack")
 
     return app
 

@@ -73,17 +73,18 @@ class Run:
                     "passed over; docs/operations.md says what to do (Positions beyond the topic's end)."
                 )
 
-    async def handle(self, piece: Slice) -> None:
-        """Process a slice; a failure ends the worker, and nothing of the slice is acknowledged."""
+    async def handle(self, piece: Slice) -> bool:
+        """Process a slice; whether it is to be acknowledged. A failure ends the worker, and then it is not."""
         if self._failure is not None or self._stop.is_set():
             await _never()
         try:
-            await self._worker.handle(piece)
+            done = await self._worker.handle(piece)
         except Exception as error:
             self._fail(error)
-            await _never()
+            return await _never()
         self._active_at = time.monotonic()
         self._appended[piece.partition] = piece.timestamp
+        return done
 
     async def rewind(self, partition: int, offset: int) -> None:
         """Have the consumer read a partition again from an offset."""

@@ -13,6 +13,7 @@ from faust.types import TP
 from mode.threads import WorkerThread
 
 from pipeline.errors import Unavailable
+from pipeline.stream.handed import Handed
 from pipeline.stream.leaving import leave
 from pipeline.stream.slices import Fetched
 from pipeline.stream.unreadable import reread, stuck
@@ -59,8 +60,7 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        #: where the records end that were handed on, or where reading was told to begin
-        self._handed: dict[TP, int] = {}
+        self._handed = Handed()
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -83,9 +83,11 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             return await self._read_around(consumer, unreadable)
         _gather(consumer, bool(fetched))
         found = {}
+        assignment = consumer._subscription.subscription.assignment
+        handed = self._handed.under(assignment)
         for tp, records in fetched.items():
-            begin = self._handed.get(tp, records[0].offset)
-            end = self._handed[tp] = consumer._subscription.subscription.assignment.state_value(tp).position
+            begin = handed.get(tp, records[0].offset)
+            end = handed[tp] = assignment.state_value(tp).position
             found[tp] = Fetched(records, begin, end)
         return found
 
@@ -93,19 +95,23 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """What Faust gets when aiokafka fails at a record; what it had fetched beside is fetched again."""
         servers = ",".join(driver.server_list(self.transport.url, self.transport.default_port))
         found = {}
+        handed = self._handed.under(consumer._subscription.subscription.assignment)
         for tp, beyond in unreadable.items():
-            begin = self._handed[tp]
+            begin = handed[tp]
             if records := await asyncio.to_thread(reread, servers, tp, begin, beyond):
-                end = self._handed[tp] = records[-1].offset + 1
+                end = handed[tp] = records[-1].offset + 1
                 found[tp] = Fetched(records, begin, end)
-        for tp, offset in self._handed.items():
+        for tp, offset in handed.items():
             if consumer._subscription.is_assigned(tp):
                 consumer.seek(tp, offset)
         return found
 
     async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+        for tp, offset in partitions.items():
+            # Both at once: records that come in while Faust's own way of it waits must find them in step.
+            consumer.seek(tp, offset)
+            self._handed.under(consumer._subscription.subscription.assignment)[tp] = offset
         await super()._seek_wait(consumer, partitions)
-        self._handed.update(partitions)
 
     async def check_group(self) -> str | None:
         """What has failed in the group since it was last asked, and may pass; raises Unavailable for what will not.
@@ -129,12 +135,13 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return await self.call_thread(self._progress, tuple(partitions))  # type: ignore[no-any-return]
 
     async def _progress(self, partitions: Iterable[TP]) -> dict[TP, tuple[int, int]]:
-        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = self._ensure_consumer()._subscription.subscription.assignment
+        handed = self._handed.under(assignment)
         found = {}
         for tp in partitions:
-            state = subscription.assignment.state_value(tp)
-            if state is not None and state.has_valid_position and tp in self._handed:
-                found[tp] = self._handed[tp], state.position
+            state = assignment.state_value(tp)
+            if state is not None and state.has_valid_position and tp in handed:
+                found[tp] = handed[tp], state.position
         return found
 
     async def on_thread_stop(self) -> None:

@@ -97,22 +97,26 @@ class Worker:
             log.info("partitions taken", partitions=sorted(partitions))
             return {claim.partition: claim.next_offset for claim in claims}
 
-    async def handle(self, piece: Slice) -> None:
-        """Process a slice and those that go with it: when this returns, they are committed (or not ours any more).
+    async def handle(self, piece: Slice) -> bool:
+        """Process a slice and those that go with it; whether it is committed, and not left to somebody else.
 
         The others are found to be processed when it is their turn.
         """
         async with self._commits.turn:
             owned = self.owned.get(piece.partition)
-            if owned is None or piece.offset < owned.state.next_offset:
-                return
+            if owned is None:
+                return False
+            if piece.offset < owned.state.next_offset:
+                return True
             if piece.begin > owned.state.next_offset:
                 # A slice was lost on its way, as when a rebalance begins and ends with the same partitions.
                 await self._rewind(piece.partition, owned.state.next_offset)
-                return
+                return False
             works = [work for each in piece.together() if (work := await self._work(each)) is not None]
             await run_all([self._portion(some) for some in portions(works)])
             await self._commits.tidy()
+            still = self.owned.get(piece.partition)
+            return still is not None and piece.offset < still.claim.next_offset
 
     async def _work(self, piece: Slice) -> Work | None:
         """What there is to do of a slice, if it is the next one of its partition."""
