@@ -39,9 +39,8 @@ fetcher.PartitionRecords = _Records
 
 def _gather(consumer: Any, busy: bool) -> None:
     """How the next fetches wait for records."""
-    fetcher = consumer._fetcher
-    fetcher._fetch_max_wait_ms = _GATHER_MS if busy else _IDLE_MS
-    fetcher._fetch_min_bytes = _GATHER_BYTES if busy else 1
+    consumer._fetcher._fetch_max_wait_ms = _GATHER_MS if busy else _IDLE_MS
+    consumer._fetcher._fetch_min_bytes = _GATHER_BYTES if busy else 1
 
 
 class _Expendable(WorkerThread):  # type: ignore[misc]
@@ -95,15 +94,22 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """What Faust gets when aiokafka fails at a record; what it had fetched beside is fetched again."""
         servers = ",".join(driver.server_list(self.transport.url, self.transport.default_port))
         found = {}
-        handed = self._handed.under(consumer._subscription.subscription.assignment)
+        assignment = consumer._subscription.subscription.assignment
+        handed = self._handed.under(assignment)
         for tp, beyond in unreadable.items():
-            begin = handed[tp]
-            if records := await asyncio.to_thread(reread, servers, tp, begin, beyond):
+            if (begin := handed.get(tp)) is None:
+                continue  # it is yet to be told where to begin
+            records = await asyncio.to_thread(reread, servers, tp, begin, beyond)
+            if consumer._subscription.subscription.assignment is not assignment:
+                return {}
+            if records and handed[tp] == begin:  # else a seek came in between
                 end = handed[tp] = records[-1].offset + 1
                 found[tp] = Fetched(records, begin, end)
         for tp, offset in handed.items():
             if consumer._subscription.is_assigned(tp):
                 consumer.seek(tp, offset)
+        if not found:
+            await asyncio.sleep(_PAUSE_S)
         return found
 
     async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:

@@ -11,6 +11,7 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from memory import Record
+from yarl import URL
 
 from pipeline.stream import transport
 from pipeline.topics import TOUCHPOINTS
@@ -59,6 +60,7 @@ def thread(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_seek_wait", seek)
     made = object.__new__(transport._Thread)
     made._handed = transport.Handed()
+    made.transport = SimpleNamespace(url=[URL("kafka://127.0.0.1:1")], default_port=9092)
     return made
 
 
@@ -89,6 +91,37 @@ def test_records_that_come_while_a_seek_is_waited_for(thread: Any) -> None:
         await seeking
         begin, first, _ = await bounds(thread, client, 10)
         assert begin == first
+
+    asyncio.run(run())
+
+
+def test_a_rebalance_while_records_are_read_around_leaves_positions_alone(
+    thread: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        client = Client()
+        client._subscription.is_assigned = lambda _tp: True
+        await thread._seek_wait(client, {PLACE: 50})
+
+        def reread(*_: Any) -> list[Record]:
+            client.assign(0)
+            asyncio.run(thread._seek_wait(client, {PLACE: 15}))
+            return [Record(50, b"", b"")]
+
+        monkeypatch.setattr(transport, "reread", reread)
+        assert await thread._read_around(client, {PLACE: 51}) == {}
+        assert await bounds(thread, client, 10) == (15, 15, 25)
+
+    asyncio.run(run())
+
+
+def test_nothing_is_read_around_before_it_is_known_where_to_begin(thread: Any) -> None:
+    async def run() -> None:
+        client = Client()
+        client._subscription.is_assigned = lambda _tp: True
+        assert await thread._read_around(client, {PLACE: 51}) == {}
+        await thread._seek_wait(client, {PLACE: 15})
+        assert await bounds(thread, client, 10) == (15, 15, 25)
 
     asyncio.run(run())
 
