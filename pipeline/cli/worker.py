@@ -28,14 +28,14 @@ from pipeline.wiring import Options, run_worker
     type=click.IntRange(1, 1_000_000),
     default=MOST_RECORDS,
     show_default=True,
-    help="Records in one transaction at the most.",
+    help="Records of a partition in one transaction at the most.",
 )
 @click.option(
     "--customers",
     type=click.IntRange(min=1),
     default=Limits().customers,
     show_default=True,
-    help="Customers kept in memory at the most, over all partitions.",
+    help="Customers kept in memory at the most, over all partitions; transactions under way may need more.",
 )
 @click.option(
     "--sweep",

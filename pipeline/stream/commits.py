@@ -40,8 +40,8 @@ _SOON_S = 0.002
 class Commits:
     """Steps of partitions that this worker holds. Several may be under way at once, with different partitions each.
 
-    `held` are the partitions; so many as `most_customers` are kept in memory. Whoever calls a method has `turn`, and
-    calls `tidy` when no step is under way any more.
+    `held` are the partitions. So many as `most_customers` are kept in memory, or those whom the steps under way need.
+    Whoever calls a method has `turn`, and calls `tidy` when no step is under way any more.
     """
 
     def __init__(
@@ -62,11 +62,21 @@ class Commits:
         self._metrics, self._retry, self._most_customers, self._reached = metrics, retry, most_customers, reached
         self._outlet = Outlet(publication, records, self.ask, retry)
         self._sending: asyncio.Task[None] | None = None
+        self._under_way: set[int] = set()
         self.held = Holding(metrics, health, self._outlet.forget)
         self.turn = asyncio.Lock()
 
     async def step(self, parts: Sequence[Part], now_ms: int, began: float) -> None:
         """load ▶ dedupe ▶ sessionize ▶ score ▶ one transaction. `began` is when the work began, by `perf_counter`."""
+        numbers = {part.owned.claim.partition for part in parts}
+        self._under_way |= numbers
+        try:
+            await self._step(parts, now_ms, began)
+        finally:
+            self._under_way -= numbers
+        self._forget()
+
+    async def _step(self, parts: Sequence[Part], now_ms: int, began: float) -> None:
         missing = [wanted(part.owned.state, part.admission, part.due) for part in parts]
         if any(missing):
             everybody = {name: since for each in missing for name, since in each.items()}
@@ -80,6 +90,12 @@ class Commits:
             )
             done.append((owned, batch))
         await self.commit(done, began)
+
+    def _forget(self) -> None:
+        """Forget customers, as many as are too many, but none of partitions whose step is under way."""
+        busy = [len(owned.state.customers) for number, owned in self.held.items() if number in self._under_way]
+        resting = [owned.state for number, owned in self.held.items() if number not in self._under_way]
+        forget(resting, max(0, self._most_customers - sum(busy)))
 
     async def commit(self, done: Sequence[tuple[Owned, Batch]], began: float) -> None:
         """Commit batches of different partitions in one transaction. They are published along with the next commit, or
@@ -149,7 +165,6 @@ class Commits:
 
     async def tidy(self) -> None:
         """What has to wait until no commit is under way."""
-        forget([owned.state for owned in self.held.values()], self._most_customers)
         if self._outlet.interrupted:
             await self.publish_anew()
         self.send_soon()
