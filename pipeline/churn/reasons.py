@@ -97,9 +97,14 @@ def reasons(activity: Activity, as_of: int, model: ChurnModel) -> tuple[Reason, 
 
     Every weight is a part of the probability itself (see `Parts`), or of what is left to 1, which lowers it.
     """
+    return explained(activity, as_of, model)[1]
+
+
+def explained(activity: Activity, as_of: int, model: ChurnModel) -> tuple[float, tuple[Reason, ...]]:
+    """`probability`, and the `reasons` for it, for less than each of them by itself takes."""
     closed_at = activity.closed_at
     if closed_at is not None and closed_at >= activity.last_at:
-        return (Reason("account_closed", f"account closed on {_date(closed_at)} (UTC)"),)
+        return 1.0, (Reason("account_closed", f"account closed on {_date(closed_at)} (UTC)"),)
     parts = take_apart(activity, as_of, model)
     said = []
     for part, rule in _APPLY[parts.visits > 1, parts.silence >= WORTH_SAYING]:
@@ -108,7 +113,7 @@ def reasons(activity: Activity, as_of: int, model: ChurnModel) -> tuple[Reason, 
             said.append((weight, Reason(rule.code, rule.text(parts))))
     if len(said) > 1:
         said.sort(key=_weight, reverse=True)
-    return tuple([reason for _, reason in said])
+    return 1.0 - parts.stays, tuple([reason for _, reason in said])
 
 
 def take_apart(activity: Activity, as_of: int, model: ChurnModel) -> Parts:

@@ -29,6 +29,8 @@ def _spell(number: int) -> bytes:
 
 #: Small numbers, as they stand most often.
 _SMALL = [_spell(number) for number in range(1 << 10)]
+#: Of fewer times each is written by itself, which is quicker then.
+_MANY = 16
 #: Of a time its bytes, seven bits each; five of them say that more follow.
 _TIME_BYTES = 6
 _PLACES = np.arange(_TIME_BYTES) * 7
@@ -43,8 +45,10 @@ def long(value: int) -> bytes:
 
 def times(values: Sequence[int]) -> list[bytes]:
     """Many longs at once, quickly if they are times in epoch milliseconds, of 1971 to 2039."""
+    if len(values) < _MANY:
+        return list(map(long, values))
     rest = np.array(values, np.int64) << 1
-    if len(values) and (int(rest.min()) < 1 << 35 or int(rest.max()) >= 1 << 42):
+    if int(rest.min()) < 1 << 35 or int(rest.max()) >= 1 << 42:
         return list(map(long, values))
     spelled = ((rest[:, None] >> _PLACES) & 0x7F | _MORE).astype(np.uint8).tobytes()
     return [spelled[at : at + _TIME_BYTES] for at in range(0, len(spelled), _TIME_BYTES)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from pipeline.contract.partition import partition_of
+from pipeline.contract.partition import partitions_of
 
 #: More keys than this are forgotten and hashed anew.
 _MEMO = 100_000
@@ -20,20 +20,25 @@ class Homes:
 
     def of(self, key: bytes) -> int:
         """The partition of a checked key."""
-        return (self._known.get(key) or self._learn(key))[1]
+        if key not in self._known:
+            self._learn([key])
+        return self._known[key][1]
 
     def named(
         self, customers: Sequence[bytes], keys: Sequence[bytes | None], partitions: Sequence[int]
     ) -> list[str | None]:
         """Customers' names; None where the record's key is another one, another partition's, or holds a NUL."""
-        known, learn = self._known.get, self._learn
+        self._learn(customers)
+        known = self._known
         return [
-            found[0] if customer == key and (found := known(customer) or learn(customer))[1] == partition else None
+            found[0] if customer == key and (found := known[customer])[1] == partition else None
             for customer, key, partition in zip(customers, keys, partitions, strict=True)
         ]
 
-    def _learn(self, key: bytes) -> tuple[str, int]:
-        if len(self._known) >= _MEMO:
+    def _learn(self, keys: Collection[bytes]) -> None:
+        fresh = list(set(keys).difference(self._known))
+        if len(self._known) + len(fresh) > _MEMO:
             self._known.clear()
-        found = self._known[key] = key.decode(), -1 if b"\0" in key else partition_of(key, self._partitions)
-        return found
+            fresh = list(set(keys))
+        for key, partition in zip(fresh, partitions_of(fresh, self._partitions), strict=True):
+            self._known[key] = key.decode(), -1 if b"\0" in key else partition

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.churn.model import Activity, ChurnModel, band, probability
-from pipeline.churn.reasons import reasons
+from pipeline.churn.model import Activity, ChurnModel, band
+from pipeline.churn.reasons import explained
 from pipeline.flow.state import Customer
 from pipeline.flow.values import ChurnRow, SatisfactionRow
 from pipeline.satisfaction.estimate import estimate
@@ -21,7 +21,7 @@ def churn_row(customer: Customer, model: ChurnModel) -> ChurnRow | None:
 
 def risk_row(key: str, activity: Activity, last_seen_at: int, as_of: int, model: ChurnModel) -> ChurnRow:
     """The churn risk of the customer `key` as of a moment; times in epoch milliseconds."""
-    risk = probability(activity, as_of, model)
+    risk, why = explained(activity, as_of, model)
     return ChurnRow(
         customer=key,
         probability=risk,
@@ -33,7 +33,7 @@ def risk_row(key: str, activity: Activity, last_seen_at: int, as_of: int, model:
         last_active_at=activity.last_at,
         account_closed_at=activity.closed_at,
         last_seen_at=last_seen_at,
-        reasons=reasons(activity, as_of, model),
+        reasons=why,
         model=model.label,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -10,6 +11,7 @@ import psycopg
 from psycopg.types.json import Json
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipeline.churn.reasons import Reason
 from pipeline.flow.advance import COUNTS
 from pipeline.flow.values import Batch, ChurnRow, Headers, JourneyRow, Refused, SatisfactionRow
 from pipeline.ledger.moments import sql_moment
@@ -18,6 +20,8 @@ from pipeline.ledger.steps import StepsText
 from pipeline.ledger.upsert import upsert
 
 _STEPS = StepsText()
+#: Texts that were put together, at the most; more are forgotten and put together anew.
+_MEMO = 20_000
 
 #: The fence: the partitions that are still as the worker left them, locked in their order.
 _HELD = """
@@ -212,7 +216,9 @@ def _position(entry: Entry) -> dict[str, Any]:
 
 
 def _journey(row: JourneyRow, partition: int) -> dict[str, Any]:
-    return row._asdict() | {"partition": partition, "steps": _STEPS.write(row.steps), "keys": row.keys.hex()}
+    fields = row._asdict()
+    fields["partition"], fields["steps"], fields["keys"] = partition, _STEPS.write(row.steps), row.keys.hex()
+    return fields
 
 
 def _satisfaction(row: SatisfactionRow, partition: int) -> dict[str, Any]:
@@ -220,7 +226,15 @@ def _satisfaction(row: SatisfactionRow, partition: int) -> dict[str, Any]:
 
 
 def _churn(row: ChurnRow, partition: int) -> dict[str, Any]:
-    return {**row._asdict(), "partition": partition, "reasons": [reason._asdict() for reason in row.reasons]}
+    fields = row._asdict()
+    fields["partition"], fields["reasons"] = partition, _reasons(tuple(row.reasons))
+    return fields
+
+
+@lru_cache(_MEMO)
+def _reasons(reasons: tuple[Reason, ...]) -> orjson.Fragment:
+    """As JSON; many customers have the same."""
+    return orjson.Fragment(orjson.dumps([reason._asdict() for reason in reasons]))
 
 
 def _counts(batch: Batch) -> list[dict[str, Any]]:

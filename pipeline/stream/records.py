@@ -39,11 +39,11 @@ class Records:
         for row in rows:
             yield Outgoing(SATISFACTION, row.customer.encode(), head + bodies.satisfaction(row))
 
-    def churn(self, rows: Iterable[ChurnRow]) -> Iterator[Outgoing]:
+    def churn(self, rows: Sequence[ChurnRow]) -> Iterator[Outgoing]:
         """A record a customer."""
         head = self._headers[CHURN_RISK]
-        for row in rows:
-            yield Outgoing(CHURN_RISK, row.customer.encode(), head + bodies.churn_risk(row))
+        for row, body in zip(rows, bodies.churn_risks(rows), strict=True):
+            yield Outgoing(CHURN_RISK, row.customer.encode(), head + body)
 
 
 def dead_letters(refused: Iterable[Refused], partition: int) -> Iterator[Outgoing]:

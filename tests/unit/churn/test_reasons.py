@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.churn.model import DAY_MS, DEFAULT, Activity, ChurnModel, probability
-from pipeline.churn.reasons import RULES, Parts, reasons, take_apart
+from pipeline.churn.reasons import RULES, Parts, explained, reasons, take_apart
 
 NOW = 1_790_000_000_000
 
@@ -119,6 +119,7 @@ def test_the_parts_add_up_to_the_probability(activity: Activity, model: ChurnMod
     assert all(-1e-12 <= part <= 1 + 1e-12 for part in parts[:4])
     assert parts.silence + parts.few_visits + parts.infrequent == pytest.approx(risk, abs=1e-9)
     assert parts.stays == pytest.approx(1 - risk, abs=1e-9)
+    assert explained(activity, NOW, model)[0] == risk
 
 
 @given(anybody, any_model)
