@@ -1,4 +1,4 @@
-"""Building the peers: once, into the cache of the local stack's downloads."""
+"""Building the peers, and the compiled pipeline: once, into the cache of the local stack's downloads."""
 
 from __future__ import annotations
 
@@ -17,13 +17,41 @@ import click
 from pipeline.errors import PipelineError
 from pipeline.local.artifacts import cache
 
-PEERS = Path(__file__).parent / "peers"
+_ROOT = Path(__file__).resolve().parents[1]
+PEERS = _ROOT / "bench" / "peers"
+_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 _LEAST_JAVA = 17
 _READY = ".ready"
 
 
 class NotBuilt(PipelineError):
     """A peer can't be built here."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """This project's package, with the modules that setup.py names compiled to C."""
+
+    def build(self) -> Path:
+        """Compile, which takes a minute; the folder that the package is in. Raises NotBuilt."""
+        if shutil.which("cc") is None:
+            raise NotBuilt("it needs a C compiler, and there is no cc")
+        files = [_ROOT / name for name in ("setup.py", "pyproject.toml", "README.md")]
+        package = [path for folder in ("pipeline", "schemas") for path in (_ROOT / folder).rglob("*.*")]
+        sources = [*files, *sorted(path for path in package if path.is_file() and path.suffix != ".pyc")]
+
+        def make(place: Path) -> None:
+            source = place / "source"
+            shutil.copytree(_ROOT / "pipeline", source / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+            for path in files:
+                shutil.copy(path, source)
+            pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+            wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(place), str(source)]
+            _output(wheel, PIPELINE_COMPILE="1")
+            _output([*pip, "install", "--no-deps", "--target", str(place / "lib"), *map(str, place.glob("*.whl"))])
+            shutil.rmtree(source)
+
+        return _once(f"pipeline-{_PYTHON}", sources, make) / "lib"
 
 
 @dataclass(frozen=True)
@@ -66,25 +94,26 @@ class Python:
             _output([sys.executable, "-m", "venv", str(place)])
             _output([str(place / "bin" / "python"), "-m", "pip", "install", "-q", "-r", str(requirements)])
 
-        place = _once(f"{self.name}-{sys.version_info[0]}.{sys.version_info[1]}", [requirements], make)
+        place = _once(f"{self.name}-{_PYTHON}", [requirements], make)
         return [str(place / "bin" / "python"), str(PEERS / "python" / f"sessions_{self.name}.py")]
 
 
 def _once(name: str, sources: list[Path], make: Callable[[Path], None]) -> Path:
-    """A folder that was made of these sources, now or earlier; one that was made by half is made again."""
+    """A folder that was made of these sources, now or earlier; one of other sources, or made by half, goes."""
     digest = sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()[:12]
     place = cache() / "bench" / f"{name}-{digest}"
     if not (place / _READY).exists():
         click.echo(f"building {name} …", err=True)
-        shutil.rmtree(place, ignore_errors=True)
+        for old in place.parent.glob(f"{name}-{'[0-9a-f]' * len(digest)}"):
+            shutil.rmtree(old, ignore_errors=True)
         place.mkdir(parents=True)
         make(place)
         (place / _READY).touch()
     return place
 
 
-def _output(argv: list[str]) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+def _output(argv: list[str], **settings: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | settings
     done = subprocess.run(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
         check=False,

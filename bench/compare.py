@@ -24,7 +24,12 @@ from bench.rig import Rig, rig
 from bench.sessions import Found, found, true_sessions
 from pipeline.errors import InvalidInput, PipelineError
 
-OWN = {"pipeline": Own(), "pipeline-sessions": Own(("--no-scores",))}
+OWN = {
+    "pipeline": Own(),
+    "pipeline-sessions": Own(("--no-scores",)),
+    "pipeline-compiled": Own(is_compiled=True),
+    "pipeline-compiled-sessions": Own(("--no-scores",), is_compiled=True),
+}
 
 #: Runs a job once over so many events.
 Job = Callable[[Rig, int], Measured]
@@ -58,7 +63,11 @@ def _names(known: Iterable[str]) -> Callable[..., tuple[str, ...]]:
     metavar="NAMES",
     help=f"Which of the pipeline's own jobs: {', '.join(OWN)}; all; none.  [default: all]",
 )
-@click.option("--quick", is_flag=True, help="20,000 events, one round, no peers, unless the other options say else.")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="20,000 events, one round, no peers, nothing compiled, unless the other options say else.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--markdown", is_flag=True, help="Print tables as Markdown.")
 @click.option("--runs", type=click.File("w"), metavar="FILE", help="Where each run becomes a line of JSON, at once.")
@@ -76,15 +85,16 @@ def main(
     """Run the pipeline and other engines over the same topic, one at a time, on servers made for it, and compare them.
 
     All find sessions: a customer's touchpoints with no more than 30 minutes between one and the next. `pipeline` is
-    the whole job, `pipeline-sessions` the same without scores; docs/performance.md says what the peers do, and what
+    the whole job, `pipeline-sessions` the same without scores, and with `compiled` they are as the image has them;
+    docs/performance.md says what the peers do, and what
     each column means. Exits with 1 if a job found other sessions than there are.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped then, too
     events = events or (20_000 if quick else 1_000_000)
     rounds = rounds or (1 if quick else 3)
     peers = peers if peers is not None else () if quick else USUAL
-    jobs: dict[str, Job] = {name: OWN[name].run for name in (own if own is not None else OWN)}
-    jobs |= _built(peers, partitions)
+    own = own if own is not None else tuple(name for name in OWN if not (quick and OWN[name].is_compiled))
+    jobs = _built(own, peers, partitions)
     if not jobs:
         raise InvalidInput("There is nothing to run.")
     compileall.compile_dir(Path(pipeline.__file__).parent, quiet=2)  # else each worker may compile it anew
@@ -104,12 +114,15 @@ def main(
     judge(made, truth)
 
 
-def _built(names: tuple[str, ...], partitions: int) -> dict[str, Job]:
-    """The peers that can be built here; of others it is said why not."""
+def _built(own: tuple[str, ...], peers: tuple[str, ...], partitions: int) -> dict[str, Job]:
+    """The jobs that can be built here; of others it is said why not."""
     built: dict[str, Job] = {}
-    for name in names:
+    for name in (*own, *peers):
         try:
-            built[name] = partial(PEERS[name].run, command=PEERS[name].build.build(), partitions=partitions)
+            if name in OWN:
+                built[name] = partial(OWN[name].run, package=OWN[name].package())
+            else:
+                built[name] = partial(PEERS[name].run, command=PEERS[name].build.build(), partitions=partitions)
         except NotBuilt as why:
             click.echo(f"{name} is left out: {why}", err=True)
     return built

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from bench.backlog import work_off
+from bench.compiled import compiled_option
 from bench.fill import fill
 from bench.report import Form, form_options, report
 from bench.rig import Meter, Rig, put, rig, worker
@@ -89,8 +90,11 @@ NAMES = ("customers", "full-tables", "partitions", "workers", "ten-million")
 @click.option("--journeys", type=click.IntRange(1_000), default=10 * _MILLION, show_default=True,
               help="In the full tables.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="A few thousand of everything: whether it works, not what it takes.")
+@compiled_option
 @form_options
-def main(names: tuple[str, ...], events: int, journeys: int, quick: bool, form: Form) -> None:
+def main(
+    names: tuple[str, ...], events: int, journeys: int, quick: bool, form: Form, package: Mapping[str, str]
+) -> None:
     """Measure one thing growing at a time, on servers of each case's own.
 
     The records wait in the topic before the worker begins, and it is timed from when it has its partitions until all
@@ -110,15 +114,15 @@ def main(names: tuple[str, ...], events: int, journeys: int, quick: bool, form: 
             for case in chosen[name]:
                 if case not in known:
                     click.echo(f"{name}: {case.title()} …", err=True)
-                    known[case] = measure(case)
+                    known[case] = measure(case, package)
                 found[name].append(known[case])
     finally:  # of a run that is broken off after an hour, too
         if known:
             report(form, found, COLUMNS, rows(found))
 
 
-def measure(case: Case) -> Found:
-    """One case, on servers of its own."""
+def measure(case: Case, package: Mapping[str, str]) -> Found:
+    """One case, on servers of its own; `package` are settings of its workers."""
     began = time.monotonic()
     with rig(partitions=case.partitions) as own, ExitStack() as stack:
         if case.journeys:
@@ -127,7 +131,9 @@ def measure(case: Case) -> Found:
         before = own.database_bytes()
         records = Crowd(case.events, case.customers, case.least).records(own.encoder)
         if case.waiting:
-            meters = [stack.enter_context(worker(own, f"worker-{n + 1}")) for n in range(case.workers)]
+            meters = [
+                stack.enter_context(worker(own, f"worker-{n + 1}", settings=package)) for n in range(case.workers)
+            ]
             _wait_shared(meters, case.partitions)
             release = _held_back(own, records)
             _tell("produced", began)
@@ -137,7 +143,7 @@ def measure(case: Case) -> Found:
         else:
             own.produce(records)
             _tell("produced", began)
-            meters = [stack.enter_context(worker(own))]
+            meters = [stack.enter_context(worker(own, settings=package))]
             usage = Usage(own, meters)
         samples: list[Found] = []
         done = _sampling(own, meters, usage, samples)

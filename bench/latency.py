@@ -12,6 +12,7 @@ import click
 
 from bench.appended import appended
 from bench.backlog import work_off
+from bench.compiled import compiled_option
 from bench.flood import Flood
 from bench.live import Stream
 from bench.quantiles import Histogram, quantile
@@ -55,8 +56,17 @@ class _Rates(click.ParamType):
 @click.option("--pause", type=click.FloatRange(0), default=0, show_default=True, metavar="SECONDS",
               help="Between two touchpoints of a journey, typically; 0 leaves them as close as simulated.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="A few seconds: whether it works, not what it takes.")
+@compiled_option
 @form_options
-def main(rates: list[float], seconds: float, warm_up: float, pause: float, quick: bool, form: Form) -> None:
+def main(
+    rates: list[float],
+    seconds: float,
+    warm_up: float,
+    pause: float,
+    quick: bool,
+    form: Form,
+    package: Mapping[str, str],
+) -> None:
     """Measure latency and load at steady rates, one worker for each on servers of its own.
 
     Simulated touchpoints come in their order, and happen as they come. One in ten is of a customer who comes only
@@ -81,21 +91,30 @@ def main(rates: list[float], seconds: float, warm_up: float, pause: float, quick
             click.echo(f"{rate:,.0f} events a second …", err=True)
             began = time.monotonic()
             with rig(postgres=_POSTGRES) as own:
-                found.append(measure(own, rate, seconds, warm_up, number, pause))
+                found.append(measure(own, rate, seconds, warm_up, number, pause, package))
             click.echo(f"  done after {time.monotonic() - began:.0f} s", err=True)
     finally:  # of a run that is broken off, too
         if found:
             report(form, found, COLUMNS, map(row, found))
 
 
-def measure(own: Rig, rate: float, seconds: float, warm_up: float, number: int, pause: float) -> Found:
+def measure(
+    own: Rig,
+    rate: float,
+    seconds: float,
+    warm_up: float,
+    number: int,
+    pause: float,
+    package: Mapping[str, str],
+) -> Found:
     """One rate; `number` is how many simulated touchpoints are made, and used again.
 
-    `pause` is how many seconds pass between two touchpoints of a journey, typically; 0 leaves them together.
+    `pause` is how many seconds pass between two touchpoints of a journey, typically; 0 leaves them together. `package`
+    are settings of the worker.
     """
     stream = Stream(number, own.encoder, rate * pause)
     flood = Flood(own.producer(linger_ms=_LINGER_MS), iter(stream), rate, warm_up + seconds)
-    with worker(own) as meter, watching(own.settings.bootstrap_servers, stream.probe) as watch:
+    with worker(own, settings=package) as meter, watching(own.settings.bootstrap_servers, stream.probe) as watch:
         flood.start()
         _wait(meter, flood, warm_up)
         stream.probing = True

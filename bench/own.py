@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from bench import compiled
 from bench.processes import ended_children
 from bench.result import Measured
 from bench.rig import Meter, Rig, worker
@@ -29,14 +30,19 @@ _RUNS = count(1)
 
 @dataclass(frozen=True)
 class Own:
-    """The pipeline, with further `arguments` for its worker."""
+    """The pipeline, with further `arguments` for its worker, which may be the compiled one."""
 
     arguments: tuple[str, ...] = ()
+    is_compiled: bool = False
 
-    def run(self, rig: Rig, events: int) -> Measured:
+    def package(self) -> Mapping[str, str]:
+        """The settings by which a worker is this one. Raises NotBuilt."""
+        return compiled.settings() if self.is_compiled else {}
+
+    def run(self, rig: Rig, events: int, package: Mapping[str, str]) -> Measured:
         """Process the topic. Raises PipelineError if it does not, or not each record once."""
         group = f"bench-{next(_RUNS)}"
-        settings = {"PIPELINE_POLICY": str(_policy(rig.folder)), "PIPELINE_GROUP": group}
+        settings = {"PIPELINE_POLICY": str(_policy(rig.folder)), "PIPELINE_GROUP": group, **package}
         with ended_children() as whole, worker(rig, group, arguments=self.arguments, settings=settings) as meter:
             _work_off(meter, events, lambda: sum(rig.accounted().values()))
             _wait_published(rig, meter, f"{group}.published")

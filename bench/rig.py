@@ -191,7 +191,7 @@ def worker(
     log = rig.folder / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline", "worker", "--log-level", "warning", *arguments],
+            [sys.executable, "-P", "-m", "pipeline", "worker", "--log-level", "warning", *arguments],
             env={**rig.env, "PIPELINE_METRICS_ADDRESS": address, **(settings or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,

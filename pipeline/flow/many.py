@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 
 from pipeline.contract.decode import Writers
@@ -45,8 +45,9 @@ def admit_plain(
         columns = plain([records[place].value or b"" for place in places], writer, now_ms, ABOUT)
         keys = [records[places[row]].key for row in columns.rows]
         names = homes.named(columns.customer, keys, [partitions[places[row]] for row in columns.rows])
-        for row, event in zip(columns.rows, _events(columns, names, words), strict=True):
-            found[places[row]] = event
+        for row, name, event in zip(columns.rows, names, _events(columns, names, words), strict=True):
+            if name is not None and event.traits is not NO_WORD:
+                found[places[row]] = event
     return found
 
 
@@ -62,8 +63,8 @@ def _by_header(records: Sequence[Received], most_bytes: int) -> Iterator[tuple[b
             yield header, places[first : first + _AT_ONCE]
 
 
-def _events(columns: Plain, names: list[str | None], words: Words) -> Iterable[Admitted | None]:
-    """Of each plain touchpoint the event; None without a customer's name, and for what is not plain after all.
+def _events(columns: Plain, names: list[str | None], words: Words) -> Iterator[Admitted]:
+    """Of each plain touchpoint the event, which is none if it has no name or `NO_WORD`; a name goes where a NUL shows.
 
     Tuples are made by `map`, without a call of Python for each.
     """
@@ -97,11 +98,4 @@ def _events(columns: Plain, names: list[str | None], words: Words) -> Iterable[A
         ),
     )
     until = [at + each.gap_ms for at, each in zip(ats, traits, strict=True)]
-    events: Iterable[Admitted] = map(
-        tuple.__new__,
-        repeat(Admitted),
-        zip(names, until, steps, traits, answers, strict=True),
-    )
-    if None not in names and NO_WORD not in traits:
-        return events
-    return (None if event.customer is None or event.traits is NO_WORD else event for event in events)
+    return map(tuple.__new__, repeat(Admitted), zip(names, until, steps, traits, answers, strict=True))
