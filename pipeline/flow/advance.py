@@ -79,7 +79,7 @@ def advance(
         by_customer[event[0]].append(event)
     for name, events in by_customer.items():
         customer = customers[name]
-        if len(events) > 1:
+        if not _in_order(events):
             # By time and key alone: of duplicates that say different things, the one that came first counts.
             events.sort(key=lambda event: event[2][:2])
         steps = [event[2] for event in events]
@@ -150,6 +150,17 @@ def advance(
     partition.watermark = watermark
     partition.touch(touched.values(), now_ms)
     return batch
+
+
+def _in_order(events: list[Admitted]) -> bool:
+    """Whether each happened after the one before."""
+    last = -1
+    for event in events:
+        at = event[2][0]
+        if at <= last:
+            return False
+        last = at
+    return True
 
 
 def _sessionize(customer: Customer, events: list[Admitted], changed: list[Journey]) -> None:

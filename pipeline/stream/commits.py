@@ -23,6 +23,7 @@ from pipeline.ledger.session import Session
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
 from pipeline.retry import Retry
+from pipeline.stream.collection import collect
 from pipeline.stream.holding import Holding
 from pipeline.stream.outlet import Outlet
 from pipeline.stream.owned import Owned
@@ -169,6 +170,7 @@ class Commits:
             await self.publish_anew()
         self.send_soon()
         self._show_unpublished()
+        collect()
 
     async def settle(self) -> None:
         """Wait until all is published, and say so in the ledger."""

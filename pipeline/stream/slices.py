@@ -17,6 +17,12 @@ class Fetched(list[Received]):
         super().__init__(records)
         self.begin, self.end = begin, end
 
+    def after(self, before: Fetched | None) -> Fetched:
+        """Both fetches in one, if this one goes on where the other ended; else this one: a seek came in between."""
+        if before is None or before.end != self.begin:
+            return self
+        return Fetched([*before, *self], before.begin, self.end)
+
 
 class Slice:
     """Consecutive records of a partition. To Faust it looks like one record with the offset of the last.

@@ -25,6 +25,11 @@ _PAUSE_S = 0.1
 #: Once there was nothing for so long, the next record is fetched as soon as it is there.
 _GATHER_MS, _GATHER_BYTES = 25, 1 << 16
 _IDLE_MS = 500
+#: When there are no more records than so many, which have been waiting for the worker, what has come to the broker in
+#: the meantime is taken along: else it would wait for another round of the worker's.
+_PLENTY = 20_000
+#: For that, the broker and we wait for so long at the most.
+_REST_MS, _REST_S = 2, 0.01
 
 
 class _Records(fetcher.PartitionRecords):  # type: ignore[misc]
@@ -37,10 +42,9 @@ class _Records(fetcher.PartitionRecords):  # type: ignore[misc]
 fetcher.PartitionRecords = _Records
 
 
-def _gather(consumer: Any, busy: bool) -> None:
-    """How the next fetches wait for records."""
-    consumer._fetcher._fetch_max_wait_ms = _GATHER_MS if busy else _IDLE_MS
-    consumer._fetcher._fetch_min_bytes = _GATHER_BYTES if busy else 1
+def _gather(consumer: Any, most_ms: int, least_bytes: int) -> None:
+    """How long the broker waits for how much when it is asked the next time."""
+    consumer._fetcher._fetch_max_wait_ms, consumer._fetcher._fetch_min_bytes = most_ms, least_bytes
 
 
 class _Expendable(WorkerThread):  # type: ignore[misc]
@@ -68,6 +72,19 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> dict[TP, Fetched]:
         """What Faust gets, with where each begins and ends."""
+        were_waiting = bool(consumer._fetcher._records)
+        found = await self._fetch(consumer, *args, **kwargs)
+        if not found:
+            _gather(consumer, _IDLE_MS, 1)
+            return found
+        if were_waiting and sum(map(len, found.values())) < _PLENTY:
+            _gather(consumer, _REST_MS, 1)
+            rest = await self._fetch(consumer, *args, **{**kwargs, "timeout": _REST_S})
+            found |= {tp: more.after(found.get(tp)) for tp, more in rest.items()}
+        _gather(consumer, _GATHER_MS, _GATHER_BYTES)
+        return found
+
+    async def _fetch(self, consumer: Any, *args: Any, **kwargs: Any) -> dict[TP, Fetched]:
         try:
             fetched = await super()._fetch_records(consumer, *args, **kwargs)
         except KafkaError:
@@ -80,7 +97,6 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             if not (unreadable := dict(stuck(consumer._fetcher))):
                 raise
             return await self._read_around(consumer, unreadable)
-        _gather(consumer, bool(fetched))
         found = {}
         assignment = consumer._subscription.subscription.assignment
         handed = self._handed.under(assignment)

@@ -23,7 +23,9 @@ class Client:
     """aiokafka's consumer, as far as it is asked here."""
 
     def __init__(self) -> None:
-        self._fetcher = SimpleNamespace()
+        self._fetcher = SimpleNamespace(_records={})
+        #: How many more have come to the broker while records were waiting.
+        self.rest = 0
         self._subscription = SimpleNamespace(subscription=SimpleNamespace())
         self.assign(0)
 
@@ -43,7 +45,9 @@ class Client:
 
 @pytest.fixture
 def thread(monkeypatch: pytest.MonkeyPatch) -> Any:
-    async def fetch(_self: Any, client: Client, number: int) -> dict[TP, list[Record]]:
+    async def fetch(_self: Any, client: Client, number: int, timeout: float = 5) -> dict[TP, list[Record]]:
+        if timeout < 1:
+            number = client.rest
         if not number:
             return {}
         first = client.state.position
@@ -137,5 +141,42 @@ def test_another_assignment_that_begins_elsewhere(thread: Any) -> None:
         assert await bounds(thread, client, 10) == (40, 40, 50)
         await thread._seek_wait(client, {PLACE: 15})
         assert await bounds(thread, client, 30) == (15, 15, 45)
+
+    asyncio.run(run())
+
+
+def test_records_that_have_been_waiting_bring_along_what_has_come_since(thread: Any) -> None:
+    async def run() -> None:
+        client = Client()
+        await thread._seek_wait(client, {PLACE: 5})
+        client.rest = 20
+        assert await bounds(thread, client, 10) == (5, 5, 15)
+        client._fetcher._records[PLACE] = "something"
+        assert await bounds(thread, client, 10) == (15, 15, 45)
+        client.rest = 0
+        assert await bounds(thread, client, 10) == (45, 45, 55)
+
+    asyncio.run(run())
+
+
+def test_records_from_before_a_seek_are_not_put_together_with_those_after_it(
+    thread: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        client = Client()
+        await thread._seek_wait(client, {PLACE: 50})
+        fetch = driver.AIOKafkaConsumerThread._fetch_records
+
+        async def sought(self: Any, client: Client, *args: Any, **kwargs: Any) -> Any:
+            if "timeout" in kwargs:
+                await thread._seek_wait(client, {PLACE: 15})
+            return await fetch(self, client, *args, **kwargs)
+
+        client._fetcher._records[PLACE], client.rest = "something", 20
+        monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", sought)
+        assert await bounds(thread, client, 10) == (15, 15, 35)
+        monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetch)
+        client._fetcher._records.clear()
+        assert await bounds(thread, client, 10) == (35, 35, 45)
 
     asyncio.run(run())
