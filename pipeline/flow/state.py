@@ -9,7 +9,7 @@ from pipeline.journey.journey import Journey
 from pipeline.satisfaction.estimate import Answers
 
 #: A customer's journeys beyond so many are forgotten, the oldest first; what comes late is loaded again.
-_JOURNEYS_KEPT = 4
+_JOURNEYS_KEPT = 2
 
 
 class Customer:
