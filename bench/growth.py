@@ -121,8 +121,8 @@ def main(
             report(form, found, COLUMNS, rows(found))
 
 
-def measure(case: Case, package: Mapping[str, str]) -> Found:
-    """One case, on servers of its own; `package` are settings of its workers."""
+def measure(case: Case, package: Mapping[str, str] | None = None) -> Found:
+    """One case, on servers of its own; `package` are settings of its workers, if they are not the source as it is."""
     began = time.monotonic()
     with rig(partitions=case.partitions) as own, ExitStack() as stack:
         if case.journeys:
