@@ -25,33 +25,32 @@ _READY = ".ready"
 
 
 class NotBuilt(PipelineError):
-    """A peer can't be built here."""
+    """A peer, or the compiled pipeline, can't be built here."""
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """This project's package, with the modules that setup.py names compiled to C."""
+def compiled() -> Path:
+    """A folder with this project's package, the modules that setup.py names compiled to C, which takes a minute.
 
-    def build(self) -> Path:
-        """Compile, which takes a minute; the folder that the package is in. Raises NotBuilt."""
-        if shutil.which("cc") is None:
-            raise NotBuilt("it needs a C compiler, and there is no cc")
-        files = [_ROOT / name for name in ("setup.py", "pyproject.toml", "README.md")]
-        package = [path for folder in ("pipeline", "schemas") for path in (_ROOT / folder).rglob("*.*")]
-        sources = [*files, *sorted(path for path in package if path.is_file() and path.suffix != ".pyc")]
+    Raises NotBuilt.
+    """
+    if shutil.which("cc") is None:
+        raise NotBuilt("it needs a C compiler, and there is no cc")
+    files = [_ROOT / name for name in ("setup.py", "pyproject.toml", "README.md")]
+    package = [path for folder in ("pipeline", "schemas") for path in (_ROOT / folder).rglob("*.*")]
+    sources = [*files, *sorted(path for path in package if path.is_file() and path.suffix != ".pyc")]
 
-        def make(place: Path) -> None:
-            source = place / "source"
-            shutil.copytree(_ROOT / "pipeline", source / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-            for path in files:
-                shutil.copy(path, source)
-            pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-            wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(place), str(source)]
-            _output(wheel, PIPELINE_COMPILE="1")
-            _output([*pip, "install", "--no-deps", "--target", str(place / "lib"), *map(str, place.glob("*.whl"))])
-            shutil.rmtree(source)
+    def make(place: Path) -> None:
+        source = place / "source"
+        shutil.copytree(_ROOT / "pipeline", source / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+        for path in files:
+            shutil.copy(path, source)
+        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+        wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(place), str(source)]
+        _output(wheel, PIPELINE_COMPILE="1")
+        _output([*pip, "install", "--no-deps", "--target", str(place / "lib"), *map(str, place.glob("*.whl"))])
+        shutil.rmtree(source)
 
-        return _once(f"pipeline-{_PYTHON}", sources, make) / "lib"
+    return _once(f"pipeline-{_PYTHON}", sources, make) / "lib"
 
 
 @dataclass(frozen=True)

@@ -86,8 +86,8 @@ def main(
 
     All find sessions: a customer's touchpoints with no more than 30 minutes between one and the next. `pipeline` is
     the whole job, `pipeline-sessions` the same without scores, and with `compiled` they are as the image has them;
-    docs/performance.md says what the peers do, and what
-    each column means. Exits with 1 if a job found other sessions than there are.
+    docs/performance.md says what the peers do, and what each column means. Exits with 1 if a job found other sessions
+    than there are.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped then, too
     events = events or (20_000 if quick else 1_000_000)

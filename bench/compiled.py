@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from bench.build import Compiled
+from bench import build
 
 
 def settings() -> Mapping[str, str]:
     """What a worker's environment has to say for it to be the compiled one. Raises NotBuilt."""
-    return {"PYTHONPATH": str(Compiled().build())}
+    return {"PYTHONPATH": str(build.compiled())}
 
 
 def compiled_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.build import Compiled
+from bench import build
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The folders with tests of compiled modules.
@@ -22,7 +22,7 @@ CORE = ("churn", "contract", "flow", "journey", "ledger", "satisfaction", "strea
 def package() -> Path:
     if shutil.which("cc") is None:
         pytest.skip("there is no C compiler")
-    return Compiled().build()
+    return build.compiled()
 
 
 def python(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
