@@ -134,7 +134,7 @@ class ChurnRow(NamedTuple):
     last_active_at: int
     account_closed_at: int | None
     last_seen_at: int
-    reasons: Sequence[Reason]
+    reasons: tuple[Reason, ...]
     model: str
 
 

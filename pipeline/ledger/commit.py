@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,15 +13,39 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.churn.reasons import Reason
 from pipeline.flow.advance import COUNTS
-from pipeline.flow.values import Batch, ChurnRow, Headers, JourneyRow, Refused, SatisfactionRow
+from pipeline.flow.values import Batch, Headers, Refused
+from pipeline.ledger.arrays import (
+    BIGINT,
+    BOOLEAN,
+    BYTEA,
+    FLOAT8,
+    INTEGER,
+    MOMENT,
+    MOMENT_OR_NULL,
+    NUMERIC,
+    TEXT,
+    UUID,
+    UUID_OR_NULL,
+    written,
+)
 from pipeline.ledger.moments import sql_moment
 from pipeline.ledger.positions import Claim, Fenced
 from pipeline.ledger.steps import StepsText
-from pipeline.ledger.upsert import upsert
+from pipeline.ledger.upsert import Upsert
 
-_STEPS = StepsText()
 #: Texts that were put together, at the most; more are forgotten and put together anew.
 _MEMO = 20_000
+
+
+@lru_cache(_MEMO)
+def _reasons(reasons: tuple[Reason, ...]) -> str:
+    """As JSON; many customers have the same."""
+    return orjson.dumps([reason._asdict() for reason in reasons]).decode()
+
+
+def _channels(channels: Mapping[str, int]) -> str:
+    return orjson.dumps(channels).decode()
+
 
 #: The fence: the partitions that are still as the worker left them, locked in their order.
 _HELD = """
@@ -42,44 +66,44 @@ _POSITIONS = f"""
     WHERE p.topic = %(topic)s AND p.partition = new.partition
     RETURNING p.partition
 """
-_JOURNEYS = upsert(
+_JOURNEYS = Upsert(
     "journey",
     {
-        "journey_id": "uuid", "customer": "text", "revision": "integer", "status": "text", "started_at": "bigint",
-        "ended_at": "bigint", "covers_until": "bigint", "touchpoints": "integer", "channels": "jsonb",
-        "outcome": "text", "failures": "integer", "abandoned": "integer", "begun_by_customer": "boolean",
-        "steps": "jsonb", "steps_omitted": "integer", "merged_into": "uuid", "keys": "bytea",
+        "partition": INTEGER, "journey_id": UUID, "customer": TEXT, "revision": INTEGER, "status": TEXT,
+        "started_at": MOMENT, "ended_at": MOMENT, "covers_until": MOMENT, "touchpoints": INTEGER,
+        "channels": written("jsonb", _channels), "outcome": TEXT, "failures": INTEGER, "abandoned": INTEGER,
+        "begun_by_customer": BOOLEAN, "steps": written("jsonb", StepsText().write), "steps_omitted": INTEGER,
+        "merged_into": UUID_OR_NULL, "keys": BYTEA,
     },
     ("journey_id",),
-    moments=("started_at", "ended_at", "covers_until"),
 )  # fmt: skip
 _CLOSED = """
     UPDATE journey SET revision = revision + 1, status = 'closed'
     WHERE journey_id = ANY(ARRAY(SELECT CAST(json_array_elements_text(%(closed)s) AS uuid)))
       AND EXISTS (SELECT FROM going)
 """
-_SATISFACTION = upsert(
+_SATISFACTION = Upsert(
     "satisfaction",
     {
-        "customer": "text", "score": "float8", "low": "float8", "high": "float8", "answers": "float8",
-        "answered": "integer", "as_of": "bigint", "weight": "numeric", "weighted": "numeric", "model": "text",
+        "partition": INTEGER, "customer": TEXT, "score": FLOAT8, "low": FLOAT8, "high": FLOAT8, "answers": FLOAT8,
+        "answered": INTEGER, "as_of": MOMENT, "weight": NUMERIC, "weighted": NUMERIC, "model": TEXT,
     },
     ("customer",),
-    moments=("as_of",),
 )  # fmt: skip
-_CHURN = upsert(
+_CHURN = Upsert(
     "churn_risk",
     {
-        "customer": "text", "probability": "float8", "band": "text", "horizon_days": "integer", "as_of": "bigint",
-        "visits": "integer", "first_active_at": "bigint", "last_active_at": "bigint", "account_closed_at": "bigint",
-        "last_seen_at": "bigint", "reasons": "jsonb", "model": "text",
+        "partition": INTEGER, "customer": TEXT, "probability": FLOAT8, "band": TEXT, "horizon_days": INTEGER,
+        "as_of": MOMENT, "visits": INTEGER, "first_active_at": MOMENT, "last_active_at": MOMENT,
+        "account_closed_at": MOMENT_OR_NULL, "last_seen_at": MOMENT, "reasons": written("jsonb", _reasons),
+        "model": TEXT,
     },
     ("customer",),
-    moments=("as_of", "first_active_at", "last_active_at", "account_closed_at", "last_seen_at"),
 )  # fmt: skip
-_COUNTS = upsert(
+_COUNTS = Upsert(
     "touchpoint_count",
-    {"stage": "text", "channel": "text", "kind": "text", "catalogued": "boolean"} | dict.fromkeys(COUNTS, "bigint"),
+    {"partition": INTEGER, "stage": TEXT, "channel": TEXT, "kind": TEXT, "catalogued": BOOLEAN}
+    | dict.fromkeys(COUNTS, BIGINT),
     ("partition", "stage", "channel", "kind"),
     added=COUNTS,
 )
@@ -117,11 +141,11 @@ _COMMIT = f"""
     WITH held AS ({_HELD}),
          going AS (SELECT FROM held HAVING count(*) = %(partitions)s),
          moved AS ({_POSITIONS}),
-         journeys AS ({_JOURNEYS}),
+         journeys AS ({_JOURNEYS.sql}),
          closed AS ({_CLOSED}),
-         satisfactions AS ({_SATISFACTION}),
-         risks AS ({_CHURN}),
-         counts AS ({_COUNTS}),
+         satisfactions AS ({_SATISFACTION.sql}),
+         risks AS ({_CHURN.sql}),
+         counts AS ({_COUNTS.sql}),
          refused AS ({_QUARANTINE}),
          told AS ({_OUTBOX}),
          confirmed AS ({_PUBLISHED} AND EXISTS (SELECT FROM going))
@@ -162,16 +186,16 @@ def parameters(entries: Sequence[Entry]) -> dict[str, Any]:
     """What the statement of `commit` is run with."""
     batches = [entry.batch for entry in entries]
     return {
+        **_JOURNEYS.parameters(
+            (b.partition, *row) for b in batches for row in b.journeys if row.journey_id not in b.only_closed
+        ),
+        **_SATISFACTION.parameters((b.partition, *row) for b in batches for row in b.satisfaction),
+        **_CHURN.parameters((b.partition, *row) for b in batches for row in b.churn),
+        **_COUNTS.parameters(row for b in batches for row in _counts(b)),
         "topic": entries[0].claim.topic,
         "partitions": len(entries),
         "position": _json([_position(entry) for entry in entries]),
-        "journey": _json(
-            [_journey(row, b.partition) for b in batches for row in b.journeys if row.journey_id not in b.only_closed]
-        ),
         "closed": _json([journey_id for b in batches for journey_id in b.only_closed]),
-        "satisfaction": _json([_satisfaction(row, b.partition) for b in batches for row in b.satisfaction]),
-        "churn_risk": _json([_churn(row, b.partition) for b in batches for row in b.churn]),
-        "touchpoint_count": _json([row for b in batches for row in _counts(b)]),
         "quarantine": _json([_quarantine(refused, b.partition) for b in batches for refused in b.refused]),
         "outbox": _json([_outbox(entry) for entry in entries if _tells(entry.batch)]),
     }
@@ -215,35 +239,8 @@ def _position(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _journey(row: JourneyRow, partition: int) -> dict[str, Any]:
-    fields = row._asdict()
-    fields["partition"], fields["steps"], fields["keys"] = partition, _STEPS.write(row.steps), row.keys.hex()
-    return fields
-
-
-def _satisfaction(row: SatisfactionRow, partition: int) -> dict[str, Any]:
-    return {**row._asdict(), "partition": partition, "weight": str(row.weight), "weighted": str(row.weighted)}
-
-
-def _churn(row: ChurnRow, partition: int) -> dict[str, Any]:
-    fields = row._asdict()
-    fields["partition"], fields["reasons"] = partition, _reasons(tuple(row.reasons))
-    return fields
-
-
-@lru_cache(_MEMO)
-def _reasons(reasons: tuple[Reason, ...]) -> orjson.Fragment:
-    """As JSON; many customers have the same."""
-    return orjson.Fragment(orjson.dumps([reason._asdict() for reason in reasons]))
-
-
-def _counts(batch: Batch) -> list[dict[str, Any]]:
-    return [
-        {"partition": batch.partition, "stage": t.stage, "channel": t.channel, "kind": t.kind}
-        | {"catalogued": t.catalogued}
-        | dict(zip(COUNTS, sums, strict=True))
-        for t, sums in _distinct(batch).items()
-    ]
+def _counts(batch: Batch) -> list[tuple[Any, ...]]:
+    return [(batch.partition, t.stage, t.channel, t.kind, t.catalogued, *sums) for t, sums in _distinct(batch).items()]
 
 
 def _distinct(batch: Batch) -> dict[Any, Sequence[int]]:

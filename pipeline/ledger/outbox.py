@@ -71,7 +71,7 @@ async def unpublished(connection: AsyncConnection, claim: Claim, published: int)
         commit=rows[-1].commit,
         journeys=[JourneyRow(**{**row._mapping, "steps": steps.parse(row.steps, row.keys)}) for row in journeys],
         satisfaction=[SatisfactionRow(**row._mapping) for row in satisfaction],
-        churn=[ChurnRow(**{**row._mapping, "reasons": [Reason(**r) for r in row.reasons]}) for row in churn],
+        churn=[ChurnRow(**{**row._mapping, "reasons": tuple(Reason(**r) for r in row.reasons)}) for row in churn],
         refused=[
             RefusedRow(row.offset, row.key, row.raw, _headers(row.headers), row.reason, row.detail) for row in refused
         ],

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import orjson
-from orjson import Fragment
 
 from pipeline.journey.step import KEY_BYTES, Step
 from pipeline.ledger.moments import moment, ms
@@ -28,8 +27,8 @@ class StepsText:
         self._words: dict[tuple[str, ...], str] = {}
         self._minutes: dict[int, str] = {}
 
-    def write(self, steps: Sequence[Step]) -> Fragment:
-        """A list of objects, `at` as RFC 3339 in UTC; to be put into what orjson writes."""
+    def write(self, steps: Sequence[Step]) -> str:
+        """A list of objects, `at` as RFC 3339 in UTC."""
         out: list[str] = []
         words_of, minute_of = self._words.get, self._minutes.get
         for step in steps:  # written out, since it is done most often of all
@@ -39,7 +38,7 @@ class StepsText:
             if not (step[6] is None and step[7] is None and step[8] is None and step[9] is None):
                 out.append(_numbers(*step[6:]))
             out.append("},")
-        return Fragment("[" + "".join(out)[:-1] + "]")
+        return "[" + "".join(out)[:-1] + "]"
 
     def _begin(self, minute: int) -> str:
         if len(self._minutes) >= _MEMO:

@@ -1,44 +1,43 @@
-"""Many rows at once, from one JSON parameter.
+"""Many rows at once, from an array for each column.
 
-The worker writes JSON an order of magnitude quicker than arrays of parameters, and needs no temporary table as COPY
-would.
+They need no temporary table, as COPY would.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from pipeline.ledger.moments import sql_moment
+from pipeline.ledger.arrays import Array, Kind
 
 
-def upsert(
-    table: str,
-    columns: Mapping[str, str],
-    key: Sequence[str],
-    *,
-    moments: Sequence[str] = (),
-    added: Sequence[str] = (),
-) -> str:
-    """SQL that puts rows into a table, and updates those whose key is there; a part of `commit`'s one statement.
+class Upsert:
+    """Puts rows into a table, and updates those whose `key` is there; a part of `commit`'s one statement, as `sql`.
 
-    `columns` are the members of each row's object beside `partition`, name → type. `moments` name those that hold epoch
-    milliseconds and stand for timestamps; bytea comes in hex; `added` name columns that are added to what is there. The
-    rows are the parameter named like the table, a JSON array. Nothing is put in unless the relation `going` has a row.
+    `columns` are what each row has, in this order, name → kind; `added` name those that are added to what is there.
+    Nothing is put in unless the relation `going` has a row.
     """
-    columns = {"partition": "integer", **columns}
-    names = ", ".join(columns)
-    values = ", ".join(
-        sql_moment(name) if name in moments else f"decode({name}, 'hex')" if kind == "bytea" else name
-        for name, kind in columns.items()
-    )
-    members = ", ".join(f"{name} {'text' if kind == 'bytea' else kind}" for name, kind in columns.items())
-    change = ", ".join(
-        f"{name} = t.{name} + EXCLUDED.{name}" if name in added else f"{name} = EXCLUDED.{name}"
-        for name in columns
-        if name not in key
-    )
-    return (
-        f"INSERT INTO {table} AS t ({names}) SELECT {values} "
-        f"FROM going, json_to_recordset(%({table})s) AS new ({members}) "
-        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {change}"
-    )
+
+    def __init__(
+        self, table: str, columns: Mapping[str, Kind], key: Sequence[str], *, added: Sequence[str] = ()
+    ) -> None:
+        self._kinds = {f"{table}.{name}": kind for name, kind in columns.items()}
+        # functions that return sets, side by side in a SELECT, go row by row, and in step
+        values = ", ".join(
+            f"unnest(%({parameter})b::{kind.sent}[])" + ("" if kind.sent == kind.sql else f"::{kind.sql}")
+            for parameter, kind in self._kinds.items()
+        )
+        change = ", ".join(
+            f"{name} = t.{name} + EXCLUDED.{name}" if name in added else f"{name} = EXCLUDED.{name}"
+            for name in columns
+            if name not in key
+        )
+        self.sql = (
+            f"INSERT INTO {table} AS t ({', '.join(columns)}) SELECT {values} FROM going "
+            f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {change}"
+        )
+
+    def parameters(self, rows: Iterable[Sequence[Any]]) -> dict[str, Array]:
+        """What the statement needs for these rows."""
+        values = list(zip(*rows, strict=True)) or [()] * len(self._kinds)
+        return {name: kind.array(column) for (name, kind), column in zip(self._kinds.items(), values, strict=True)}

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
+import psycopg
 from fuzz import schemas, touchpoints
 from fuzz.mutate import damaged
 from fuzz.target import must
 from fuzz.touchpoints import NOW_MS
+from psycopg.adapt import Transformer
+from psycopg.pq import Format
 
 from pipeline import catalogue
 from pipeline.churn import model as churn
@@ -25,6 +30,7 @@ from pipeline.flow.advance import Models, advance, wanted
 from pipeline.flow.state import Customer, Partition, forget
 from pipeline.flow.values import Batch, Work
 from pipeline.journey import policy
+from pipeline.ledger.arrays import Array
 from pipeline.ledger.commit import Entry, parameters
 from pipeline.ledger.positions import Claim
 from pipeline.satisfaction import model as satisfaction
@@ -121,7 +127,16 @@ class Records:
 
 
 def _send(batch: Batch) -> None:
-    """Write the JSON that goes to Postgres: it must not hold what JSON or the database can't."""
+    """Write what goes to Postgres: it must not hold what JSON or the database can't."""
     for value in parameters([Entry(_CLAIM, batch, 0)]).values():
         if (dumps := getattr(value, "dumps", None)) is not None:
             must(not _NUL.search(dumps(value.obj)), "a text that goes to the database holds a NUL")
+        elif isinstance(value, Array):
+            texts = [text.encode() for text in read(value) if isinstance(text, str)]
+            must(not any(b"\0" in text or _NUL.search(text) for text in texts), "a text of an array holds a NUL")
+
+
+def read(array: Array) -> list[Any]:
+    """An array's values, as the database's driver reads them."""
+    [element] = struct.unpack_from(">I", array, 8)
+    return Transformer().get_loader(psycopg.postgres.types[element].array_oid, Format.BINARY).load(array)

@@ -102,7 +102,7 @@ def test_a_value_begins_with_its_schemas_id(schema_id: int, topic: str) -> None:
     rows = {
         JOURNEYS: RECORDS.journeys([_journey()]),
         SATISFACTION: RECORDS.satisfaction([SatisfactionRow("c", 1.0, 0.0, 2.0, 1.0, 1, 0, 0, 0, "m")]),
-        CHURN_RISK: RECORDS.churn([ChurnRow("c", 0.5, "low", 90, 0, 1, 0, 0, None, 0, [], "m")]),
+        CHURN_RISK: RECORDS.churn([ChurnRow("c", 0.5, "low", 90, 0, 1, 0, 0, None, 0, (), "m")]),
     }
     [out] = rows[topic]
     assert out.value is not None
