@@ -20,6 +20,7 @@ from bench.report import Form, form_options, report
 from bench.revisions import Watch, watching
 from bench.rig import Meter, Rig, rig, worker
 from bench.usage import PARTS, Usage
+from pipeline.channels.publisher import LINGER_MS
 from pipeline.cli.output import Column
 from pipeline.errors import PipelineError
 
@@ -27,7 +28,6 @@ _METRIC = "pipeline_event_latency_seconds"
 _SHARES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 _TOLD = ("p50", "p99")
 _TEMPLATES = 100_000
-_LINGER_MS = 5
 _PUBLISHED_WITHIN_S = 30.0
 _POSTGRES = {"track_commit_timestamp": "on", "track_wal_io_timing": "on"}
 _QUICK = {"rates": [500.0], "seconds": 4.0, "warm_up": 1.0, "templates": 2_000}
@@ -73,6 +73,8 @@ def main(
     once: of these it is known when the record was appended, when its journey was committed, when the journey's first
     revision was appended to journeys.v1, and when a consumer that reads what is committed had it in hand.
 
+    They are produced as `pipeline publish` does, in batches of 30 milliseconds.
+
     Appends are the timestamps that the broker gave the records (both topics keep the time of append, in whole
     milliseconds); that of a revision lies before the end of the Kafka transaction that it is in. The commit is
     Postgres's commit timestamp, which is taken just before the commit is flushed; `flush ms` is how long a flush took
@@ -113,7 +115,7 @@ def measure(
     are settings of the worker.
     """
     stream = Stream(number, own.encoder, rate * pause)
-    flood = Flood(own.producer(linger_ms=_LINGER_MS), iter(stream), rate, warm_up + seconds)
+    flood = Flood(own.producer(linger_ms=LINGER_MS), iter(stream), rate, warm_up + seconds)
     with worker(own, settings=package) as meter, watching(own.settings.bootstrap_servers, stream.probe) as watch:
         flood.start()
         _wait(meter, flood, warm_up)

@@ -32,6 +32,7 @@ from pipeline.observe.metrics import Metrics
 from pipeline.retry import Retry
 from pipeline.settings import Settings, host_name
 from pipeline.stream import app
+from pipeline.stream.collection import Collecting
 from pipeline.stream.commits import Commits
 from pipeline.stream.instance import Instance
 from pipeline.stream.limits import Limits
@@ -113,6 +114,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
             retry=retry,
             most_customers=limits.customers,
             reached=reached,
+            collect=Collecting().collect,
         )
         worker = Worker(
             commits=commits,

@@ -19,6 +19,8 @@ from pipeline.touchpoint import Touchpoint
 
 #: How long a broker may take to answer the first question.
 ANSWER_S = 10.0
+#: How long a touchpoint waits for others, to go to the broker with them.
+LINGER_MS = 30
 #: After how long a touchpoint that can't be delivered is given up.
 DELIVERY_TIMEOUT_MS = 30_000
 #: How many touchpoints may wait for the broker before `publish` waits, too.
@@ -57,7 +59,7 @@ class Publisher:
                 "enable.idempotence": True,
                 "acks": "all",
                 "compression.type": "zstd",
-                "linger.ms": min(30, delivery_timeout_ms - 1),
+                "linger.ms": min(LINGER_MS, delivery_timeout_ms - 1),
                 # The Java client's default: every client, this one and others', puts a customer on the same partition.
                 "partitioner": "murmur2_random",
                 "delivery.timeout.ms": delivery_timeout_ms,

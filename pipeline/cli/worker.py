@@ -10,7 +10,6 @@ import uvloop
 
 from pipeline import settings as environment
 from pipeline.observe import logs
-from pipeline.stream import collection
 from pipeline.stream.app import MOST_RECORDS
 from pipeline.stream.limits import Limits
 from pipeline.wiring import Options, run_worker
@@ -97,5 +96,4 @@ def worker(
         give_up_s=give_up,
         statement_timeout_s=statement_timeout,
     )
-    collection.calm()
     uvloop.run(run_worker(environment.load(), options))

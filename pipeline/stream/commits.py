@@ -23,7 +23,6 @@ from pipeline.ledger.session import Session
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
 from pipeline.retry import Retry
-from pipeline.stream.collection import collect
 from pipeline.stream.holding import Holding
 from pipeline.stream.outlet import Outlet
 from pipeline.stream.owned import Owned
@@ -58,12 +57,15 @@ class Commits:
         retry: Retry,
         most_customers: int,
         reached: Reached,
+        collect: Callable[[], None],
     ) -> None:
         self._session, self._models, self._grace_ms = session, models, grace_ms
         self._metrics, self._retry, self._most_customers, self._reached = metrics, retry, most_customers, reached
         self._outlet = Outlet(publication, records, self.ask, retry)
         self._sending: asyncio.Task[None] | None = None
         self._under_way: set[int] = set()
+        #: Looks for garbage, which takes a moment.
+        self.collect = collect
         self.held = Holding(metrics, health, self._outlet.forget)
         self.turn = asyncio.Lock()
 
@@ -170,7 +172,7 @@ class Commits:
             await self.publish_anew()
         self.send_soon()
         self._show_unpublished()
-        collect()
+        self.collect()
 
     async def settle(self) -> None:
         """Wait until all is published, and say so in the ledger."""

@@ -18,7 +18,6 @@ from pipeline.flow.values import Admission, Batch, ChurnRow, Refused, Work
 from pipeline.ledger import customers, positions, sweep
 from pipeline.observe.metrics import Metrics
 from pipeline.retry import Retry
-from pipeline.stream.collection import collect
 from pipeline.stream.commits import Commits
 from pipeline.stream.owned import Owned
 from pipeline.stream.silence import Silence
@@ -194,7 +193,7 @@ class Worker:
                 await self._commits.publish_anew()
             if idle:
                 await self._commits.settle()
-            collect()
+            self._commits.collect()
 
     async def _close_due(self, idle: set[int]) -> None:
         """Close the journeys that event time has passed; that of idle partitions is the wall clock's."""

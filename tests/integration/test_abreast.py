@@ -62,6 +62,7 @@ async def commits(pipe: Pipe, most_customers: int, partitions: int) -> AsyncIter
         retry=Retry(give_up_s=10, passing=lambda error: False),
         most_customers=most_customers,
         reached=lambda place: None,
+        collect=lambda: None,
     )
 
     async def take(connection: AsyncConnection) -> list[positions.Claim]:
