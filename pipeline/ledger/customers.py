@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from sys import intern
 from typing import Any
 
 import orjson
@@ -78,7 +79,8 @@ async def load(connection: AsyncConnection, wanted: Mapping[str, int]) -> dict[s
     # psycopg writes an array of texts many times more slowly than orjson
     named = orjson.dumps([{"name": name, "since": since} for name, since in wanted.items()]).decode()
     for row in await connection.execute(_JOURNEYS, {"wanted": named}):
-        customers[row.customer].journeys.append(_journey(row))
+        customer = customers[row.customer]
+        customer.journeys.append(_journey(row, customer.key))
     for row in await connection.execute(_SCORES, {"names": orjson.dumps(list(wanted)).decode()}):
         _add_scores(customers[row.customer], row)
     return customers
@@ -107,15 +109,17 @@ async def count_open(connection: AsyncConnection, partitions: Iterable[int]) -> 
     return {row.partition: row.n for row in rows}
 
 
-def _journey(row: Any) -> Journey:
-    journey = Journey(row.customer, row.journey_id)
+def _journey(row: Any, customer: str) -> Journey:
+    """Made of the same texts and keys wherever they are equal: tens of thousands of customers are kept in memory."""
+    journey = Journey(customer, row.journey_id)
     journey.revision = row.revision
     journey.open = journey.was_open = row.status == "open"
     journey.started_at, journey.ended_at, journey.covers_until = row.started_at, row.ended_at, row.covers_until
-    journey.channels = row.channels
+    journey.channels = {intern(channel): count for channel, count in row.channels.items()}
     journey.steps = steps.parse(row.steps, row.keys)
-    keys = [row.keys[i : i + KEY_BYTES] for i in range(0, len(row.keys), KEY_BYTES)]
-    journey.keys, journey.omitted = set(keys), keys[len(journey.steps) :]
+    first = len(journey.steps) * KEY_BYTES
+    journey.omitted = [row.keys[i : i + KEY_BYTES] for i in range(first, len(row.keys), KEY_BYTES)]
+    journey.keys = {*[step.key for step in journey.steps], *journey.omitted}
     journey.failures, journey.abandoned = row.failures, row.abandoned
     journey.begun_by_customer = row.begun_by_customer
     return journey

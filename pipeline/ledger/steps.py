@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from sys import intern
 
 import orjson
 
@@ -74,15 +75,18 @@ def _quoted(word: str | None) -> str:
 
 
 def parse(text: str, keys: bytes) -> list[Step]:
-    """The steps of a column, with their keys, which stand first in `keys` in the same order."""
+    """The steps of a column, with their keys, which stand first in `keys` in the same order.
+
+    Equal words are one text in memory.
+    """
     return [
         Step(
             ms(datetime.fromisoformat(plain["at"])),
             keys[i * KEY_BYTES : (i + 1) * KEY_BYTES],
-            plain["channel"],
-            plain["kind"],
-            plain["stage"],
-            plain["outcome"],
+            intern(plain["channel"]),
+            intern(plain["kind"]),
+            intern(plain["stage"]),
+            intern(plain["outcome"]),
             *[plain.get(name) for name in _OPTIONAL],
         )
         for i, plain in enumerate(orjson.loads(text))
