@@ -139,7 +139,7 @@ def churn_risks(rows: Iterable[ChurnRow]) -> Iterator[bytes]:
                     next(moments),
                     optional_long(row.account_closed_at),
                     next(moments),
-                    _reasons(tuple(row.reasons), row.model),
+                    _reasons(row.reasons, row.model),
                 )
             )
 

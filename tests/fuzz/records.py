@@ -43,6 +43,8 @@ _ENCODERS = [Encoder(number, text) for number, text in enumerate(_TEXTS, 1)]
 _MOST_CUSTOMERS = 300
 #: JSON's escape of NUL; not a backslash's, followed by u0000.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+#: Parameters of the statement that are arrays of JSON.
+_OF_JSON = {"journey.channels", "journey.steps", "churn_risk.reasons"}
 _CLAIM = Claim("t", 0, 1, 0, 0, 0, "")
 
 
@@ -128,12 +130,13 @@ class Records:
 
 def _send(batch: Batch) -> None:
     """Write what goes to Postgres: it must not hold what JSON or the database can't."""
-    for value in parameters([Entry(_CLAIM, batch, 0)]).values():
+    for name, value in parameters([Entry(_CLAIM, batch, 0)]).items():
         if (dumps := getattr(value, "dumps", None)) is not None:
             must(not _NUL.search(dumps(value.obj)), "a text that goes to the database holds a NUL")
         elif isinstance(value, Array):
             texts = [text.encode() for text in read(value) if isinstance(text, str)]
-            must(not any(b"\0" in text or _NUL.search(text) for text in texts), "a text of an array holds a NUL")
+            must(not any(b"\0" in text for text in texts), f"a text of {name} holds a NUL")
+            must(name not in _OF_JSON or not any(map(_NUL.search, texts)), f"JSON of {name} holds a NUL")
 
 
 def read(array: Array) -> list[Any]:

@@ -87,7 +87,7 @@ def test_a_satisfactions_record_holds_its_row(row: SatisfactionRow) -> None:
     row=st.builds(
         ChurnRow, customer=texts, probability=doubles, band=texts, horizon_days=ints, as_of=moments, visits=ints,
         first_active_at=moments, last_active_at=moments, account_closed_at=optional_longs, last_seen_at=moments,
-        reasons=st.lists(st.builds(Reason, code=texts, text=texts), max_size=3), model=texts,
+        reasons=st.lists(st.builds(Reason, code=texts, text=texts), max_size=3).map(tuple), model=texts,
     )
 )  # fmt: skip
 def test_a_churn_risks_record_holds_its_row(row: ChurnRow) -> None:
