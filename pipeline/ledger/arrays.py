@@ -19,7 +19,6 @@ from psycopg.pq import Format
 
 #: Milliseconds from 1970 to 2000, when Postgres's timestamps begin.
 _EPOCH_2000_MS = 946_684_800_000
-_UUID_BYTES = 16
 _NULL = b"\xff\xff\xff\xff"
 #: Of an array with one dimension: dimensions, whether there are nulls, the elements' type; how many, the first's index.
 _HEADER = Struct(">iiI")
@@ -61,6 +60,10 @@ def written(sql: str, write: Callable[[Any], str]) -> Kind:
     return Kind(sql, "text", array)
 
 
+def _oid(name: str) -> int:
+    return psycopg.postgres.types[name].oid
+
+
 def _array(oid: int, count: int, elements: bytes, has_nulls: bool = False) -> Array:
     if not count:
         return Array(_HEADER.pack(0, 0, oid))
@@ -68,7 +71,7 @@ def _array(oid: int, count: int, elements: bytes, has_nulls: bool = False) -> Ar
 
 
 def _numbers(oid: int, element: np.dtype[Any], values: Any) -> Array:
-    """`element` is a number's format, preceded by its size."""
+    """`element` is the format of a number, or of what else has one size, preceded by that size."""
     out = np.empty(len(values), element)
     out["size"] = element["value"].itemsize
     out["value"] = np.asarray(values, element["value"])  # raises OverflowError, where an assignment would wrap around
@@ -81,30 +84,30 @@ def _element(value: str) -> np.dtype[Any]:
 
 def _moments(values: Sequence[int]) -> Array:
     """Epoch milliseconds as timestamps."""
-    return _numbers(1184, _LONG, (np.array(values, np.int64) - _EPOCH_2000_MS) * 1000)
+    return _numbers(_oid("timestamptz"), _LONG, (np.array(values, np.int64) - _EPOCH_2000_MS) * 1000)
 
 
 def _moments_or_nulls(values: Sequence[int | None]) -> Array:
-    return _or_nulls(1184, [None if ms is None else _MICROSECONDS((ms - _EPOCH_2000_MS) * 1000) for ms in values])
+    return _or_nulls(
+        _oid("timestamptz"), [None if ms is None else _MICROSECONDS((ms - _EPOCH_2000_MS) * 1000) for ms in values]
+    )
 
 
 def _texts(values: Sequence[str]) -> Array:
-    return _array(25, len(values), b"".join([_size(len(text)) + text for text in map(str.encode, values)]))
+    return _of_any_size(_oid("text"), list(map(str.encode, values)))
 
 
-def _bytes(values: Sequence[bytes]) -> Array:
-    return _array(17, len(values), b"".join([_size(len(value)) + value for value in values]))
+def _of_any_size(oid: int, values: Sequence[bytes]) -> Array:
+    return _array(oid, len(values), b"".join([_size(len(value)) + value for value in values]))
 
 
 def _uuids(values: Sequence[str]) -> Array:
-    out = np.empty(len(values), _element(f"V{_UUID_BYTES}"))
-    out["size"] = _UUID_BYTES
-    out["value"] = np.frombuffer(bytes.fromhex("".join(values).replace("-", "")), f"V{_UUID_BYTES}")
-    return _array(2950, len(values), out.tobytes())
+    raw = bytes.fromhex("".join(values).replace("-", ""))
+    return _numbers(_oid("uuid"), _SIXTEEN, np.frombuffer(raw, _SIXTEEN["value"]))
 
 
 def _uuids_or_nulls(values: Sequence[str | None]) -> Array:
-    return _or_nulls(2950, [None if name is None else bytes.fromhex(name.replace("-", "")) for name in values])
+    return _or_nulls(_oid("uuid"), [None if name is None else bytes.fromhex(name.replace("-", "")) for name in values])
 
 
 def _or_nulls(oid: int, values: Sequence[bytes | None]) -> Array:
@@ -112,14 +115,14 @@ def _or_nulls(oid: int, values: Sequence[bytes | None]) -> Array:
     return _array(oid, len(values), elements, has_nulls=None in values)
 
 
-_LONG = _element(">i8")
+_LONG, _SIXTEEN = _element(">i8"), _element("V16")
 _MICROSECONDS = Struct(">q").pack
 
-BIGINT = Kind("bigint", "bigint", partial(_numbers, 20, _LONG))
-BOOLEAN = Kind("boolean", "boolean", partial(_numbers, 16, _element("?")))
-BYTEA = Kind("bytea", "bytea", _bytes)
-FLOAT8 = Kind("float8", "float8", partial(_numbers, 701, _element(">f8")))
-INTEGER = Kind("integer", "integer", partial(_numbers, 23, _element(">i4")))
+BIGINT = Kind("bigint", "bigint", partial(_numbers, _oid("bigint"), _LONG))
+BOOLEAN = Kind("boolean", "boolean", partial(_numbers, _oid("boolean"), _element("?")))
+BYTEA = Kind("bytea", "bytea", partial(_of_any_size, _oid("bytea")))
+FLOAT8 = Kind("float8", "float8", partial(_numbers, _oid("float8"), _element(">f8")))
+INTEGER = Kind("integer", "integer", partial(_numbers, _oid("integer"), _element(">i4")))
 #: Epoch milliseconds.
 MOMENT = Kind("timestamptz", "timestamptz", _moments)
 MOMENT_OR_NULL = Kind("timestamptz", "timestamptz", _moments_or_nulls)

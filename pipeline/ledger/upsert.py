@@ -24,8 +24,7 @@ class Upsert:
         self._kinds = {f"{table}.{name}": kind for name, kind in columns.items()}
         # functions that return sets, side by side in a SELECT, go row by row, and in step
         values = ", ".join(
-            f"unnest(%({parameter})b::{kind.sent}[])" + ("" if kind.sent == kind.sql else f"::{kind.sql}")
-            for parameter, kind in self._kinds.items()
+            f"unnest(%({parameter})b::{kind.sent}[])::{kind.sql}" for parameter, kind in self._kinds.items()
         )
         change = ", ".join(
             f"{name} = t.{name} + EXCLUDED.{name}" if name in added else f"{name} = EXCLUDED.{name}"
