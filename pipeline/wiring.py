@@ -1,11 +1,11 @@
-"""Putting a worker together from its parts: the only place that knows them all."""
+"""Wiring: the only place that knows all parts of a worker, and puts them together."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from tempfile import TemporaryDirectory
 
@@ -14,36 +14,46 @@ import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipeline import catalogue
+from pipeline.consumer.app import MAX_RECORDS
+from pipeline.consumer.lag import LagMonitor
+from pipeline.consumer.runner import Runner
+from pipeline.consumer.source import FaustSource
+from pipeline.consumer.static_member import StaticMember
 from pipeline.contract.registry import Registry
 from pipeline.errors import InvalidInput, Unavailable
-from pipeline.failpoint import failpoint
-from pipeline.flow.admit import Door
-from pipeline.flow.advance import Models
+from pipeline.failpoint import Reached, failpoint
+from pipeline.flow.admission import Admission
 from pipeline.journey import policy
+from pipeline.ledger.active_models import active_scores
 from pipeline.ledger.database import async_engine, is_passing, sync_engine, unavailable
-from pipeline.ledger.models import active_models
+from pipeline.ledger.postgres import PostgresLedger
 from pipeline.ledger.revision import require_current
+from pipeline.ledger.risk_sweep import PostgresRiskReader
 from pipeline.ledger.session import Session
 from pipeline.observe import http
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
+from pipeline.processing.assignment import AssignedPartitions
+from pipeline.processing.committer import Committer
+from pipeline.processing.garbage_collection import GarbageCollection
+from pipeline.processing.limits import Limits
+from pipeline.processing.risk_sweep import RiskSweep
+from pipeline.processing.slice_processor import CONCURRENT_TRANSACTIONS, SliceProcessor
+from pipeline.processing.worker import Worker
+from pipeline.processing.writer_schemas import WriterSchemaCache
+from pipeline.publishing.kafka_publisher import KafkaPublisher
+from pipeline.publishing.outbox import OutboxPublisher
+from pipeline.publishing.records import RecordSerializer
+from pipeline.publishing.transactional_producer import TransactionalProducer
 from pipeline.retry import Retry
+from pipeline.scores.churn.score import CHURN_RISK
+from pipeline.scores.protocol import ActiveScore
+from pipeline.scores.registry import SCORES
 from pipeline.settings import Settings, host_name
-from pipeline.stream import app
-from pipeline.stream.collection import Collecting
-from pipeline.stream.commits import Commits
-from pipeline.stream.instance import Instance
-from pipeline.stream.limits import Limits
-from pipeline.stream.publication import Publication
-from pipeline.stream.records import Records
-from pipeline.stream.run import Run
-from pipeline.stream.silence import Silence
-from pipeline.stream.transactions import Transactions
-from pipeline.stream.worker import ABREAST, Worker
-from pipeline.stream.writers import WriterCache
-from pipeline.topics import CHURN_RISK, JOURNEYS, SATISFACTION, TOUCHPOINTS
+from pipeline.topics import JOURNEYS, TOUCHPOINTS
 
 log = structlog.get_logger()
 
@@ -53,12 +63,12 @@ _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What `pipeline worker` can be told."""
+    """The options of `pipeline worker`."""
 
     until_idle_s: float | None = None
-    most_records: int = app.MOST_RECORDS
+    max_records: int = MAX_RECORDS
     limits: Limits = field(default_factory=Limits)
-    #: Seconds between two looks for customers whom silence has moved into another band.
+    #: Seconds between two risk sweeps.
     sweep_s: float = 60.0
     scores: bool = True
     give_up_s: float = 60.0
@@ -75,92 +85,168 @@ async def run_worker(settings: Settings, options: Options) -> None:
     journey_policy = policy.read(settings.policy_file)
     port, stop_http = http.serve(settings.metrics_host, settings.metrics_port, metrics.registry, health)
     log.info("metrics", address=f"{settings.metrics_host}:{port}")
-
-    def failed(server: str) -> None:
-        health.away.add(server)
-        metrics.retries.labels(server).inc()
-
-    retry = Retry(
-        give_up_s=options.give_up_s,
-        passing=lambda error: is_passing(error) or isinstance(error, Unavailable),
-        on_failure=failed,
-        on_success=health.away.discard,
-    )
-    engine = None
-    folder = TemporaryDirectory(prefix="pipeline-worker-")
+    retry = _retry(options.give_up_s, metrics, health)
     beating = asyncio.create_task(_beat(health, metrics))
     try:
         registry = Registry(settings.registry_url)
-        models = await retry.run("database", lambda: asyncio.to_thread(_read_models, settings))
-        ids = await retry.run("registry", lambda: asyncio.to_thread(_schema_ids, registry))
+        scores = await retry.run("database", lambda: asyncio.to_thread(_read_models, settings))
+        schema_ids = await retry.run("registry", lambda: asyncio.to_thread(_schema_ids, registry))
         partitions = await retry.run("broker", lambda: asyncio.to_thread(_partitions, settings))
-        engine = async_engine(settings.database_url, options.statement_timeout_s)
-        slot = None if settings.instance else Instance(settings.group, host_name())
-        instance = settings.instance or (slot.name if slot else "")
-        publication = Publication(
-            Transactions(settings.bootstrap_servers, settings.group, _MAX_MESSAGE_BYTES, reached), instance
-        )
-        early = asyncio.create_task(_begin(publication))  # it takes as long as joining the group
-        run: Run
-        limits = _limits(options)
-        commits = Commits(
-            session=Session(engine, ABREAST),
-            models=models if options.scores else None,
-            grace_ms=journey_policy.grace_ms,
-            records=Records(ids),
-            publication=publication,
-            metrics=metrics,
-            health=health,
-            retry=retry,
-            most_customers=limits.customers,
-            reached=reached,
-            collect=Collecting().collect,
-        )
-        worker = Worker(
-            commits=commits,
-            silence=Silence(Session(engine), metrics, options.sweep_s if options.scores else math.inf),
-            door=Door(catalogue.load(), journey_policy, partitions),
-            writers=WriterCache(registry, TOUCHPOINTS, retry),
-            models=models if options.scores else None,
-            grace_ms=journey_policy.grace_ms,
-            metrics=metrics,
-            retry=retry,
-            owner=instance,
-            idle_s=limits.idle_s,
-            rewind=lambda partition, offset: run.rewind(partition, offset),
-            earliest=lambda partition: run.earliest(partition),
-            reached=reached,
-        )
-        run = Run(worker, metrics, health, retry, options.until_idle_s)
-        run.app = app.build(
-            group=settings.group,
-            instance=instance,
-            bootstrap_servers=settings.bootstrap_servers,
-            folder=folder.name,
-            take=run.take,
-            handle=run.handle,
-            reached=reached,
-            partitions=partitions,
-            most_records=options.most_records,
-        )
-        log.info("worker starts", instance=instance, group=settings.group, partitions=partitions)
-        await run.until_stopped()
-        await early
+        async with _resources(settings, options) as (engine, folder):
+            member = StaticMember(settings.group, host_name()) if settings.instance is None else None
+            instance = settings.instance or (member.name if member else "")
+            publisher = KafkaPublisher(
+                TransactionalProducer(settings.bootstrap_servers, settings.group, _MAX_MESSAGE_BYTES, reached), instance
+            )
+            beginning = asyncio.create_task(_begin_publishing(publisher))  # it takes as long as joining the group
+            lag = LagMonitor(metrics, health)
+            source = FaustSource(
+                bootstrap_servers=settings.bootstrap_servers,
+                group=settings.group,
+                instance=instance,
+                folder=folder,
+                partitions=partitions,
+                max_records=options.max_records,
+                lag=lag,
+                retry=retry,
+                reached=reached,
+            )
+            worker = _worker(
+                engine=engine,
+                source=source,
+                publisher=publisher,
+                serializer=RecordSerializer(schema_ids, SCORES),
+                admission=Admission(catalogue.load(), journey_policy, partitions),
+                writer_schemas=WriterSchemaCache(registry, TOUCHPOINTS, retry),
+                scores=scores if options.scores else [],
+                grace_ms=journey_policy.grace_ms,
+                limits=_limits(options),
+                sweep_s=options.sweep_s,
+                owner=instance,
+                metrics=metrics,
+                health=health,
+                retry=retry,
+                reached=reached,
+            )
+            log.info("worker starts", instance=instance, group=settings.group, partitions=partitions)
+            runner = Runner(worker=worker, source=source, lag=lag, metrics=metrics, until_idle_s=options.until_idle_s)
+            await runner.run_until_stopped()
+            await beginning
         log.info("worker stopped")
     except (DBAPIError, psycopg.Error) as error:
         raise unavailable(settings.database_url, error) from None
     finally:
         beating.cancel()
-        if engine is not None:
-            await engine.dispose()
         stop_http()
-        folder.cleanup()
 
 
-async def _begin(publication: Publication) -> None:
+def _worker(
+    *,
+    engine: AsyncEngine,
+    source: FaustSource,
+    publisher: KafkaPublisher,
+    serializer: RecordSerializer,
+    admission: Admission,
+    writer_schemas: WriterSchemaCache,
+    scores: Sequence[ActiveScore],
+    grace_ms: int,
+    limits: Limits,
+    sweep_s: float,
+    owner: str,
+    metrics: Metrics,
+    health: Health,
+    retry: Retry,
+    reached: Reached,
+) -> Worker:
+    ledger = PostgresLedger(Session(engine, CONCURRENT_TRANSACTIONS), retry, SCORES)
+    outbox = OutboxPublisher(publisher, serializer, ledger, retry)
+    assigned = AssignedPartitions(metrics, health, outbox.forget)
+    committer = Committer(
+        ledger=ledger,
+        assigned=assigned,
+        outbox=outbox,
+        scores=scores,
+        grace_ms=grace_ms,
+        max_customers=limits.customers,
+        metrics=metrics,
+        reached=reached,
+    )
+    slices = SliceProcessor(
+        admission=admission,
+        writer_schemas=writer_schemas,
+        committer=committer,
+        assigned=assigned,
+        metrics=metrics,
+        clock_ms=_clock_ms,
+    )
+    churn = [active.model for active in scores if active.score is CHURN_RISK]
+    risk_sweep = (
+        RiskSweep(
+            reader=PostgresRiskReader(Session(engine)),
+            ledger=ledger,
+            committer=committer,
+            assigned=assigned,
+            model=churn[0],
+            metrics=metrics,
+            retry=retry,
+            interval_s=sweep_s,
+            clock_ms=_clock_ms,
+        )
+        if churn
+        else None
+    )
+    return Worker(
+        source=source,
+        ledger=ledger,
+        assigned=assigned,
+        slices=slices,
+        committer=committer,
+        outbox=outbox,
+        risk_sweep=risk_sweep,
+        metrics=metrics,
+        garbage=GarbageCollection(),
+        reached=reached,
+        owner=owner,
+        grace_ms=grace_ms,
+        idle_s=limits.idle_s,
+        clock_ms=_clock_ms,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _resources(settings: Settings, options: Options) -> AsyncIterator[tuple[AsyncEngine, str]]:
+    """Give the database's engine, and a folder that Faust may write to."""
+    engine = async_engine(settings.database_url, options.statement_timeout_s)
+    with TemporaryDirectory(prefix="pipeline-worker-") as folder:
+        try:
+            yield engine, folder
+        finally:
+            await engine.dispose()
+
+
+def _clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _retry(give_up_s: float, metrics: Metrics, health: Health) -> Retry:
+    """Return a retry that shows in metrics and health which server is away."""
+
+    def failed(server: str) -> None:
+        health.away.add(server)
+        metrics.retries.labels(server).inc()
+
+    return Retry(
+        give_up_s=give_up_s,
+        passing=lambda error: is_passing(error) or isinstance(error, Unavailable),
+        on_failure=failed,
+        on_success=health.away.discard,
+    )
+
+
+async def _begin_publishing(publisher: KafkaPublisher) -> None:
     """Begin publishing; if the broker does not answer, taking partitions tries it again."""
     with contextlib.suppress(Unavailable):
-        await publication.ready()
+        await publisher.ready()
 
 
 async def _beat(health: Health, metrics: Metrics) -> None:
@@ -172,18 +258,18 @@ async def _beat(health: Health, metrics: Metrics) -> None:
 
 
 def _limits(options: Options) -> Limits:
-    """Partitions that go idle must have closed their journeys before the worker is done."""
+    """Return the limits; partitions that go idle must have closed their journeys before the worker is done."""
     if options.until_idle_s is None:
         return options.limits
     return replace(options.limits, idle_s=min(options.limits.idle_s, options.until_idle_s / 2))
 
 
-def _read_models(settings: Settings) -> Models:
+def _read_models(settings: Settings) -> Sequence[ActiveScore]:
     engine = sync_engine(settings.database_url)
     try:
         with engine.connect() as connection:
             require_current(connection)
-            return active_models(connection)
+            return active_scores(connection, SCORES)
     except DBAPIError as error:
         if is_passing(error):
             raise unavailable(settings.database_url, error) from None
@@ -193,11 +279,11 @@ def _read_models(settings: Settings) -> Models:
 
 
 def _schema_ids(registry: Registry) -> dict[str, int]:
-    return {topic: registry.current_id(topic) for topic in (JOURNEYS, SATISFACTION, CHURN_RISK)}
+    return {topic: registry.current_id(topic) for topic in (JOURNEYS, *[score.topic for score in SCORES])}
 
 
 def _partitions(settings: Settings) -> int:
-    """How many partitions touchpoints.v1 has."""
+    """Return the number of partitions of touchpoints.v1."""
     admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
     try:
         topics = admin.list_topics(timeout=10).topics

@@ -12,7 +12,7 @@ from pipeline.contract.decode import Writers, decode
 from pipeline.contract.reject import Rejected
 from pipeline.contract.validate import check
 from pipeline.errors import InvalidInput, Unavailable
-from pipeline.flow.admit import FORWARDED_HEADER
+from pipeline.flow.admission import FORWARDED_HEADER
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint, customer_key
 

@@ -9,7 +9,7 @@ from pipeline import settings as environment
 from pipeline.contract.registry import Registry
 from pipeline.ledger.database import sync_engine, unavailable
 from pipeline.ledger.migrate import migrate
-from pipeline.stream.declare import declare
+from pipeline.publishing.create_topics import create_topics
 from pipeline.topics import SCHEMA_FILES
 
 
@@ -23,7 +23,7 @@ def init(partitions: int, replication: int) -> None:
     registered ones is refused.
     """
     settings = environment.load()
-    created = declare(settings.bootstrap_servers, partitions, replication)
+    created = create_topics(settings.bootstrap_servers, partitions, replication)
     click.echo(f"topics    {', '.join(created) if created else 'all there'}")
     registry = Registry(settings.registry_url)
     for topic in SCHEMA_FILES:

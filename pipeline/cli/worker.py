@@ -9,9 +9,9 @@ import click
 import uvloop
 
 from pipeline import settings as environment
+from pipeline.consumer.app import MAX_RECORDS
 from pipeline.observe import logs
-from pipeline.stream.app import MOST_RECORDS
-from pipeline.stream.limits import Limits
+from pipeline.processing.limits import Limits
 from pipeline.wiring import Options, run_worker
 
 
@@ -25,7 +25,7 @@ from pipeline.wiring import Options, run_worker
 @click.option(
     "--most-records",
     type=click.IntRange(1, 1_000_000),
-    default=MOST_RECORDS,
+    default=MAX_RECORDS,
     show_default=True,
     help="Records of a partition in one transaction at the most.",
 )
@@ -89,7 +89,7 @@ def worker(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the worker runs, there is nothing to finish
     options = Options(
         until_idle_s=until_idle,
-        most_records=most_records,
+        max_records=most_records,
         limits=Limits(customers=customers),
         sweep_s=sweep,
         scores=scores,

@@ -21,8 +21,13 @@ class UnsafeSchema(ValueError):
 
 
 def schema_text(topic: str) -> str:
-    """The schema of a topic's values, as registered: JSON."""
-    return (files("pipeline.contract") / "schemas" / SCHEMA_FILES[topic]).read_text(encoding="utf-8")
+    """Return the schema of a topic's values, as registered: JSON."""
+    return schema_file_text(SCHEMA_FILES[topic])
+
+
+def schema_file_text(name: str) -> str:
+    """Return the text of a file in `schemas/`."""
+    return (files("pipeline.contract") / "schemas" / name).read_text(encoding="utf-8")
 
 
 def parsed(text: str) -> ParsedSchema:

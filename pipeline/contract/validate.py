@@ -6,7 +6,7 @@ import math
 import re
 
 from pipeline.contract.reject import Rejected
-from pipeline.satisfaction.scales import SCALES
+from pipeline.scales import SCALES
 from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Touchpoint, customer_key
 
 #: 1990-01-01T00:00:00Z; what lies before is a clock that was never set, or seconds taken for milliseconds.

@@ -9,8 +9,8 @@ from pipeline.ledger.database import sync_engine
 from pipeline.ledger.migrate import migrate
 from pipeline.ledger.profile import numbered
 from pipeline.ledger.reading import reading
+from pipeline.publishing.create_topics import create_topics
 from pipeline.settings import Settings
-from pipeline.stream.declare import declare
 from pipeline.topics import SCHEMA_FILES
 
 PARTITIONS = 12
@@ -19,7 +19,7 @@ _SIMULATED = re.compile(r"customer:(\d{1,9})-\d{6}")
 
 def prepare(settings: Settings, partitions: int = PARTITIONS) -> None:
     """Topics, schemas and tables; what is there stays."""
-    declare(settings.bootstrap_servers, partitions, 1)
+    create_topics(settings.bootstrap_servers, partitions, 1)
     registry = Registry(settings.registry_url)
     for topic in SCHEMA_FILES:
         registry.register(topic)

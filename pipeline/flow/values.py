@@ -1,19 +1,20 @@
-"""What travels through the job, named for what has been done to it."""
+"""The values that travel through the flow, named for what has been done to them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from pipeline.churn.reasons import Reason
 from pipeline.contract.reject import Rejected
-from pipeline.journey.step import Step
+from pipeline.flow.count_row import TouchpointCountRow
+from pipeline.journey.admitted import Admitted
+from pipeline.journey.row import JourneyRow
 
 Headers = Sequence[tuple[str, bytes]]
 
 
 class Received(Protocol):
-    """A record as it came from the topic; `timestamp` is its append, in epoch milliseconds."""
+    """A record as it came from the topic; `timestamp` is the time of its append, in epoch milliseconds."""
 
     offset: int
     key: bytes | None
@@ -22,141 +23,61 @@ class Received(Protocol):
     headers: Headers
 
 
-class Traits(NamedTuple):
-    """What holds for every touchpoint of a channel, kind and stage."""
-
-    channel: str
-    kind: str
-    stage: str
-    catalogued: bool
-    gap_ms: int
-    begun_by_customer: bool
-    closes_account: bool
-
-
-class Answer(NamedTuple):
-    """Feedback on the common scale, and the touchpoint that it judges."""
-
-    millipoints: int
-    satisfied: bool
-    about: Traits
-
-
-class Admitted(NamedTuple):
-    """A valid touchpoint of this partition's, ready to be put into its journey; `until` is the end of its cover."""
-
-    customer: str
-    until: int
-    step: Step
-    traits: Traits
-    answer: Answer | None
-
-
 class Refused(NamedTuple):
-    """A record that goes to quarantine, with what is wrong."""
+    """A record that goes to quarantine, and why."""
 
     record: Received
     why: Rejected
 
 
 class Forwarded(NamedTuple):
-    """A record that came with the wrong key, and the right one."""
+    """A record that came with the wrong key, and is sent on with this one."""
 
     key: bytes
     value: bytes
     headers: list[tuple[str, bytes]]
 
 
-class Work(NamedTuple):
-    """A slice: consecutive records of a partition, at least one, and the offset after them."""
+class AdmittedSlice(NamedTuple):
+    """A slice whose records are decoded, validated and routed. `next_offset` is the offset after the slice.
+
+    The clock makes one without records: `due` are customers whose journeys may have to be closed, with the start of the
+    earliest one (epoch milliseconds). `is_idle` says that event time follows the clock, since all records of the
+    partition are processed.
+    """
 
     partition: int
-    records: Sequence[Received]
-    end: int
-
-
-class Admission(NamedTuple):
-    """A slice of a partition, sorted into what is processed, refused and sent on."""
-
     next_offset: int
-    admitted: list[Admitted]
-    refused: list[Refused]
-    forwarded: list[Forwarded]
-
-
-class JourneyRow(NamedTuple):
-    """A revision of a journey, to be committed and published. Times in epoch milliseconds."""
-
-    journey_id: str
-    customer: str
-    revision: int
-    status: str
-    started_at: int
-    ended_at: int
-    covers_until: int
-    touchpoints: int
-    channels: Mapping[str, int]
-    outcome: str
-    failures: int
-    abandoned: int
-    begun_by_customer: bool
-    steps: Sequence[Step]
-    steps_omitted: int
-    merged_into: str | None
-    keys: bytes
-
-
-class SatisfactionRow(NamedTuple):
-    """A customer's satisfaction, to be committed and published."""
-
-    customer: str
-    score: float
-    low: float
-    high: float
-    answers: float
-    answered: int
-    as_of: int
-    weight: int
-    weighted: int
-    model: str
-
-
-class ChurnRow(NamedTuple):
-    """A customer's churn risk, to be committed and published."""
-
-    customer: str
-    probability: float
-    band: str
-    horizon_days: int
-    as_of: int
-    visits: int
-    first_active_at: int
-    last_active_at: int
-    account_closed_at: int | None
-    last_seen_at: int
-    reasons: tuple[Reason, ...]
-    model: str
+    admitted: Sequence[Admitted] = ()
+    refused: Sequence[Refused] = ()
+    forwarded: Sequence[Forwarded] = ()
+    due: Mapping[str, int] = {}
+    is_idle: bool = False
 
 
 class Batch(NamedTuple):
-    """All effects of a slice: one transaction, then what is published."""
+    """All effects of a slice: what one transaction commits and what is published afterwards.
+
+    `watermark` is the partition's event time (epoch milliseconds, 0 before the first event). `scores` has the rows of
+    each score by its table's name. `late` and `by_channel` count touchpoints by channel. `open_change` is the change in
+    the number of open journeys. `only_closed` are the ids of journeys of which nothing else has changed since the
+    last revision.
+    """
 
     partition: int
     next_offset: int
     watermark: int
-    journeys: list[JourneyRow]
-    satisfaction: list[SatisfactionRow]
-    churn: list[ChurnRow]
-    counts: Mapping[Traits, Sequence[int]]
-    refused: list[Refused]
-    forwarded: list[Forwarded]
-    processed: int
-    duplicates: int
-    late: Mapping[str, int]
-    by_channel: Mapping[str, int]
-    opened: int
-    closed: int
-    merged: int
-    open_change: int
-    #: ids of journeys that have closed, and nothing else of theirs has changed since the last revision
+    journeys: Sequence[JourneyRow] = ()
+    scores: Mapping[str, Sequence[Any]] = {}
+    counts: Sequence[TouchpointCountRow] = ()
+    refused: Sequence[Refused] = ()
+    forwarded: Sequence[Forwarded] = ()
+    processed: int = 0
+    duplicates: int = 0
+    late: Mapping[str, int] = {}
+    by_channel: Mapping[str, int] = {}
+    opened: int = 0
+    closed: int = 0
+    merged: int = 0
+    open_change: int = 0
     only_closed: Set[str] = frozenset()

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+from pipeline.journey.row import JourneyRow
 from pipeline.journey.step import KEPT_EACH_END, Step
+from pipeline.journey.steps import Steps
 
 
 class Journey:
-    """A customer's connected touchpoints: mutable inside the core, where one is changed for every event.
+    """A customer's connected touchpoints; mutable inside the core, since every event changes one.
 
     Everything but `journey_id` and `revision` is a function of the set of its touchpoints. `revision` is the last
-    committed one; 0 means never. `open` follows the partition's event time (`flow.advance`), `was_open` is what the
-    last revision said. `merged_into` names the journey that absorbed this one. `keys` are those of all touchpoints,
-    `omitted` those of them that no step is kept of.
+    committed one; 0 means none. `is_open` follows the partition's event time (`flow.watermark`); `was_open` is what
+    the last revision said. `merged_into` names the journey that absorbed this one. `keys` are those of all touchpoints,
+    `omitted` those of them whose step is not kept. `is_changed` says that the next revision is due.
     """
 
     __slots__ = (
-        "abandoned", "begun_by_customer", "changed", "channels", "covers_until", "customer", "ended_at", "failures",
-        "journey_id", "keys", "merged_into", "omitted", "open", "revision", "started_at", "steps", "was_open",
+        "_snapshot", "abandoned", "begun_by_customer", "channels", "covers_until", "customer", "ended_at", "failures",
+        "is_changed", "is_open", "journey_id", "keys", "merged_into", "omitted", "revision", "started_at", "steps",
+        "was_open",
     )  # fmt: skip
 
     def __init__(self, customer: str, journey_id: str) -> None:
         self.customer = customer
         self.journey_id = journey_id
         self.revision = 0
-        self.open = True
+        self.is_open = True
         self.started_at = 0
         self.ended_at = 0
         self.covers_until = 0
@@ -37,31 +40,33 @@ class Journey:
         self.abandoned = 0
         self.begun_by_customer = False
         self.merged_into: str | None = None
-        self.changed = False
+        self.is_changed = False
         self.was_open = False
+        #: The steps of the last revision, as long as the present ones begin with them and the journey is open.
+        self._snapshot: Steps | None = None
 
     @property
     def touchpoints(self) -> int:
-        """How many touchpoints it has."""
+        """Return the number of its touchpoints."""
         return len(self.keys)
 
     @property
     def status(self) -> str:
-        """open, closed or merged."""
+        """Return open, closed or merged."""
         if self.merged_into is not None:
             return "merged"
-        return "open" if self.open else "closed"
+        return "open" if self.is_open else "closed"
 
     @property
     def outcome(self) -> str:
-        """The outcome of the last kept step that has one."""
+        """Return the outcome of the last kept step that has one."""
         for step in reversed(self.steps):
-            if step.outcome != "none":
-                return step.outcome
+            if step.type.outcome != "none":
+                return step.type.outcome
         return "none"
 
     def extend(self, steps: list[Step], until: int, begun_by_customer: bool) -> None:
-        """Take in touchpoints that are not in it yet, in order, and that cover up to `until` together."""
+        """Add touchpoints that are not in it yet, in order; together they cover the time up to `until`."""
         first, last = steps[0].at, steps[-1].at
         if not self.keys:
             self.started_at, self.ended_at, self.covers_until = first, last, until
@@ -69,56 +74,91 @@ class Journey:
             self.started_at = min(self.started_at, first)
             self.ended_at = max(self.ended_at, last)
             self.covers_until = max(self.covers_until, until)
-        self.keys.update([step[1] for step in steps])
+        self.keys.update([step.key for step in steps])
         channels = self.channels
         for step in steps:
-            channel, outcome = step[2], step[5]
+            channel, _, _, outcome = step.type
             channels[channel] = channels.get(channel, 0) + 1
             if outcome == "failed":
                 self.failures += 1
             elif outcome == "abandoned":
                 self.abandoned += 1
-        self._take_steps(steps)
+        self._add_steps(steps)
         if begun_by_customer:
             self.begun_by_customer = True
 
-    def _take_steps(self, steps: list[Step]) -> None:
-        in_order = not self.steps or steps[0] > self.steps[-1]
-        self.steps += steps
-        if not in_order:
-            self.steps.sort()
-        if len(self.steps) > 2 * KEPT_EACH_END:
-            # What is neither among the first hundred nor among the last.
-            middle = slice(KEPT_EACH_END, len(self.steps) - KEPT_EACH_END)
-            self.omitted += [step.key for step in self.steps[middle]]
-            del self.steps[middle]
-
     def absorb(self, other: Journey) -> None:
-        """Take over all of another journey, which is left empty and merged into this one."""
+        """Take over everything of another journey, which becomes empty and merged into this one."""
         self.started_at = min(self.started_at, other.started_at)
         self.ended_at = max(self.ended_at, other.ended_at)
         self.covers_until = max(self.covers_until, other.covers_until)
         self.keys |= other.keys
         self.omitted += other.omitted
-        self._take_steps(other.steps)
+        self._add_steps(other.steps)
         for channel, count in other.channels.items():
             self.channels[channel] = self.channels.get(channel, 0) + count
         self.failures += other.failures
         self.abandoned += other.abandoned
         self.begun_by_customer |= other.begun_by_customer
         other.merged_into = self.journey_id
-        other.keys, other.omitted, other.steps, other.channels = set(), [], [], {}
+        other.keys, other.omitted, other.steps, other.channels, other._snapshot = set(), [], [], {}, None
         other.failures = other.abandoned = 0
-        other.open, other.begun_by_customer = False, False
+        other.is_open, other.begun_by_customer = False, False
+
+    def _add_steps(self, steps: list[Step]) -> None:
+        is_in_order = not self.steps or steps[0] > self.steps[-1]
+        self.steps += steps
+        if not is_in_order:
+            self.steps.sort()
+            self._snapshot = None
+        if len(self.steps) > 2 * KEPT_EACH_END:
+            # Keep the first hundred and the last hundred.
+            middle = slice(KEPT_EACH_END, len(self.steps) - KEPT_EACH_END)
+            self.omitted += [step.key for step in self.steps[middle]]
+            del self.steps[middle]
+            self._snapshot = None
+
+    def row(self) -> JourneyRow:
+        """Return the journey as the row of its present revision."""
+        steps = self._current_steps()
+        # The keys sorted for the last revision are sorted again quickly; a journey can have a million of them.
+        self.omitted.sort()
+        return JourneyRow(
+            journey_id=self.journey_id,
+            revision=self.revision,
+            status=self.status,
+            customer=self.customer,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            covers_until=self.covers_until,
+            touchpoints=self.touchpoints,
+            channels=dict(self.channels),
+            outcome=self.outcome,
+            failures=self.failures,
+            abandoned=self.abandoned,
+            begun_by_customer=self.begun_by_customer,
+            steps=steps,
+            steps_omitted=self.touchpoints - len(steps),
+            merged_into=self.merged_into,
+            keys=b"".join([*[step.key for step in steps.items], *self.omitted]),
+        )
+
+    def _current_steps(self) -> Steps:
+        """Return the steps as a value; what is written of them is kept while the journey is open."""
+        steps = self._snapshot
+        if steps is None or len(steps.items) != len(self.steps):
+            steps = Steps(self.steps, steps)
+        self._snapshot = steps if self.is_open else None
+        return steps
 
 
-#: The bits of an id that neither its time nor its kind (RFC 9562) takes.
+#: The bits of an id that are taken neither by its time nor by its version and variant (RFC 9562).
 _FREE = (1 << 80) - 1 & ~(0xF << 76) & ~(0b11 << 62)
 
 
-def new_id(customer: str, first: Step) -> str:
-    """The id of a journey that begins with this touchpoint's arrival: a UUID of version 8 that sorts by its time."""
+def new_journey_id(customer: str, first: Step) -> str:
+    """Return the id of a journey that this touchpoint opens: a UUID of version 8 that sorts by its time."""
     digest = int.from_bytes(blake2b(first.key + customer.encode(), digest_size=10).digest(), "big")
-    whole = (first.at << 80) | (0x8 << 76) | (digest & _FREE) | (0b10 << 62)
-    digits = f"{whole:032x}"
+    number = (first.at << 80) | (0x8 << 76) | (digest & _FREE) | (0b10 << 62)
+    digits = f"{number:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

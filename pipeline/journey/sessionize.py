@@ -1,21 +1,31 @@
-"""Sessionizing: a customer's touchpoints joined into connected intervals, in whatever order they come."""
+"""Sessionizing: joining a customer's touchpoints into connected intervals, in whatever order they arrive.
+
+The words are those of Kafka Streams' session windows: sessions that a record meets are found, merged, and extended.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from pipeline.journey.journey import Journey, new_id
+from pipeline.journey.journey import Journey, new_journey_id
 from pipeline.journey.step import Step
 
-#: What adding touchpoints did: the journey they are in now, those that were absorbed by it, and by how many the number
-#: of the customer's visits (journeys with a touchpoint that they began) changed.
-Placed = tuple[Journey, list[Journey], int]
+
+class Joined(NamedTuple):
+    """The result of adding touchpoints: their journey now, the journeys that it absorbed, and the change in the number
+    of the customer's visits (journeys with a touchpoint that the customer began).
+    """
+
+    journey: Journey
+    absorbed: list[Journey]
+    visits: int
 
 
-def span(journeys: list[Journey], at: int, until: int) -> tuple[int, int]:
-    """The slice of a customer's journeys that a touchpoint covering [at, until] meets; both bounds are inclusive.
+def find_sessions(journeys: list[Journey], at: int, until: int) -> tuple[int, int]:
+    """Return the slice (first, end) of a customer's journeys that the interval [at, until] meets; bounds are inclusive.
 
-    `journeys` are disjoint and in order of time, so that only their end needs to be walked for what comes in order.
+    `journeys` are disjoint and in order of time. The search goes backwards from their end, where most events belong.
     """
     end = len(journeys)
     while end and journeys[end - 1].started_at > until:
@@ -26,51 +36,40 @@ def span(journeys: list[Journey], at: int, until: int) -> tuple[int, int]:
     return first, end
 
 
-def place(journeys: list[Journey], customer: str, step: Step, until: int, begun_by_customer: bool) -> Placed | None:
-    """Put a touchpoint into its journey; None when it is a duplicate: the journey that covers its time has it already.
+def find_duplicates(journeys: list[Journey], steps: Sequence[Step], until: int) -> list[int]:
+    """Return the indexes of steps that are duplicates: of an earlier step, or of one that a journey has.
 
-    `journeys` are all of the customer's that reach `step.at` or later, disjoint and in order of time; they are changed
-    in place.
+    `steps` are a customer's, in order, and `until` is the latest end of their covers.
     """
-    if repeated(journeys, [step], until):
-        return None
-    return join(journeys, customer, [step], until, begun_by_customer)
-
-
-def repeated(journeys: list[Journey], steps: Sequence[Step], until: int) -> list[int]:
-    """Which of a customer's steps, by their places, are duplicates: of an earlier one, or of one that a journey has.
-
-    `steps` are in order, and `until` is the latest end of their covers.
-    """
-    keys = [step[1] for step in steps]
+    keys = [step.key for step in steps]
     seen = set(keys)
     met: list[set[bytes]] = []
     if journeys:
-        first, end = span(journeys, steps[0].at, until)
+        first, end = find_sessions(journeys, steps[0].at, until)
         met = [journey.keys for journey in journeys[first:end]]
     if len(seen) == len(keys) and all(seen.isdisjoint(known) for known in met):
         return []
     seen.clear()
-    places = []
-    for place, key in enumerate(keys):
+    duplicates = []
+    for index, key in enumerate(keys):
         if key in seen or any(key in known for known in met):
-            places.append(place)
+            duplicates.append(index)
         seen.add(key)
-    return places
+    return duplicates
 
 
-def join(journeys: list[Journey], customer: str, steps: list[Step], until: int, begun_by_customer: bool) -> Placed:
+def join(journeys: list[Journey], customer: str, steps: list[Step], until: int, begun_by_customer: bool) -> Joined:
     """Put connected touchpoints into their journey: a new one, the one they meet, or the one that joins all they meet.
 
     `steps` are in order, without duplicates, and together cover the time up to `until`. `journeys` are all of the
     customer's that reach the first step or later, disjoint and in order of time; they are changed in place.
     """
-    first, end = span(journeys, steps[0].at, until)
+    first, end = find_sessions(journeys, steps[0].at, until)
     if first == end:
-        journey = Journey(customer, new_id(customer, steps[0]))
+        journey = Journey(customer, new_journey_id(customer, steps[0]))
         journey.extend(steps, until, begun_by_customer)
         journeys.insert(first, journey)
-        return journey, [], int(begun_by_customer)
+        return Joined(journey, [], int(begun_by_customer))
     visits = sum([met.begun_by_customer for met in journeys[first:end]])
     journey = journeys[first]
     absorbed = journeys[first + 1 : end]
@@ -78,4 +77,4 @@ def join(journeys: list[Journey], customer: str, steps: list[Step], until: int, 
         journey.absorb(other)
     del journeys[first + 1 : end]
     journey.extend(steps, until, begun_by_customer)
-    return journey, absorbed, journey.begun_by_customer - visits
+    return Joined(journey, absorbed, journey.begun_by_customer - visits)

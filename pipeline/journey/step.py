@@ -1,4 +1,4 @@
-"""A step of a journey: what happened, where, when."""
+"""A step of a journey: what happened, where, and when."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import NamedTuple
 
-#: Of a long journey the first and the last so many steps are kept; counts and duplicates go by all of them.
+#: Number of steps that are kept at each end of a long journey; counts and duplicates go by all touchpoints.
 KEPT_EACH_END = 100
+#: Length of a step's key.
 KEY_BYTES = 8
 
 
-class Step(NamedTuple):
-    """One touchpoint of a journey. Steps sort by time, then by key, so that their order never depends on arrival."""
+class StepType(NamedTuple):
+    """What a step is. Steps that agree in all four words share one object where this is easy to have."""
 
-    at: int
-    key: bytes
     channel: str
     kind: str
     stage: str
     outcome: str
+
+
+class Measures(NamedTuple):
+    """What was measured at a touchpoint; at least one field is not None. `score` is 0 to 100."""
+
     wait_ms: int | None = None
     duration_ms: int | None = None
     score: float | None = None
@@ -27,18 +31,40 @@ class Step(NamedTuple):
     currency: str | None = None
 
 
-def event_key(source: str, event_id: str, occurred_at: int) -> bytes:
-    """What makes a touchpoint the same: eight bytes of BLAKE2b over source, event_id and time.
+class Step(NamedTuple):
+    """One touchpoint of a journey.
 
-    Compared only within one customer's journeys, so that a clash needs two of their touchpoints to agree in 64 bits:
-    for a million touchpoints a chance of 3 in 100 million.
+    Steps sort by time (epoch milliseconds), then by key, so that their order does not depend on their arrival.
+    `measures` is None where nothing was measured.
+    """
+
+    at: int
+    key: bytes
+    type: StepType
+    measures: Measures | None = None
+
+
+def measured(
+    wait_ms: int | None, duration_ms: int | None, score: float | None, amount_minor: int | None, currency: str | None
+) -> Measures | None:
+    """Return the measures, or None if there are none. A currency never comes without an amount."""
+    if wait_ms is None and duration_ms is None and score is None and amount_minor is None:
+        return None
+    return Measures(wait_ms, duration_ms, score, amount_minor, currency)
+
+
+def event_key(source: str, event_id: str, occurred_at: int) -> bytes:
+    """Return what identifies a touchpoint: eight bytes of BLAKE2b over source, event_id and time.
+
+    Keys are compared within one customer's journeys only, so that a collision needs two of their touchpoints to agree
+    in 64 bits: for a million touchpoints a chance of 3 in 100 million.
     """
     [key] = event_keys([source.encode()], [event_id.encode()], [occurred_at])
     return key
 
 
 def event_keys(sources: Iterable[bytes], event_ids: Iterable[bytes], occurred_at: Iterable[int]) -> list[bytes]:
-    """The keys of many touchpoints; texts are UTF-8."""
+    """Return the keys of many touchpoints; texts are UTF-8."""
     return [
         blake2b(b"%b\0%b\0%d" % named, digest_size=KEY_BYTES).digest()
         for named in zip(sources, event_ids, occurred_at, strict=True)

@@ -40,10 +40,10 @@ class _ArrayDumper(Dumper):
 psycopg.adapters.register_dumper(Array, _ArrayDumper)
 
 
-class Kind(NamedTuple):
-    """A column's type.
+class ArrayType(NamedTuple):
+    """How a column's values are sent.
 
-    `sql` is the type, and `sent` that of what is sent for it and cast; `array` makes an array of the column's values.
+    `sql` is the column's type, `sent` the type that is sent for it and cast; `array` makes an array of the values.
     """
 
     sql: str
@@ -51,13 +51,13 @@ class Kind(NamedTuple):
     array: Callable[[Sequence[Any]], Array]
 
 
-def written(sql: str, write: Callable[[Any], str]) -> Kind:
-    """A type whose values are sent as text, which `write` makes of each; none is null."""
+def written(sql: str, write: Callable[[Any], str]) -> ArrayType:
+    """Return a type whose values are sent as text, which `write` makes of each; none is null."""
 
     def array(values: Sequence[Any]) -> Array:
         return _texts(list(map(write, values)))
 
-    return Kind(sql, "text", array)
+    return ArrayType(sql, "text", array)
 
 
 def _oid(name: str) -> int:
@@ -118,15 +118,15 @@ def _or_nulls(oid: int, values: Sequence[bytes | None]) -> Array:
 _LONG, _SIXTEEN = _element(">i8"), _element("V16")
 _MICROSECONDS = Struct(">q").pack
 
-BIGINT = Kind("bigint", "bigint", partial(_numbers, _oid("bigint"), _LONG))
-BOOLEAN = Kind("boolean", "boolean", partial(_numbers, _oid("boolean"), _element("?")))
-BYTEA = Kind("bytea", "bytea", partial(_of_any_size, _oid("bytea")))
-FLOAT8 = Kind("float8", "float8", partial(_numbers, _oid("float8"), _element(">f8")))
-INTEGER = Kind("integer", "integer", partial(_numbers, _oid("integer"), _element(">i4")))
+BIGINT = ArrayType("bigint", "bigint", partial(_numbers, _oid("bigint"), _LONG))
+BOOLEAN = ArrayType("boolean", "boolean", partial(_numbers, _oid("boolean"), _element("?")))
+BYTEA = ArrayType("bytea", "bytea", partial(_of_any_size, _oid("bytea")))
+FLOAT8 = ArrayType("float8", "float8", partial(_numbers, _oid("float8"), _element(">f8")))
+INTEGER = ArrayType("integer", "integer", partial(_numbers, _oid("integer"), _element(">i4")))
 #: Epoch milliseconds.
-MOMENT = Kind("timestamptz", "timestamptz", _moments)
-MOMENT_OR_NULL = Kind("timestamptz", "timestamptz", _moments_or_nulls)
+MOMENT = ArrayType("timestamptz", "timestamptz", _moments)
+MOMENT_OR_NULL = ArrayType("timestamptz", "timestamptz", _moments_or_nulls)
 NUMERIC = written("numeric", str)
-TEXT = Kind("text", "text", _texts)
-UUID = Kind("uuid", "uuid", _uuids)
-UUID_OR_NULL = Kind("uuid", "uuid", _uuids_or_nulls)
+TEXT = ArrayType("text", "text", _texts)
+UUID = ArrayType("uuid", "uuid", _uuids)
+UUID_OR_NULL = ArrayType("uuid", "uuid", _uuids_or_nulls)

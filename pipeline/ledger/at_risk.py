@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from pipeline.churn.reasons import Reason
 from pipeline.ledger.profile import reasons_at
+from pipeline.scores.reason import Reason
 
 
 class AtRisk(NamedTuple):

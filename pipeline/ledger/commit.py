@@ -1,9 +1,8 @@
-"""Batches in one transaction: journeys, scores, what is to be published, what was rejected, and the positions."""
+"""Committing batches in one transaction: journeys, scores, the outbox, the quarantine, and the positions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -11,41 +10,13 @@ import psycopg
 from psycopg.types.json import Json
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pipeline.churn.reasons import Reason
-from pipeline.flow.advance import COUNTS
+from pipeline.flow.count_row import TOUCHPOINT_COUNT
 from pipeline.flow.values import Batch, Headers, Refused
-from pipeline.ledger.arrays import (
-    BIGINT,
-    BOOLEAN,
-    BYTEA,
-    FLOAT8,
-    INTEGER,
-    MOMENT,
-    MOMENT_OR_NULL,
-    NUMERIC,
-    TEXT,
-    UUID,
-    UUID_OR_NULL,
-    written,
-)
+from pipeline.journey.row import JOURNEY
 from pipeline.ledger.moments import sql_moment
-from pipeline.ledger.positions import Claim, Fenced
-from pipeline.ledger.steps import StepsText
+from pipeline.ledger.positions import Fenced, Position
 from pipeline.ledger.upsert import Upsert
-
-#: Texts that were put together, at the most; more are forgotten and put together anew.
-_MEMO = 20_000
-
-
-@lru_cache(_MEMO)
-def _reasons(reasons: tuple[Reason, ...]) -> str:
-    """As JSON; many customers have the same."""
-    return orjson.dumps([reason._asdict() for reason in reasons]).decode()
-
-
-def _channels(channels: Mapping[str, int]) -> str:
-    return orjson.dumps(channels).decode()
-
+from pipeline.scores.protocol import Score
 
 #: The fence: the partitions that are still as the worker left them, locked in their order.
 _HELD = """
@@ -66,47 +37,11 @@ _POSITIONS = f"""
     WHERE p.topic = %(topic)s AND p.partition = new.partition
     RETURNING p.partition
 """
-_JOURNEYS = Upsert(
-    "journey",
-    {
-        "partition": INTEGER, "journey_id": UUID, "customer": TEXT, "revision": INTEGER, "status": TEXT,
-        "started_at": MOMENT, "ended_at": MOMENT, "covers_until": MOMENT, "touchpoints": INTEGER,
-        "channels": written("jsonb", _channels), "outcome": TEXT, "failures": INTEGER, "abandoned": INTEGER,
-        "begun_by_customer": BOOLEAN, "steps": written("jsonb", StepsText().write), "steps_omitted": INTEGER,
-        "merged_into": UUID_OR_NULL, "keys": BYTEA,
-    },
-    ("journey_id",),
-)  # fmt: skip
 _CLOSED = """
     UPDATE journey SET revision = revision + 1, status = 'closed'
     WHERE journey_id = ANY(ARRAY(SELECT CAST(json_array_elements_text(%(closed)s) AS uuid)))
       AND EXISTS (SELECT FROM going)
 """
-_SATISFACTION = Upsert(
-    "satisfaction",
-    {
-        "partition": INTEGER, "customer": TEXT, "score": FLOAT8, "low": FLOAT8, "high": FLOAT8, "answers": FLOAT8,
-        "answered": INTEGER, "as_of": MOMENT, "weight": NUMERIC, "weighted": NUMERIC, "model": TEXT,
-    },
-    ("customer",),
-)  # fmt: skip
-_CHURN = Upsert(
-    "churn_risk",
-    {
-        "partition": INTEGER, "customer": TEXT, "probability": FLOAT8, "band": TEXT, "horizon_days": INTEGER,
-        "as_of": MOMENT, "visits": INTEGER, "first_active_at": MOMENT, "last_active_at": MOMENT,
-        "account_closed_at": MOMENT_OR_NULL, "last_seen_at": MOMENT, "reasons": written("jsonb", _reasons),
-        "model": TEXT,
-    },
-    ("customer",),
-)  # fmt: skip
-_COUNTS = Upsert(
-    "touchpoint_count",
-    {"partition": INTEGER, "stage": TEXT, "channel": TEXT, "kind": TEXT, "catalogued": BOOLEAN}
-    | dict.fromkeys(COUNTS, BIGINT),
-    ("partition", "stage", "channel", "kind"),
-    added=COUNTS,
-)
 _QUARANTINE = f"""
     INSERT INTO quarantine (topic, partition, "offset", reason, detail, key, raw, headers, appended_at)
     SELECT %(topic)s, partition, "offset", reason, detail, decode(key, 'hex'), decode(raw, 'hex'), headers,
@@ -115,13 +50,6 @@ _QUARANTINE = f"""
         partition integer, "offset" bigint, reason text, detail text, key text, raw text, headers jsonb,
         appended_at bigint)
     ON CONFLICT DO NOTHING
-"""
-_OUTBOX = """
-    INSERT INTO outbox (topic, partition, commit, journeys, satisfaction, churn_risk, quarantined, forwards)
-    SELECT %(topic)s, new.*
-    FROM going, json_to_recordset(%(outbox)s) AS new (
-        partition integer, commit bigint, journeys uuid[], satisfaction text[], churn_risk text[],
-        quarantined bigint[], forwards jsonb)
 """
 _PUBLISHED = """
     DELETE FROM outbox WHERE ctid = ANY(ARRAY(
@@ -135,84 +63,104 @@ _PUBLISHED = """
     ))
 """
 
-#: All in one statement, and so in one transaction and one round trip. Unless `held` has all of the partitions, there is
-#: no row in `going`, and nothing is written.
-_COMMIT = f"""
-    WITH held AS ({_HELD}),
-         going AS (SELECT FROM held HAVING count(*) = %(partitions)s),
-         moved AS ({_POSITIONS}),
-         journeys AS ({_JOURNEYS.sql}),
-         closed AS ({_CLOSED}),
-         satisfactions AS ({_SATISFACTION.sql}),
-         risks AS ({_CHURN.sql}),
-         counts AS ({_COUNTS.sql}),
-         refused AS ({_QUARANTINE}),
-         told AS ({_OUTBOX}),
-         confirmed AS ({_PUBLISHED} AND EXISTS (SELECT FROM going))
-    SELECT count(*) FROM moved
-"""
 
-
-class Entry(NamedTuple):
-    """A partition's batch that is to be committed.
+class Commit(NamedTuple):
+    """A partition's batch that is to be committed after `position`.
 
     `published` is the number of the partition's last commit whose records the broker has confirmed; the outbox rows up
-    to it go.
+    to it are deleted.
     """
 
-    claim: Claim
+    position: Position
     batch: Batch
-    published: int
+    published: int = 0
 
 
-async def commit(connection: AsyncConnection, entries: Sequence[Entry]) -> list[Claim]:
-    """Write batches of different partitions of a topic in one transaction; the claims for the next ones.
+class CommitStatement:
+    """All of a commit in one statement, and so in one transaction and one round trip.
 
-    `connection` is in autocommit. Raises Fenced when one of the partitions was taken, or another commit has come in
-    between; nothing of any is written then.
+    Unless `held` has all of the partitions, `going` has no row, and nothing is written.
     """
-    raw = await _raw(connection)
-    written = await raw.execute(_COMMIT, parameters(entries))
-    if await written.fetchone() != (len(entries),):
-        numbers = ", ".join(str(entry.claim.partition) for entry in entries)
-        raise Fenced(f"of the partitions {numbers} another worker has taken at least one")
-    return [
-        claim._replace(commits=claim.commits + 1, next_offset=batch.next_offset, watermark=batch.watermark)
-        for claim, batch, _ in entries
-    ]
+
+    def __init__(self, scores: Sequence[Score[Any, Any]]) -> None:
+        self._journeys, self._counts = Upsert(JOURNEY), Upsert(TOUCHPOINT_COUNT)
+        self._scores = {score.table.name: Upsert(score.table) for score in scores}
+        score_parts = "".join([f"{name}_rows AS ({upsert.sql}), " for name, upsert in self._scores.items()])
+        self._sql = f"""
+            WITH held AS ({_HELD}),
+                 going AS (SELECT FROM held HAVING count(*) = %(partitions)s),
+                 moved AS ({_POSITIONS}),
+                 journeys AS ({self._journeys.sql}),
+                 closed AS ({_CLOSED}),
+                 {score_parts}
+                 counts AS ({self._counts.sql}),
+                 refused AS ({_QUARANTINE}),
+                 told AS ({self._outbox_sql()}),
+                 confirmed AS ({_PUBLISHED} AND EXISTS (SELECT FROM going))
+            SELECT count(*) FROM moved
+        """
+
+    def _outbox_sql(self) -> str:
+        columns = {
+            "partition": "integer", "commit": "bigint", "journeys": "uuid[]", **dict.fromkeys(self._scores, "text[]"),
+            "quarantined": "bigint[]", "forwards": "jsonb",
+        }  # fmt: skip
+        names = ", ".join(columns)
+        typed = ", ".join([f"{name} {sql}" for name, sql in columns.items()])
+        return f"""
+            INSERT INTO outbox (topic, {names})
+            SELECT %(topic)s, {names} FROM going, json_to_recordset(%(outbox)s) AS new ({typed})
+        """
+
+    async def execute(self, connection: AsyncConnection, commits: Sequence[Commit]) -> list[Position]:
+        """Write batches of different partitions of a topic in one transaction; return the positions after them.
+
+        `connection` is in autocommit. Raises Fenced when one of the partitions was taken, or another commit has come in
+        between; nothing is written then.
+        """
+        driver = await _driver_connection(connection)
+        moved = await driver.execute(self._sql, self.arguments(commits))
+        if await moved.fetchone() != (len(commits),):
+            numbers = ", ".join(str(commit.position.partition) for commit in commits)
+            raise Fenced(f"of the partitions {numbers} another worker has taken at least one")
+        return [
+            position._replace(commits=position.commits + 1, next_offset=batch.next_offset, watermark=batch.watermark)
+            for position, batch, _ in commits
+        ]
+
+    def arguments(self, commits: Sequence[Commit]) -> dict[str, Any]:
+        """Return what the statement is executed with."""
+        batches = [commit.batch for commit in commits]
+        score_arrays: dict[str, Any] = {}
+        for name, upsert in self._scores.items():
+            score_arrays |= upsert.arrays((b.partition, row) for b in batches for row in b.scores.get(name, ()))
+        return {
+            **self._journeys.arrays(
+                (b.partition, row) for b in batches for row in b.journeys if row.journey_id not in b.only_closed
+            ),
+            **score_arrays,
+            **self._counts.arrays((b.partition, row) for b in batches for row in b.counts),
+            "topic": commits[0].position.topic,
+            "partitions": len(commits),
+            "position": _json([_position(commit) for commit in commits]),
+            "closed": _json([journey_id for b in batches for journey_id in b.only_closed]),
+            "quarantine": _json([_quarantine(refused, b.partition) for b in batches for refused in b.refused]),
+            "outbox": _json([_outbox_row(commit, self._scores) for commit in commits if _publishes(commit.batch)]),
+        }
 
 
-def parameters(entries: Sequence[Entry]) -> dict[str, Any]:
-    """What the statement of `commit` is run with."""
-    batches = [entry.batch for entry in entries]
-    return {
-        **_JOURNEYS.parameters(
-            (b.partition, *row) for b in batches for row in b.journeys if row.journey_id not in b.only_closed
-        ),
-        **_SATISFACTION.parameters((b.partition, *row) for b in batches for row in b.satisfaction),
-        **_CHURN.parameters((b.partition, *row) for b in batches for row in b.churn),
-        **_COUNTS.parameters(row for b in batches for row in _counts(b)),
-        "topic": entries[0].claim.topic,
-        "partitions": len(entries),
-        "position": _json([_position(entry) for entry in entries]),
-        "closed": _json([journey_id for b in batches for journey_id in b.only_closed]),
-        "quarantine": _json([_quarantine(refused, b.partition) for b in batches for refused in b.refused]),
-        "outbox": _json([_outbox(entry) for entry in entries if _tells(entry.batch)]),
-    }
+async def clear_outbox(connection: AsyncConnection, position: Position, published: int) -> None:
+    """Delete the outbox rows of a partition's commits that the broker has confirmed, up to `published`."""
+    driver = await _driver_connection(connection)
+    mine = _json([{"partition": position.partition, "published": published}])
+    await driver.execute(_PUBLISHED, {"topic": position.topic, "position": mine})
 
 
-async def clear_outbox(connection: AsyncConnection, claim: Claim, published: int) -> None:
-    """Drop the outbox rows of commits that the broker has confirmed, up to `published`."""
-    raw = await _raw(connection)
-    position = _json([{"partition": claim.partition, "published": published}])
-    await raw.execute(_PUBLISHED, {"topic": claim.topic, "position": position})
-
-
-async def _raw(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
-    """The driver's own connection, which prepares a statement that is run again and again."""
-    raw = (await connection.get_raw_connection()).driver_connection
-    assert isinstance(raw, psycopg.AsyncConnection)
-    return raw
+async def _driver_connection(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
+    """Return psycopg's own connection, which prepares a statement that is executed again and again."""
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert isinstance(driver, psycopg.AsyncConnection)
+    return driver
 
 
 def _json(rows: Sequence[Any]) -> Json:
@@ -223,12 +171,12 @@ def _dump(rows: Any) -> bytes:
     return orjson.dumps(rows, option=orjson.OPT_UTC_Z)
 
 
-def _position(entry: Entry) -> dict[str, Any]:
-    claim, batch, published = entry
+def _position(commit: Commit) -> dict[str, Any]:
+    position, batch, published = commit
     return {
-        "partition": claim.partition,
-        "epoch": claim.epoch,
-        "commits": claim.commits,
+        "partition": position.partition,
+        "epoch": position.epoch,
+        "commits": position.commits,
         "published": published,
         "next_offset": batch.next_offset,
         "watermark": batch.watermark,
@@ -237,21 +185,6 @@ def _position(entry: Entry) -> dict[str, Any]:
         "quarantined": len(batch.refused),
         "forwarded": len(batch.forwarded),
     }
-
-
-def _counts(batch: Batch) -> list[tuple[Any, ...]]:
-    return [(batch.partition, t.stage, t.channel, t.kind, t.catalogued, *sums) for t, sums in _distinct(batch).items()]
-
-
-def _distinct(batch: Batch) -> dict[Any, Sequence[int]]:
-    """The counts by what their table's key has: traits that differ otherwise are added up."""
-    sums: dict[Any, Sequence[int]] = {}
-    seen: dict[tuple[str, str, str], Any] = {}
-    for traits, counts in batch.counts.items():
-        first = seen.setdefault((traits.stage, traits.channel, traits.kind), traits)
-        before = sums.get(first)
-        sums[first] = counts if before is None else [a + b for a, b in zip(before, counts, strict=True)]
-    return sums
 
 
 def _quarantine(refused: Refused, partition: int) -> dict[str, Any]:
@@ -268,19 +201,18 @@ def _quarantine(refused: Refused, partition: int) -> dict[str, Any]:
     }
 
 
-def _tells(batch: Batch) -> bool:
-    """Whether anything of a batch is to be published."""
-    return bool(batch.journeys or batch.satisfaction or batch.churn or batch.refused or batch.forwarded)
+def _publishes(batch: Batch) -> bool:
+    """Return whether anything of a batch is to be published."""
+    return bool(batch.journeys or any(batch.scores.values()) or batch.refused or batch.forwarded)
 
 
-def _outbox(entry: Entry) -> dict[str, Any]:
-    claim, batch, _ = entry
+def _outbox_row(commit: Commit, scores: Iterable[str]) -> dict[str, Any]:
+    position, batch, _ = commit
     return {
-        "partition": claim.partition,
-        "commit": claim.commits + 1,
+        "partition": position.partition,
+        "commit": position.commits + 1,
         "journeys": [row.journey_id for row in batch.journeys],
-        "satisfaction": [row.customer for row in batch.satisfaction],
-        "churn_risk": [row.customer for row in batch.churn],
+        **{name: [row.customer for row in batch.scores.get(name, ())] for name in scores},
         "quarantined": [refused.record.offset for refused in batch.refused],
         "forwards": [
             {"key": f.key.hex(), "value": f.value.hex(), "headers": _headers(f.headers)} for f in batch.forwarded
@@ -289,5 +221,5 @@ def _outbox(entry: Entry) -> dict[str, Any]:
 
 
 def _headers(headers: Headers) -> list[list[str]]:
-    """Headers for JSON, which holds neither bytes nor, in Postgres, NUL characters."""
+    """Return headers for JSON, which holds neither bytes nor, in Postgres, NUL characters."""
     return [[name.replace("\0", "\ufffd"), (value or b"").hex()] for name, value in headers]

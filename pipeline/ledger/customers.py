@@ -1,34 +1,31 @@
-"""Loading what the ledger holds of customers."""
+"""Loading what the ledger holds about customers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from sys import intern
 from typing import Any
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.flow.state import Customer
 from pipeline.journey.journey import Journey
+from pipeline.journey.row import JOURNEY, JourneyRow
 from pipeline.journey.step import KEY_BYTES
-from pipeline.ledger import steps
 from pipeline.ledger.moments import sql_moment, sql_ms
-from pipeline.satisfaction.estimate import Answers
+from pipeline.ledger.reload import load_row, select_list
+from pipeline.rows import Table
+from pipeline.scores.protocol import Score
 
-JOURNEY_COLUMNS = f"""
-    journey_id::text, customer, revision, status,
-    {sql_ms("started_at")} AS started_at, {sql_ms("ended_at")} AS ended_at, {sql_ms("covers_until")} AS covers_until,
-    touchpoints, channels, outcome, failures, abandoned, begun_by_customer, steps::text AS steps, steps_omitted,
-    merged_into::text, keys"""
-
-# Statements are planned once, perhaps while the tables are empty. OFFSET 0 keeps a subquery one that is run for each
-# row before it, through its index, however little there was to read then.
+# Statements are planned once, perhaps while the tables are empty. OFFSET 0 makes Postgres run a subquery for each row
+# before it, through its index, however little there was to read when the plan was made.
 
 # A customer's journeys are disjoint, so of those that begin before `since` only the last can reach it.
 _JOURNEYS = text(f"""
-    SELECT {JOURNEY_COLUMNS}
+    SELECT {select_list(JOURNEY)}
     FROM json_to_recordset(CAST(:wanted AS json)) AS wanted (name text, since bigint)
     CROSS JOIN LATERAL (
         SELECT * FROM journey
@@ -38,23 +35,9 @@ _JOURNEYS = text(f"""
                AND before.started_at < {sql_moment("wanted.since")}),
             '-infinity')
         OFFSET 0
-    ) AS found
-    ORDER BY customer, found.started_at
+    ) AS reached
+    ORDER BY customer, reached.started_at
 """)
-
-_SCORES = text(f"""
-    SELECT customer,
-           s.answered, s.weight::text AS weight, s.weighted::text AS weighted, {sql_ms("s.as_of")} AS answered_at,
-           r.visits, {sql_ms("r.first_active_at")} AS first_active_at, {sql_ms("r.last_active_at")} AS last_active_at,
-           {sql_ms("r.account_closed_at")} AS account_closed_at, {sql_ms("r.as_of")} AS risk_as_of
-    FROM json_array_elements_text(CAST(:names AS json)) AS wanted (customer)
-    LEFT JOIN LATERAL (SELECT * FROM satisfaction WHERE satisfaction.customer = wanted.customer OFFSET 0) AS s
-        USING (customer)
-    LEFT JOIN LATERAL (SELECT * FROM churn_risk WHERE churn_risk.customer = wanted.customer OFFSET 0) AS r
-        USING (customer)
-    WHERE s.customer IS NOT NULL OR r.customer IS NOT NULL
-""")
-
 _DUE = text(f"""
     SELECT number AS partition, customer, {sql_ms("min(started_at)")} AS started_at
     FROM (
@@ -64,72 +47,75 @@ _DUE = text(f"""
             SELECT customer, started_at FROM journey
             WHERE partition = now.number AND status = 'open' AND covers_until < {sql_moment("now.until")}
             OFFSET 0
-        ) AS found
-        LIMIT :most
+        ) AS passed
+        LIMIT :limit
     ) AS due
     GROUP BY number, customer
 """)
+_OPEN = text("SELECT count(*) AS n FROM journey WHERE status = 'open' AND partition = ANY(:partitions)")
 
 
-async def load(connection: AsyncConnection, wanted: Mapping[str, int]) -> dict[str, Customer]:
-    """What is known of customers: their scores, and their journeys from the given times (epoch ms) on."""
+@cache
+def _score_rows(table: Table[Any]) -> TextClause:
+    return text(f"""
+        SELECT {select_list(table)}
+        FROM json_array_elements_text(CAST(:names AS json)) AS wanted (name)
+        CROSS JOIN LATERAL (SELECT * FROM {table.name} WHERE customer = wanted.name OFFSET 0) AS known
+    """)
+
+
+async def load_customers(
+    connection: AsyncConnection, wanted: Mapping[str, int], scores: Sequence[Score[Any, Any]]
+) -> dict[str, Customer]:
+    """Return customers with their scores, and with their journeys from the given times (epoch milliseconds) on."""
     if not wanted:
         return {}
     customers = {key: Customer(key, since) for key, since in wanted.items()}
     # psycopg writes an array of texts many times more slowly than orjson
-    named = orjson.dumps([{"name": name, "since": since} for name, since in wanted.items()]).decode()
-    for row in await connection.execute(_JOURNEYS, {"wanted": named}):
-        customer = customers[row.customer]
-        customer.journeys.append(_journey(row, customer.key))
-    for row in await connection.execute(_SCORES, {"names": orjson.dumps(list(wanted)).decode()}):
-        _add_scores(customers[row.customer], row)
+    wanted_json = orjson.dumps([{"name": name, "since": since} for name, since in wanted.items()]).decode()
+    for selected in await connection.execute(_JOURNEYS, {"wanted": wanted_json}):
+        customer = customers[selected.customer]
+        customer.journeys.append(restore_journey(load_row(JOURNEY, selected), customer.key))
+    names_json = orjson.dumps(list(wanted)).decode()
+    for score in scores:
+        for selected in await connection.execute(_score_rows(score.table), {"names": names_json}):
+            customers[selected.customer].scores[score.table.name] = score.restore(load_row(score.table, selected))
     return customers
 
 
-async def due(
-    connection: AsyncConnection, watermarks: Mapping[int, int], grace_ms: int, most: int
+async def due_customers(
+    connection: AsyncConnection, watermarks: Mapping[int, int], grace_ms: int, limit: int
 ) -> dict[int, dict[str, int]]:
-    """Whose open journeys event time has passed: partition → customer → the earliest such journey's start (epoch ms).
+    """Return customers with open journeys that event time has passed: partition → customer → start of the earliest one.
 
-    `watermarks` are the partitions' event times; at most `most` journeys are looked at.
+    `watermarks` are the partitions' event times; times are epoch milliseconds. At most `limit` journeys are read.
     """
-    found: dict[int, dict[str, int]] = {}
+    due: dict[int, dict[str, int]] = {}
     until = [watermark - grace_ms for watermark in watermarks.values()]
-    for row in await connection.execute(_DUE, {"partitions": list(watermarks), "until": until, "most": most}):
-        found.setdefault(row.partition, {})[row.customer] = row.started_at
-    return found
+    for row in await connection.execute(_DUE, {"partitions": list(watermarks), "until": until, "limit": limit}):
+        due.setdefault(row.partition, {})[row.customer] = row.started_at
+    return due
 
 
-async def count_open(connection: AsyncConnection, partitions: Iterable[int]) -> dict[int, int]:
-    """How many journeys are open in each partition."""
-    rows = await connection.execute(
-        text("SELECT partition, count(*) AS n FROM journey WHERE status = 'open' AND partition = ANY(:p) GROUP BY 1"),
-        {"p": list(partitions)},
-    )
-    return {row.partition: row.n for row in rows}
+async def count_open_journeys(connection: AsyncConnection, partitions: Iterable[int]) -> int:
+    """Return the number of open journeys in partitions."""
+    return int((await connection.execute(_OPEN, {"partitions": list(partitions)})).scalar_one())
 
 
-def _journey(row: Any, customer: str) -> Journey:
-    """Made of the same texts and keys wherever they are equal: tens of thousands of customers are kept in memory."""
+def restore_journey(row: JourneyRow, customer: str) -> Journey:
+    """Return the journey of a row, made of the texts and keys that are in memory already.
+
+    `customer` is the row's, as it is kept; tens of thousands of customers are kept in memory.
+    """
     journey = Journey(customer, row.journey_id)
     journey.revision = row.revision
-    journey.open = journey.was_open = row.status == "open"
+    journey.is_open = journey.was_open = row.status == "open"
     journey.started_at, journey.ended_at, journey.covers_until = row.started_at, row.ended_at, row.covers_until
     journey.channels = {intern(channel): count for channel, count in row.channels.items()}
-    journey.steps = steps.parse(row.steps, row.keys)
+    journey.steps = list(row.steps)
     first = len(journey.steps) * KEY_BYTES
     journey.omitted = [row.keys[i : i + KEY_BYTES] for i in range(first, len(row.keys), KEY_BYTES)]
     journey.keys = {*[step.key for step in journey.steps], *journey.omitted}
     journey.failures, journey.abandoned = row.failures, row.abandoned
     journey.begun_by_customer = row.begun_by_customer
     return journey
-
-
-def _add_scores(customer: Customer, row: Any) -> None:
-    if row.answered is not None:
-        customer.answers = Answers(row.answered, int(row.weight), int(row.weighted), row.answered_at)
-    if row.visits is not None:
-        customer.visits = row.visits
-        customer.first_active_at, customer.last_active_at = row.first_active_at, row.last_active_at
-        customer.account_closed_at = row.account_closed_at
-        customer.risk_as_of = row.risk_as_of

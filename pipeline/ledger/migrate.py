@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,16 +11,19 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, TextClause, text
-from sqlalchemy.dialects.postgresql import insert
 
-from pipeline.churn import model as churn
 from pipeline.errors import InvalidInput
-from pipeline.ledger import tables
-from pipeline.satisfaction import model as satisfaction
+from pipeline.scores.registry import SCORES
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Names the advisory lock, so that two `pipeline init` at once do not meet.
 _LOCK = 0x746F756368
+_SHIP_MODEL = text("""
+    INSERT INTO model (name, version, parameters, source, fitted_at, active)
+    VALUES (:name, :version, CAST(:parameters AS jsonb), :source, now(),
+            NOT EXISTS (SELECT FROM model WHERE name = :name AND active))
+    ON CONFLICT DO NOTHING
+""")
 
 
 def migrate(engine: Engine) -> tuple[str | None, str]:
@@ -42,10 +46,18 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
             )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        for name in ("scores.sql", "views.sql"):
-            connection.execute(script_text((files("pipeline.ledger") / "sql" / name).read_text(encoding="utf-8")))
+        for sql in _functions_and_views():
+            connection.execute(script_text(sql))
         _ship_models(connection)
     return before, head
+
+
+def _functions_and_views() -> list[str]:
+    """Return the SQL of the functions and views, in the order in which they depend on each other."""
+    own = files("pipeline.ledger") / "sql"
+    functions, views = ((own / name).read_text(encoding="utf-8") for name in ("functions.sql", "views.sql"))
+    scores = [sql for score in SCORES for sql in score.as_of_sql]
+    return [functions, *scores, views]
 
 
 def script_text(sql: str) -> TextClause:
@@ -64,20 +76,12 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _ship_models(connection: Connection) -> None:
-    """Put in the models that this version ships; the active one of a name stays as it is."""
-    for shipped in (satisfaction.DEFAULT, churn.DEFAULT):
-        active = connection.execute(
-            text("SELECT 1 FROM model WHERE name = :name AND active"), {"name": shipped.NAME}
-        ).scalar()
-        connection.execute(
-            insert(tables.model)
-            .values(
-                name=shipped.NAME,
-                version=shipped.version,
-                parameters=shipped.parameters(),
-                source=shipped.source,
-                fitted_at=text("now()"),
-                active=active is None,
-            )
-            .on_conflict_do_nothing()
-        )
+    """Insert the models that this version ships; the active one of a name stays as it is."""
+    for shipped in [score.default_model for score in SCORES]:
+        values = {
+            "name": shipped.NAME,
+            "version": shipped.version,
+            "parameters": json.dumps(shipped.parameters()),
+            "source": shipped.source,
+        }
+        connection.execute(_SHIP_MODEL, values)

@@ -1,4 +1,4 @@
-"""Positions: how far each partition is, and who owns it."""
+"""Positions: how far each partition is, and which worker has taken it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pipeline.ledger.moments import sql_ms
 
 
-class Claim(NamedTuple):
-    """A partition that was taken: commits must show its epoch, and come one after the other.
+class Position(NamedTuple):
+    """How far a partition is, as the worker that has taken it knows it: a row of the table `position`.
 
-    `watermark` in epoch milliseconds, 0 before the first event; `commits` is the number of the last commit, and
-    `lineage` tells it from that of a ledger made anew.
+    A commit has to show the epoch and the number of the commit before it. `commits` is the number of the last commit;
+    `lineage` tells it from that of a ledger that was made anew. `watermark` is in epoch milliseconds, 0 before the
+    first event.
     """
 
     topic: str
@@ -28,7 +29,7 @@ class Claim(NamedTuple):
 
 
 class Fenced(Exception):
-    """Another worker has taken the partition; what this one knows of it is void."""
+    """Another worker has taken the partition; what this one knows about it is void."""
 
 
 _COLUMNS = f"""
@@ -43,50 +44,54 @@ _TAKE = text(f"""
         publishers = array_remove(p.publishers, EXCLUDED.owner) || EXCLUDED.owner
     RETURNING {_COLUMNS}, publishers
 """)
-_ALONE = text("""
+_SOLE_PUBLISHER = text("""
     UPDATE position SET publishers = ARRAY[owner]
     FROM unnest(CAST(:partitions AS integer[]), CAST(:epochs AS bigint[])) AS mine (number, taken)
     WHERE topic = :topic AND partition = number AND epoch = taken AND publishers <> ARRAY[owner]
 """)
-_CLAIM = text(f"SELECT {_COLUMNS} FROM position WHERE topic = :topic AND partition = :partition")
+_CURRENT = text(f"SELECT {_COLUMNS} FROM position WHERE topic = :topic AND partition = :partition")
 
 
-async def take(
+async def take_partitions(
     connection: AsyncConnection, topic: str, partitions: Iterable[int], owner: str
-) -> tuple[list[Claim], set[str]]:
-    """Take partitions: from now on, no commit of whoever had them before is let in. Waits for one under way.
+) -> tuple[list[Position], set[str]]:
+    """Take partitions: from now on, no commit of an earlier owner gets in. Waits for one that is under way.
 
-    Also returns the other owners who may still be publishing what they committed; see `alone`.
+    Also returns the other owners that may still be publishing what they committed; see `set_sole_publisher`.
     """
     rows = await connection.execute(_TAKE, {"topic": topic, "partitions": sorted(partitions), "owner": owner})
-    claims, publishers = [], set()
+    positions, publishers = [], set()
     for row in rows:
-        found = dict(row._mapping)
-        publishers.update(found.pop("publishers"))
-        claims.append(Claim(**found))
-    return claims, publishers - {owner}
+        columns = dict(row._mapping)
+        publishers.update(columns.pop("publishers"))
+        positions.append(Position(**columns))
+    return positions, publishers - {owner}
 
 
-async def alone(connection: AsyncConnection, topic: str, claims: Sequence[Claim]) -> None:
-    """Note that earlier owners of these partitions of a topic can't publish any more."""
-    numbers, epochs = [claim.partition for claim in claims], [claim.epoch for claim in claims]
-    await connection.execute(_ALONE, {"topic": topic, "partitions": numbers, "epochs": epochs})
+async def set_sole_publisher(connection: AsyncConnection, positions: Sequence[Position]) -> None:
+    """Note that earlier owners of these partitions, all of one topic, cannot publish any more."""
+    if positions:
+        numbers, epochs = [each.partition for each in positions], [each.epoch for each in positions]
+        parameters = {"topic": positions[0].topic, "partitions": numbers, "epochs": epochs}
+        await connection.execute(_SOLE_PUBLISHER, parameters)
 
 
-async def after(connection: AsyncConnection, claim: Claim) -> Claim:
-    """The claim after the one commit that this worker tried to make, whose answer it has not got.
+async def position_after(connection: AsyncConnection, position: Position) -> Position:
+    """Return the position after the one commit that this worker tried to make, and whose answer did not arrive.
 
-    Raises Fenced when there is no such commit: somebody else has taken the partition.
+    Raises Fenced when there is no such commit: another worker has taken the partition.
     """
-    now = await current(connection, claim)
-    if now.commits != claim.commits + 1:
-        raise Fenced(f"partition {claim.partition} is at commit {now.commits:,}, not {claim.commits + 1:,}")
+    now = await current_position(connection, position)
+    if now.commits != position.commits + 1:
+        raise Fenced(f"partition {position.partition} is at commit {now.commits:,}, not {position.commits + 1:,}")
     return now
 
 
-async def current(connection: AsyncConnection, claim: Claim) -> Claim:
-    """The claim as the ledger has it now; raises Fenced when somebody else has taken the partition."""
-    row = (await connection.execute(_CLAIM, {"topic": claim.topic, "partition": claim.partition})).one_or_none()
-    if row is None or row.epoch != claim.epoch:
-        raise Fenced(f"partition {claim.partition} was taken by another worker (epoch {row.epoch if row else 'gone'})")
-    return Claim(**row._mapping)
+async def current_position(connection: AsyncConnection, position: Position) -> Position:
+    """Return the position as the ledger has it now. Raises Fenced when another worker has taken the partition."""
+    parameters = {"topic": position.topic, "partition": position.partition}
+    row = (await connection.execute(_CURRENT, parameters)).one_or_none()
+    if row is None or row.epoch != position.epoch:
+        epoch = row.epoch if row else "gone"
+        raise Fenced(f"partition {position.partition} was taken by another worker (epoch {epoch})")
+    return Position(**row._mapping)

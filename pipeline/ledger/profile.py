@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from pipeline.churn.model import Activity, ChurnModel
-from pipeline.churn.reasons import Reason, reasons
 from pipeline.ledger.moments import ms
+from pipeline.scores.churn.model import Activity, ChurnModel
+from pipeline.scores.churn.reasons import reasons
+from pipeline.scores.reason import Reason
 
 #: So many customers on either side of a key are looked through for one that is meant.
 _NEIGHBOURS = 100

@@ -3,70 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from sys import intern
 
 import orjson
 
-from pipeline.journey.step import KEY_BYTES, Step
-from pipeline.ledger.moments import moment, ms
+from pipeline.journey.step import KEY_BYTES, Measures, Step, StepType
+from pipeline.journey.steps import JSON, Steps
+from pipeline.ledger.moments import ms
 
-#: More distinct words and minutes than this are forgotten and put together anew.
+#: Number of step types, and of hours, whose text is remembered; when there are more, all are forgotten.
 _MEMO = 20_000
-#: The rest of a time within its minute, by its milliseconds.
-_SECONDS = [f'{second:02}.{ms:03}000Z"' if ms else f'{second:02}Z"' for second in range(60) for ms in range(1_000)]
-_OPTIONAL = ("wait_ms", "duration_ms", "score", "amount_minor", "currency")
+_HOUR_MS = 3_600_000
+#: The part of a time after the hour: minute and second, then the milliseconds.
+_MINUTES_SECONDS = [f"{minute:02}:{second:02}" for minute in range(60) for second in range(60)]
+_MILLISECONDS = [f'.{ms:03}000Z"' if ms else 'Z"' for ms in range(1_000)]
 
 
-class StepsText:
-    """Steps as JSON; remembers what channel, kind, stage and outcome look like together.
+class _StepsWriter:
+    """Writes steps as JSON; it remembers the text of a step's type and of an hour.
 
-    A journey's revision writes all of its steps, and orjson would need a dict and a datetime for each.
+    orjson would need a dict and a datetime for each step.
     """
 
     def __init__(self) -> None:
-        self._words: dict[tuple[str, ...], str] = {}
-        self._minutes: dict[int, str] = {}
+        self._types: dict[StepType, str] = {}
+        self._hours: dict[int, str] = {}
 
     def write(self, steps: Sequence[Step]) -> str:
-        """A list of objects, `at` as RFC 3339 in UTC."""
-        out: list[str] = []
-        words_of, minute_of = self._words.get, self._minutes.get
-        for step in steps:  # written out, since it is done most often of all
-            minute = step[0] // 60_000
-            words = words_of(step[2:6]) or self._spell(step[2:6])
-            out += (minute_of(minute) or self._begin(minute), _SECONDS[step[0] - minute * 60_000], words)
-            if not (step[6] is None and step[7] is None and step[8] is None and step[9] is None):
-                out.append(_numbers(*step[6:]))
-            out.append("},")
-        return "[" + "".join(out)[:-1] + "]"
+        """Return a JSON object for each step, each followed by a comma; `at` is RFC 3339 in UTC."""
+        parts: list[str] = []
+        types, hours = self._types, self._hours
+        for at, _, kind, measures in steps:
+            hour, rest = divmod(at, _HOUR_MS)
+            second, millisecond = divmod(rest, 1_000)
+            parts += (
+                hours.get(hour) or self._write_hour(hour),
+                _MINUTES_SECONDS[second],
+                _MILLISECONDS[millisecond],
+                types.get(kind) or self._write_type(kind),
+            )
+            if measures is not None:
+                parts.append(_measures_text(measures))
+            parts.append("},")
+        return "".join(parts)
 
-    def _begin(self, minute: int) -> str:
-        if len(self._minutes) >= _MEMO:
-            self._minutes.clear()
-        begin = self._minutes[minute] = f'{{"at":"{moment(minute * 60_000):%Y-%m-%dT%H:%M:}'
-        return begin
+    def _write_hour(self, hour: int) -> str:
+        if len(self._hours) >= _MEMO:
+            self._hours.clear()
+        begin = datetime.fromtimestamp(hour * 3_600, UTC)
+        text = self._hours[hour] = f'{{"at":"{begin:%Y-%m-%dT%H:}'
+        return text
 
-    def _spell(self, words: tuple[str, ...]) -> str:
-        if len(self._words) >= _MEMO:
-            self._words.clear()
-        named = zip(("channel", "kind", "stage", "outcome"), words, strict=True)
-        found = self._words[words] = "".join([f',"{name}":{_quoted(word)}' for name, word in named])
-        return found
+    def _write_type(self, kind: StepType) -> str:
+        if len(self._types) >= _MEMO:
+            self._types.clear()
+        text = self._types[kind] = "".join([f',"{name}":{_quoted(word)}' for name, word in kind._asdict().items()])
+        return text
 
 
-def _numbers(
-    wait_ms: int | None, duration_ms: int | None, score: float | None, amount_minor: int | None, currency: str | None
-) -> str:
+_writer = _StepsWriter()
+
+
+def steps_text(steps: Steps) -> str:
+    """Return steps as a JSON list; only those that were not written for an earlier revision are written."""
+    whole: str = steps.complete(JSON, _writer.write(steps.unwritten(JSON)))
+    return f"[{whole[:-1]}]"
+
+
+def _measures_text(measures: Measures) -> str:
     text = ""
-    if wait_ms is not None:
-        text += f',"wait_ms":{wait_ms}'
-    if duration_ms is not None:
-        text += f',"duration_ms":{duration_ms}'
-    if score is not None:
-        text += f',"score":{score}'
-    if amount_minor is not None:
-        text += f',"amount_minor":{amount_minor},"currency":{_quoted(currency)}'
+    if measures.wait_ms is not None:
+        text += f',"wait_ms":{measures.wait_ms}'
+    if measures.duration_ms is not None:
+        text += f',"duration_ms":{measures.duration_ms}'
+    if measures.score is not None:
+        text += f',"score":{measures.score}'
+    if measures.amount_minor is not None:
+        text += f',"amount_minor":{measures.amount_minor},"currency":{_quoted(measures.currency)}'
     return text
 
 
@@ -74,20 +89,27 @@ def _quoted(word: str | None) -> str:
     return orjson.dumps(word).decode()
 
 
-def parse(text: str, keys: bytes) -> list[Step]:
-    """The steps of a column, with their keys, which stand first in `keys` in the same order.
+def parse_steps(text: str, keys: bytes) -> list[Step]:
+    """Return the steps of a column's text, with their keys, which stand first in `keys` in the same order.
 
-    Equal words are one text in memory.
+    Equal types are one object in memory.
     """
     return [
         Step(
-            ms(datetime.fromisoformat(plain["at"])),
+            ms(datetime.fromisoformat(step["at"])),
             keys[i * KEY_BYTES : (i + 1) * KEY_BYTES],
-            intern(plain["channel"]),
-            intern(plain["kind"]),
-            intern(plain["stage"]),
-            intern(plain["outcome"]),
-            *[plain.get(name) for name in _OPTIONAL],
+            _shared_type(*[step[name] for name in StepType._fields]),
+            _parse_measures(step),
         )
-        for i, plain in enumerate(orjson.loads(text))
+        for i, step in enumerate(orjson.loads(text))
     ]
+
+
+@lru_cache(_MEMO)
+def _shared_type(channel: str, kind: str, stage: str, outcome: str) -> StepType:
+    return StepType(intern(channel), intern(kind), intern(stage), intern(outcome))
+
+
+def _parse_measures(step: dict[str, object]) -> Measures | None:
+    given = {name: step[name] for name in Measures._fields if name in step}
+    return Measures(**given) if given else None  # type: ignore[arg-type]

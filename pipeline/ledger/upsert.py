@@ -1,42 +1,45 @@
-"""Many rows at once, from an array for each column.
-
-They need no temporary table, as COPY would.
-"""
+"""Many rows at once, from an array for each column. They need no temporary table, as COPY would."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from pipeline.ledger.arrays import Array, Kind
+from pipeline.ledger import arrays
+from pipeline.ledger.arrays import Array
+from pipeline.ledger.column_types import array_type
+from pipeline.rows import Table
 
 
 class Upsert:
-    """Puts rows into a table, and updates those whose `key` is there; a part of `commit`'s one statement, as `sql`.
+    """Inserts rows into a table and updates those whose key is there; `sql` is a part of `commit`'s one statement.
 
-    `columns` are what each row has, in this order, name → kind; `added` name those that are added to what is there.
-    Nothing is put in unless the relation `going` has a row.
+    Nothing is inserted unless the relation `going` has a row.
     """
 
-    def __init__(
-        self, table: str, columns: Mapping[str, Kind], key: Sequence[str], *, added: Sequence[str] = ()
-    ) -> None:
-        self._kinds = {f"{table}.{name}": kind for name, kind in columns.items()}
+    def __init__(self, table: Table[Any]) -> None:
+        self._types = {"partition": arrays.INTEGER} | {column.name: array_type(column) for column in table.columns}
+        self._prefix = f"{table.name}."
         # functions that return sets, side by side in a SELECT, go row by row, and in step
         values = ", ".join(
-            f"unnest(%({parameter})b::{kind.sent}[])::{kind.sql}" for parameter, kind in self._kinds.items()
+            f"unnest(%({self._prefix}{name})b::{sent.sent}[])::{sent.sql}" for name, sent in self._types.items()
         )
         change = ", ".join(
-            f"{name} = t.{name} + EXCLUDED.{name}" if name in added else f"{name} = EXCLUDED.{name}"
-            for name in columns
-            if name not in key
+            f"{name} = t.{name} + EXCLUDED.{name}" if name in table.added else f"{name} = EXCLUDED.{name}"
+            for name in self._types
+            if name not in table.key
         )
         self.sql = (
-            f"INSERT INTO {table} AS t ({', '.join(columns)}) SELECT {values} FROM going "
-            f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {change}"
+            f"INSERT INTO {table.name} AS t ({', '.join(self._types)}) SELECT {values} FROM going "
+            f"ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {change}"
         )
 
-    def parameters(self, rows: Iterable[Sequence[Any]]) -> dict[str, Array]:
-        """What the statement needs for these rows."""
-        values = list(zip(*rows, strict=True)) or [()] * len(self._kinds)
-        return {name: kind.array(column) for (name, kind), column in zip(self._kinds.items(), values, strict=True)}
+    def arrays(self, rows: Iterable[tuple[int, Any]]) -> dict[str, Array]:
+        """Return the statement's parameters for rows of the table, each with its partition."""
+        partitioned = list(rows)
+        columns: list[Any] = [[partition for partition, _ in partitioned]]
+        columns += zip(*[row for _, row in partitioned], strict=True) if partitioned else [()] * (len(self._types) - 1)
+        return {
+            self._prefix + name: sent.array(values)
+            for (name, sent), values in zip(self._types.items(), columns, strict=True)
+        }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.satisfaction.scales import SCALES
+from pipeline.scales import SCALES
 from pipeline.simulate.people import Person
 from pipeline.simulate.story import DAY, HOUR, MINUTE, Story
 from pipeline.touchpoint import Feedback

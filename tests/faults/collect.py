@@ -14,7 +14,7 @@ from faults.database import Database
 from faults.world import CustomerTold, JourneyTold, Letter, Position, Record, World
 from pipeline.contract.encode import HEADER_BYTES
 from pipeline.contract.schema import parsed, schema_text
-from pipeline.flow.admit import FORWARDED_HEADER
+from pipeline.flow.admission import FORWARDED_HEADER
 from pipeline.topics import CHURN_RISK, DEAD_LETTERS, JOURNEYS, SATISFACTION, TOUCHPOINTS
 
 _JOURNEY = (

@@ -51,7 +51,7 @@ class Scene:
         for name in NAMES:
             self.proxies[name] = Proxy("127.0.0.1", self.stack.postgres.port)
             self.urls[name] = role(self.database, name, self.proxies[name].port)
-            self.supervisor.declare(name, {"DATABASE_URL": self.urls[name]})
+            self.supervisor.create_topics(name, {"DATABASE_URL": self.urls[name]})
 
     def pick(self, number: int) -> str:
         """One of the workers that run."""

@@ -97,7 +97,7 @@ class Supervisor:
         with self._lock:
             return sorted(slot.name for slot in self._slots.values() if slot.wanted)
 
-    def declare(self, name: str, own: Mapping[str, str]) -> None:
+    def create_topics(self, name: str, own: Mapping[str, str]) -> None:
         """Make a worker known, with settings of its own."""
         self._slots[name] = _Slot(name, own)
 

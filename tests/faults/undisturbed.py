@@ -16,7 +16,7 @@ from faults.collect import tables
 from faults.database import Database
 from faults.waiting import wait_for
 from faults.world import Record
-from pipeline.stream.declare import CONFIGURATION, declare
+from pipeline.publishing.create_topics import CONFIGURATION, create_topics
 from pipeline.topics import TOUCHPOINTS
 
 WORK_S = 600
@@ -48,7 +48,7 @@ def empty_topics(servers: str, partitions: int) -> None:
         )
 
     delete_topics(servers)
-    declare(servers, partitions, 1)
+    create_topics(servers, partitions, 1)
     wait_for(have_leaders, "topics have leaders")
 
 

@@ -1,4 +1,4 @@
-"""Records of touchpoints.v1 through the core: decode, check, admit, advance, and the statement's parameters."""
+"""Records of touchpoints.v1 through the core: decode, check, admit, advance, and the statement's arguments."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ from psycopg.adapt import Transformer
 from psycopg.pq import Format
 
 from pipeline import catalogue
-from pipeline.churn import model as churn
 from pipeline.contract.decode import Writer, decode
 from pipeline.contract.encode import Encoder
 from pipeline.contract.reject import REASONS, Rejected
 from pipeline.contract.validate import check
-from pipeline.flow.admit import FORWARDED_HEADER, Door
-from pipeline.flow.advance import Models, advance, wanted
-from pipeline.flow.state import Customer, Partition, forget
-from pipeline.flow.values import Batch, Work
+from pipeline.flow.admission import FORWARDED_HEADER, Admission
+from pipeline.flow.advance import advance, customers_to_load
+from pipeline.flow.slices import Slice
+from pipeline.flow.state import Customer, Partition, forget_customers
+from pipeline.flow.values import Batch
 from pipeline.journey import policy
 from pipeline.ledger.arrays import Array
-from pipeline.ledger.commit import Entry, parameters
-from pipeline.ledger.positions import Claim
-from pipeline.satisfaction import model as satisfaction
+from pipeline.ledger.commit import Commit, CommitStatement
+from pipeline.ledger.positions import Position
+from pipeline.scores.protocol import ActiveScore
+from pipeline.scores.registry import SCORES
 from pipeline.touchpoint import customer_key
 
-MODELS = Models(satisfaction.DEFAULT, churn.DEFAULT)
+ACTIVE_SCORES = [ActiveScore(score, score.default_model) for score in SCORES]
 _TEXTS = schemas.texts()
 WRITERS = {number.to_bytes(4, "big"): Writer(text) for number, text in enumerate(_TEXTS, 1)}
 _ENCODERS = [Encoder(number, text) for number, text in enumerate(_TEXTS, 1)]
@@ -45,7 +46,8 @@ _MOST_CUSTOMERS = 300
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 #: Parameters of the statement that are arrays of JSON.
 _OF_JSON = {"journey.channels", "journey.steps", "churn_risk.reasons"}
-_CLAIM = Claim("t", 0, 1, 0, 0, 0, "")
+_POSITION = Position("t", 0, 1, 0, 0, 0, "")
+_STATEMENT = CommitStatement(SCORES)
 
 
 @dataclass
@@ -86,7 +88,7 @@ class Records:
 
     def __init__(self) -> None:
         self._policy = policy.read(None)
-        self._door = Door(catalogue.load(), self._policy, 1)
+        self._admission = Admission(catalogue.load(), self._policy, 1)
         self._state = Partition(0, 0, 0)
 
     def make(self, random: Random) -> bytes:
@@ -107,18 +109,19 @@ class Records:
             data,
             headers=[(FORWARDED_HEADER, b"0/0")] if way == 1 else (),
         )
-        [admission] = self._door.admit([Work(0, [record], state.next_offset + 1)], WRITERS, NOW_MS)
-        for name, since in wanted(state, admission, {}).items():
+        begin = state.next_offset
+        [admitted] = self._admission.admit([Slice(0, begin, begin + 1, [record])], WRITERS, NOW_MS)
+        for name, since in customers_to_load(state, admitted).items():
             state.customers[name] = Customer(name, since)
-        batch = advance(state, admission, now_ms=NOW_MS, grace_ms=self._policy.grace_ms, models=MODELS)
-        forget([state], _MOST_CUSTOMERS)
+        batch = advance(state, admitted, now_ms=NOW_MS, grace_ms=self._policy.grace_ms, scores=ACTIVE_SCORES)
+        forget_customers([state], _MOST_CUSTOMERS)
 
         outcomes = batch.processed + batch.duplicates + len(batch.refused) + len(batch.forwarded)
         must(outcomes == 1, f"one record had {outcomes} outcomes")
         must(len(state.customers) <= _MOST_CUSTOMERS, "more customers are kept than may be")
         for _, why in batch.refused:
             must(why.reason in REASONS, f"{why.reason} is no reason")
-            must(way == 1 or why == wrong, "the door refuses for another reason than the checks")
+            must(way == 1 or why == wrong, "admission refuses for another reason than the checks")
             must(len(why.detail) < 500 and "\0" not in why.detail, "the detail is too long, or can't be stored")
             why.detail.encode()
         must(wrong is None or batch.refused, "what the checks refuse was admitted")
@@ -130,7 +133,7 @@ class Records:
 
 def _send(batch: Batch) -> None:
     """Write what goes to Postgres: it must not hold what JSON or the database can't."""
-    for name, value in parameters([Entry(_CLAIM, batch, 0)]).items():
+    for name, value in _STATEMENT.arguments([Commit(_POSITION, batch)]).items():
         if (dumps := getattr(value, "dumps", None)) is not None:
             must(not _NUL.search(dumps(value.obj)), "a text that goes to the database holds a NUL")
         elif isinstance(value, Array):

@@ -12,8 +12,9 @@ from fuzz.target import must
 from fuzz.touchpoints import NOW_MS
 
 from pipeline import catalogue
-from pipeline.flow.admit import Door
-from pipeline.flow.values import Admission, Work
+from pipeline.flow.admission import Admission
+from pipeline.flow.slices import Slice
+from pipeline.flow.values import AdmittedSlice
 from pipeline.journey import policy
 
 #: So many that each of the three schemas has enough of them to be decoded together.
@@ -31,7 +32,7 @@ class Slices:
     """A slice of one partition; what is remembered between slices are answers of pure functions."""
 
     def __init__(self) -> None:
-        self._door = Door(catalogue.load(), policy.read(None), 1)
+        self._admission = Admission(catalogue.load(), policy.read(None), 1)
 
     def make(self, random: Random) -> bytes:
         """The values of a slice, each after its size."""
@@ -57,5 +58,5 @@ class Slices:
         sent_on = self._admit([wrong]).forwarded
         return Record(offset, sent_on[0].key, data) if sent_on and offset % 7 else wrong
 
-    def _admit(self, records: list[Record]) -> Admission:
-        return self._door.admit([Work(0, records, len(records))], WRITERS, NOW_MS)[0]
+    def _admit(self, records: list[Record]) -> AdmittedSlice:
+        return self._admission.admit([Slice(0, 0, len(records), records)], WRITERS, NOW_MS)[0]

@@ -21,7 +21,7 @@ from sqlalchemy import Engine, text
 
 from pipeline.channels.publisher import Publisher
 from pipeline.contract.schema import parsed, schema_text
-from pipeline.stream.declare import CONFIGURATION, declare
+from pipeline.publishing.create_topics import CONFIGURATION, create_topics
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint
 
@@ -147,7 +147,7 @@ def empty_topics(servers: str, partitions: int = PARTITIONS) -> None:
     for future in (admin.delete_topics(there) if there else {}).values():
         future.result(30)
     wait_until(lambda: not set(CONFIGURATION) & set(admin.list_topics(timeout=10).topics), "topics are deleted")
-    declare(servers, partitions, 1)
+    create_topics(servers, partitions, 1)
 
     def all_have_leaders() -> bool:
         topics = admin.list_topics(timeout=10).topics

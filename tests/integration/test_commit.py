@@ -10,14 +10,12 @@ from fuzz.records import valid
 from fuzz.touchpoints import NOW_MS
 from harness import Pipe
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 from test_storable import Line, on_the_ledger
 
 from pipeline.flow.advance import advance
 from pipeline.flow.state import Partition
-from pipeline.flow.values import Admission
-from pipeline.ledger import positions
-from pipeline.ledger.commit import Entry, commit
+from pipeline.flow.values import AdmittedSlice
+from pipeline.ledger.commit import Commit
 from pipeline.ledger.positions import Fenced
 from pipeline.topics import TOUCHPOINTS
 
@@ -46,20 +44,22 @@ def test_a_commit_that_has_to_wait_for_its_position_counts_once(pipe: Pipe) -> N
 
 def test_nothing_of_any_partition_is_written_when_one_was_taken(pipe: Pipe) -> None:
     async def work(line: Line) -> None:
-        async def take(connection: AsyncConnection) -> list[positions.Claim]:
-            return (await positions.take(connection, TOUCHPOINTS, [1, 2], "test"))[0]
-
-        claims = await line.session.run(take)
-        entries = [
-            Entry(claim, advance(state, Admission(7, [], [], []), now_ms=NOW_MS, grace_ms=0, models=None), 0)
-            for claim in claims
-            for state in [Partition(claim.partition, 0, 0)]
-        ]
+        positions, _ = await line.ledger.take_partitions(TOUCHPOINTS, [1, 2], "test")
+        commits = [
+            Commit(
+                position,
+                advance(
+                    Partition(position.partition, 0, 0), AdmittedSlice(position.partition, 7),
+                    now_ms=NOW_MS, grace_ms=0, scores=[],
+                ),
+            )
+            for position in positions
+        ]  # fmt: skip
         with pipe.engine.begin() as other:
             other.execute(text("UPDATE position SET epoch = epoch + 1 WHERE partition = 2"))
         with pytest.raises(Fenced):
-            await line.session.run(lambda c: commit(c, entries))
+            await line.ledger.commit(commits)
 
     on_the_ledger(pipe, work)
-    found = pipe.sql("SELECT partition, next_offset, commits FROM position WHERE partition > 0 ORDER BY 1")
-    assert [tuple(row) for row in found] == [(1, 0, 0), (2, 0, 0)]
+    rows = pipe.sql("SELECT partition, next_offset, commits FROM position WHERE partition > 0 ORDER BY 1")
+    assert [tuple(row) for row in rows] == [(1, 0, 0), (2, 0, 0)]

@@ -15,7 +15,7 @@ from bench import build
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The folders with tests of compiled modules.
-CORE = ("churn", "contract", "flow", "journey", "ledger", "satisfaction", "stream")
+CORE = ("flow", "journey", "scores", "contract", "publishing")
 
 
 @pytest.fixture(scope="module")

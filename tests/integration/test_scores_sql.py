@@ -1,4 +1,4 @@
-"""The scores that Postgres computes are those of Python, to 1e-9: `pipeline/ledger/sql/scores.sql`."""
+"""The scores that Postgres computes are those of Python, to 1e-9: `as_of.sql` of each score."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ import psycopg
 import pytest
 
 import pipeline
-from pipeline.churn.model import DAY_MS, Activity, ChurnModel, band, p_active, p_alive, probability
-from pipeline.churn.model import DEFAULT as CHURN
-from pipeline.satisfaction.estimate import EPOCH_MS, add, estimate
-from pipeline.satisfaction.model import DEFAULT as SATISFACTION
-from pipeline.satisfaction.model import SatisfactionModel
-from pipeline.satisfaction.share import satisfied_share
+from pipeline.scores.churn.model import DAY_MS, Activity, ChurnModel, band, p_active, p_alive, probability
+from pipeline.scores.churn.model import DEFAULT as CHURN
+from pipeline.scores.registry import SCORES
+from pipeline.scores.satisfaction.estimate import EPOCH_MS, add, estimate
+from pipeline.scores.satisfaction.model import DEFAULT as SATISFACTION
+from pipeline.scores.satisfaction.model import SatisfactionModel
+from pipeline.scores.satisfaction.share import satisfied_share
 
-SCORES = Path(pipeline.__file__).parent / "ledger" / "sql" / "scores.sql"
+FUNCTIONS = Path(pipeline.__file__).parent / "ledger" / "sql" / "functions.sql"
 NOW = 1_790_000_000_000
 FAR = EPOCH_MS + 200 * 365 * DAY_MS
 CHURN_MODELS = (
@@ -46,8 +47,10 @@ def postgres(stack_env: dict[str, str]) -> Iterator[psycopg.Connection[Any]]:
         connection.execute("create schema scores_of_a_test")
         connection.execute("set local search_path = scores_of_a_test")
         connection.execute("set local time zone 'America/St_Johns'")
-        connection.execute(SCORES.read_text())
-        connection.execute(SCORES.read_text())
+        for _ in range(2):
+            connection.execute(FUNCTIONS.read_text())
+            for score in SCORES:
+                connection.execute(score.as_of_sql[0])
         yield connection
         connection.rollback()
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import Any
 
 import pytest
-from fuzz.records import MODELS, WRITERS, Record, value
+from fuzz.records import ACTIVE_SCORES, WRITERS, Record, value
 from fuzz.touchpoints import NOW_MS
 from harness import Pipe
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline import catalogue
 from pipeline.contract.decode import decode
@@ -19,17 +17,22 @@ from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.reject import Rejected
 from pipeline.contract.schema import schema_text
 from pipeline.contract.validate import MAX_SPAN_MS
-from pipeline.flow.admit import Door
-from pipeline.flow.advance import advance, wanted
-from pipeline.flow.state import Partition, forget
-from pipeline.flow.values import Batch, Work
+from pipeline.flow.admission import Admission
+from pipeline.flow.advance import advance, customers_to_load
+from pipeline.flow.slices import Slice
+from pipeline.flow.state import Partition, forget_customers
+from pipeline.flow.values import Batch
 from pipeline.journey import policy
-from pipeline.ledger import customers, outbox, positions, sweep
-from pipeline.ledger.commit import Entry, commit
+from pipeline.ledger.commit import Commit
 from pipeline.ledger.database import async_engine
-from pipeline.ledger.positions import Claim
+from pipeline.ledger.positions import Position
+from pipeline.ledger.postgres import PostgresLedger
+from pipeline.ledger.risk_sweep import PostgresRiskReader
 from pipeline.ledger.session import Session
-from pipeline.stream.records import Records, dead_letters, forwards
+from pipeline.publishing.records import RecordSerializer
+from pipeline.retry import Retry
+from pipeline.scores.churn import model as churn
+from pipeline.scores.registry import SCORES
 from pipeline.topics import CHURN_RISK, JOURNEYS, SATISFACTION, TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint, customer_key
 
@@ -39,48 +42,38 @@ SLICE = 100
 class Line:
     """A worker's steps on one partition, without Kafka."""
 
-    def __init__(self, session: Session, claim: Claim) -> None:
-        self.session, self.claim = session, claim
+    def __init__(self, session: Session, ledger: PostgresLedger, position: Position) -> None:
+        self.session, self.ledger, self.position = session, ledger, position
         self.policy = policy.read(None)
-        self.door = Door(catalogue.load(), self.policy, 1)
+        self.admission = Admission(catalogue.load(), self.policy, 1)
         self.state = Partition(0, 0, 0)
-        topics = (JOURNEYS, SATISFACTION, CHURN_RISK)
-        self.records = Records(dict.fromkeys(topics, 1))
+        self.serializer = RecordSerializer(dict.fromkeys((JOURNEYS, SATISFACTION, CHURN_RISK), 1), SCORES)
 
     async def step(self, values: list[bytes]) -> Batch:
         """A slice, committed and encoded for its topics."""
         first = self.state.next_offset
         records = [Record(first + n, _key(value), value) for n, value in enumerate(values)]
-        [admission] = self.door.admit([Work(0, records, first + len(records))], WRITERS, NOW_MS)
-        missing = wanted(self.state, admission, {})
-        self.state.customers.update(await self.session.run(lambda c: customers.load(c, missing)))
-        batch = advance(self.state, admission, now_ms=NOW_MS, grace_ms=self.policy.grace_ms, models=MODELS)
-        forget([self.state], 50)  # far fewer customers than there are, so that most come back from the ledger
-        [self.claim] = await self.session.run(lambda c: commit(c, [Entry(self.claim, batch, 0)]))
-        self._publish(batch.journeys, batch.satisfaction, batch.churn)
-        list(dead_letters(batch.refused, 0))
-        list(forwards(batch.forwarded))
+        [admitted] = self.admission.admit([Slice(0, first, first + len(records), records)], WRITERS, NOW_MS)
+        self.state.customers.update(await self.ledger.load_customers(customers_to_load(self.state, admitted)))
+        batch = advance(self.state, admitted, now_ms=NOW_MS, grace_ms=self.policy.grace_ms, scores=ACTIVE_SCORES)
+        forget_customers([self.state], 50)  # far fewer than there are, so that most come back from the ledger
+        [self.position] = await self.ledger.commit([Commit(self.position, batch)])
+        list(self.serializer.of_batch(batch))
         return batch
 
     async def read_all(self) -> None:
         """What a worker reads after a restart and while it sweeps."""
-        rest = await self.session.run(lambda c: outbox.unpublished(c, self.claim, 0))
+        rest = await self.ledger.load_unpublished(self.position, 0)
         assert rest is not None
-        self._publish(rest.journeys, rest.satisfaction, rest.churn)
+        list(self.serializer.of_unpublished(rest, 0))
         later = NOW_MS + 30 * 86_400_000
-        names = await self.session.run(lambda c: sweep.candidates(c, [0], later, 100_000))
-        await self.session.run(lambda c: sweep.slipped(c, [0], later, MODELS.churn, names))
-        await self.session.run(sweep.satisfaction_means)
-
-    def _publish(self, journeys: Any, satisfaction: Any, churn: Any) -> None:
-        list(self.records.journeys(journeys))
-        list(self.records.satisfaction(satisfaction))
-        list(self.records.churn(churn))
+        reading = await PostgresRiskReader(self.session).read_risks([0], later, 100_000)
+        await self.ledger.band_changes([0], later, churn.DEFAULT, reading.changed)
 
 
 def _key(data: bytes) -> bytes | None:
-    found = decode(data, WRITERS)
-    return None if isinstance(found, Rejected) else (customer_key(found) or "").encode()
+    touchpoint = decode(data, WRITERS)
+    return None if isinstance(touchpoint, Rejected) else (customer_key(touchpoint) or "").encode()
 
 
 def on_the_ledger(pipe: Pipe, work: Callable[[Line], Awaitable[None]]) -> None:
@@ -88,12 +81,9 @@ def on_the_ledger(pipe: Pipe, work: Callable[[Line], Awaitable[None]]) -> None:
         engine = async_engine(pipe.env["DATABASE_URL"], 60)
         session = Session(engine)
         try:
-
-            async def take(connection: AsyncConnection) -> Claim:
-                claims, _ = await positions.take(connection, TOUCHPOINTS, [0], "test")
-                return claims[0]
-
-            await work(Line(session, await session.run(take)))
+            ledger = PostgresLedger(session, Retry(give_up_s=60, passing=lambda _error: False), SCORES)
+            [position], _ = await ledger.take_partitions(TOUCHPOINTS, [0], "test")
+            await work(Line(session, ledger, position))
         finally:
             await session.close()
             await engine.dispose()

@@ -16,8 +16,8 @@ from harness import Pipe, wait_until
 from recompute import recompute
 from sqlalchemy import text
 
-from pipeline.churn.model import DEFAULT as CHURN
-from pipeline.churn.model import Activity, probability
+from pipeline.scores.churn.model import DEFAULT as CHURN
+from pipeline.scores.churn.model import Activity, probability
 from pipeline.topics import CHURN_RISK, JOURNEYS, SATISFACTION, TOUCHPOINTS
 from pipeline.touchpoint import Feedback, Touchpoint
 

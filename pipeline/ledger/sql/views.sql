@@ -1,4 +1,4 @@
--- What readers see over the tables; applied anew by every `pipeline init`, after scores.sql, whose formulas it uses.
+-- What readers see over the tables. `pipeline init` runs this anew, after functions.sql.
 
 CREATE OR REPLACE VIEW touchpoint_score AS
 SELECT stage, channel, kind, catalogued, events, answers, satisfied,
@@ -22,38 +22,3 @@ FROM (
 
 COMMENT ON VIEW touchpoint_score IS
     'Every touchpoint over all partitions. score, low and high: the share satisfied (0 to 1) with Wilson''s 95 % interval.';
-
--- Every customer's churn risk as of a moment: the stored history in the model's formula.
-CREATE OR REPLACE FUNCTION churn_risk_at(at timestamptz)
-RETURNS TABLE (
-    customer text, probability double precision, band text, horizon_days integer, as_of timestamptz,
-    visits integer, first_active_at timestamptz, last_active_at timestamptz, account_closed_at timestamptz,
-    last_seen_at timestamptz, model text, partition integer
-)
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $$
-    SELECT risk.customer, p, churn_band(p, m.parameters), (m.parameters->>'horizon_days')::integer, at,
-           risk.visits, risk.first_active_at, risk.last_active_at, risk.account_closed_at,
-           risk.last_seen_at, risk.model, risk.partition
-    FROM churn_risk AS risk
-    JOIN model AS m ON m.name || ' ' || m.version = risk.model
-    CROSS JOIN LATERAL churn_probability(
-        risk.visits, risk.first_active_at, risk.last_active_at, risk.account_closed_at, at, m.parameters
-    ) AS p
-$$;
-
-CREATE OR REPLACE VIEW churn_risk_now AS SELECT * FROM churn_risk_at(now());
-
--- Every customer's satisfaction as of a moment: old answers weigh less, and the score goes back towards the prior.
-CREATE OR REPLACE FUNCTION satisfaction_at(at timestamptz)
-RETURNS TABLE (
-    customer text, score double precision, low double precision, high double precision, answers double precision,
-    answered integer, as_of timestamptz, model text
-)
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $$
-    SELECT s.customer, e.score, e.low, e.high, e.answers, s.answered, at, s.model
-    FROM satisfaction AS s
-    JOIN model AS m ON m.name || ' ' || m.version = s.model
-    CROSS JOIN LATERAL satisfaction_score(s.answered, s.weight, s.weighted, s.as_of, at, m.parameters) AS e
-$$;

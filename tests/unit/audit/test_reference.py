@@ -10,7 +10,7 @@ from pipeline import catalogue
 from pipeline.audit import reference
 from pipeline.errors import InvalidInput
 from pipeline.journey import policy
-from pipeline.satisfaction.scales import SCALES
+from pipeline.scales import SCALES
 
 
 def gaps(found: reference.Reference) -> tuple[int, dict[str, int], dict[str, int]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from pipeline.churn.reasons import Reason
 from pipeline.cli import at_risk, touchpoints
 from pipeline.cli.customer import sureness
 from pipeline.cli.demo_report import following
 from pipeline.ledger.at_risk import AtRisk
 from pipeline.ledger.giving_up import GivingUp, Next
 from pipeline.ledger.touchpoints import TouchpointView
+from pipeline.scores.churn.reasons import Reason
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from pipeline.contract.reject import REASONS, Rejected
 from pipeline.contract.schema import schema_text
 from pipeline.contract.text import from_json_line, from_record, to_json_line, to_record
 from pipeline.contract.validate import EARLIEST_MS, check
-from pipeline.satisfaction.scales import SCALES
+from pipeline.scales import SCALES
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory import DAY, MINUTE, NOW, T0, Memory, Record, partition_for, record, tables
 
-from pipeline.flow.admit import FORWARDED_HEADER
+from pipeline.flow.admission import FORWARDED_HEADER
+from pipeline.journey.step import Measures
 from pipeline.touchpoint import Feedback, Touchpoint, customer_key
 
 
@@ -237,13 +238,13 @@ def test_an_answer_judges_the_touchpoint_that_it_is_about() -> None:
     ledger = Memory()
     answer = touchpoint("a", channel="email", kind="survey_answered", feedback=Feedback("csat", 5))
     ledger.process([record(answer._replace(attributes={"about": "call_centre/call_ended"}))])
-    judged = {key: sums[1] for key, sums in ledger.counts.items() if sums[1]}
+    judged = {key: row.answers for key, row in ledger.counts.items() if row.answers}
     assert judged == {("after", "call_centre", "call_ended"): 1}
 
 
 def test_an_unknown_kind_is_accepted_and_marked_as_uncatalogued() -> None:
-    [traits] = Memory().process([record(touchpoint("a", kind="tea_served"))]).counts
-    assert (traits.kind, traits.catalogued, traits.stage) == ("tea_served", False, "unknown")
+    [row] = Memory().process([record(touchpoint("a", kind="tea_served"))]).counts
+    assert (row.kind, row.catalogued, row.stage) == ("tea_served", False, "unknown")
 
 
 def test_an_answer_about_what_is_no_kind_judges_its_own_touchpoint() -> None:
@@ -251,7 +252,7 @@ def test_an_answer_about_what_is_no_kind_judges_its_own_touchpoint() -> None:
         ledger = Memory()
         answer = touchpoint("a", kind="survey_answered", feedback=Feedback("csat", 5), attributes={"about": about})
         ledger.process([record(answer)])
-        assert [kind for (_, _, kind), sums in ledger.counts.items() if sums[1]] == ["survey_answered"]
+        assert [kind for (_, _, kind), row in ledger.counts.items() if row.answers] == ["survey_answered"]
 
 
 def test_a_producer_whose_clock_is_ahead_does_not_close_everybodys_journeys() -> None:
@@ -298,8 +299,8 @@ def test_of_duplicates_that_say_different_things_the_first_to_come_counts() -> N
     batch = ledger.process([record(touchpoint("same", 1, **fields), n) for n, fields in enumerate(said)])
     assert (batch.processed, batch.duplicates) == (1, 3)
     [row] = batch.journeys
-    assert [(step.duration_ms, step.wait_ms, step.score) for step in row.steps] == [(5, None, None)]
+    assert [step.measures for step in row.steps] == [Measures(duration_ms=5)]
     assert row.outcome == "succeeded"
-    assert not batch.satisfaction
-    [sums] = batch.counts.values()
-    assert sums[0] == 1
+    assert not batch.scores["satisfaction"]
+    [counts] = batch.counts
+    assert counts.events == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.flow.state import Customer, Partition, forget
+from pipeline.flow.state import Customer, Partition, forget_customers
 
 
 def partition(number: int, touched: dict[str, int]) -> Partition:
@@ -17,13 +17,13 @@ def partition(number: int, touched: dict[str, int]) -> Partition:
 def test_no_more_customers_are_kept_than_may_be_and_the_longest_untouched_go_first() -> None:
     only = partition(0, {"a": 1, "b": 2, "c": 3})
     only.touch([only.customers["a"]], 4)
-    forget([only], 2)
+    forget_customers([only], 2)
     assert list(only.customers) == ["c", "a"]
 
 
 def test_a_busy_partition_may_use_what_quiet_ones_do_not() -> None:
     busy, quiet = partition(0, {f"b{n}": 10 + n for n in range(8)}), partition(1, {"q": 5})
-    forget([busy, quiet, Partition(2, 0, 0)], 8)
+    forget_customers([busy, quiet, Partition(2, 0, 0)], 8)
     assert len(busy.customers) == 8
     assert not quiet.customers
 
@@ -33,13 +33,13 @@ def test_of_one_batch_only_as_many_go_as_must() -> None:
     for name in "abcd":
         one.customers[name] = Customer(name, 0)
     one.touch(list(one.customers.values()), 1)
-    forget([one, other], 3)
+    forget_customers([one, other], 3)
     assert len(one.customers) == 2
     assert list(other.customers) == ["late"]
 
 
 def test_nothing_is_forgotten_while_there_is_room() -> None:
     only = partition(0, {"a": 1, "b": 2})
-    forget([only], 2)
-    forget([], 0)
+    forget_customers([only], 2)
+    forget_customers([], 0)
     assert set(only.customers) == {"a", "b"}

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from placing import place
 
-from pipeline.journey.journey import Journey, new_id
-from pipeline.journey.sessionize import place
-from pipeline.journey.step import KEPT_EACH_END, Step, event_key
+from pipeline.journey.journey import Journey, new_journey_id
+from pipeline.journey.step import KEPT_EACH_END, Step, StepType, event_key
 
 MINUTE = 60_000
 T0 = 1_700_000_000_000
 
 
 def step(at: int, name: str = "", outcome: str = "none") -> Step:
-    return Step(at, event_key("test", name or str(at), at), "web", "page_viewed", "before", outcome)
+    return Step(at, event_key("test", name or str(at), at), StepType("web", "page_viewed", "before", outcome))
 
 
 def build(touches: list[tuple[int, int]]) -> list[Journey]:
@@ -106,7 +106,7 @@ def test_a_journeys_outcome_is_that_of_its_last_step_that_has_one() -> None:
 
 
 def test_ids_are_uuids_of_version_8_that_sort_by_time() -> None:
-    earlier, later = new_id("c", step(T0)), new_id("c", step(T0 + 1))
+    earlier, later = new_journey_id("c", step(T0)), new_journey_id("c", step(T0 + 1))
     assert earlier < later
     assert earlier[14] == "8"
     assert earlier[19] in "89ab"
@@ -157,5 +157,5 @@ def test_the_change_in_visits_adds_up_to_the_journeys_that_the_customer_began(to
         at = T0 + minute * MINUTE
         placed = place(journeys, "c", step(at, str(i)), at + gap * MINUTE, begun_by_customer=i % 2 == 0)
         assert placed is not None
-        visits += placed[2]
+        visits += placed.visits
     assert visits == sum(j.begun_by_customer for j in journeys)

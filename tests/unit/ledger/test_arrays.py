@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.ledger import arrays
-from pipeline.ledger.arrays import Kind
+from pipeline.ledger.arrays import ArrayType
 from pipeline.ledger.moments import ms
 
 _TEXTS = st.text(st.characters(exclude_characters="\0", codec="utf-8"))
 _MOMENTS = st.integers(-62_000_000_000_000, 253_402_300_799_999)
 _UUIDS = st.uuids().map(str)
 
-_KINDS: dict[str, tuple[Kind, st.SearchStrategy[Any]]] = {
+_KINDS: dict[str, tuple[ArrayType, st.SearchStrategy[Any]]] = {
     "bigint": (arrays.BIGINT, st.integers(-(2**63), 2**63 - 1)),
     "boolean": (arrays.BOOLEAN, st.booleans()),
     "bytea": (arrays.BYTEA, st.binary()),
@@ -47,7 +47,7 @@ def test_a_number_of_any_size_goes_as_text(numbers: list[int]) -> None:
 
 
 @pytest.mark.parametrize(("kind", "bits"), [(arrays.INTEGER, 32), (arrays.BIGINT, 64)])
-def test_a_number_that_does_not_fit_is_an_error_and_no_other_number(kind: Kind, bits: int) -> None:
+def test_a_number_that_does_not_fit_is_an_error_and_no_other_number(kind: ArrayType, bits: int) -> None:
     with pytest.raises(OverflowError):
         kind.array([2**bits])
 

@@ -8,7 +8,7 @@ import pytest
 from pipeline import catalogue
 from pipeline.contract.validate import check
 from pipeline.journey.policy import read
-from pipeline.satisfaction.scales import millipoints
+from pipeline.scales import millipoints
 from pipeline.simulate.population import touchpoints
 from pipeline.simulate.story import DAY
 from pipeline.touchpoint import Touchpoint, customer_key

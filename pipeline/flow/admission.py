@@ -1,0 +1,108 @@
+"""decode ▶ validate ▶ route: records are admitted, refused with a reason, or sent on with the right key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, islice, repeat
+
+from pipeline.catalogue import Catalogue
+from pipeline.contract.decode import MAX_RECORD_BYTES, Writers, decode
+from pipeline.contract.reject import Rejected
+from pipeline.contract.validate import check
+from pipeline.flow.columnar_admission import ABOUT, MIN_RECORDS, ColumnarAdmission
+from pipeline.flow.partitioner import Partitioner
+from pipeline.flow.slices import Slice
+from pipeline.flow.traits import TraitsResolver
+from pipeline.flow.values import AdmittedSlice, Forwarded, Received, Refused
+from pipeline.journey.admitted import Admitted
+from pipeline.journey.policy import Policy
+from pipeline.journey.step import Step, event_key, measured
+from pipeline.touchpoint import Touchpoint, customer_key
+
+#: The header of a forwarded record: the partition and offset that it came from.
+FORWARDED_HEADER = "pipeline-forwarded-from"
+
+
+class Admission:
+    """Admits records of one topic. It remembers results of pure look-ups only, never what it has seen."""
+
+    def __init__(
+        self, catalogue: Catalogue, policy: Policy, partitions: int, max_record_bytes: int = MAX_RECORD_BYTES
+    ) -> None:
+        self._traits, self._partitioner = TraitsResolver(catalogue, policy), Partitioner(partitions)
+        self._columnar = ColumnarAdmission(self._traits, self._partitioner, max_record_bytes)
+        self._max_bytes = max_record_bytes
+
+    def admit(self, slices: Sequence[Slice], writers: Writers, now_ms: int) -> list[AdmittedSlice]:
+        """Return slices of different partitions with each record admitted, refused or forwarded.
+
+        `writers` are the writers' schemas, `now_ms` is the clock.
+        """
+        known = iter(self._admit_columnar(slices, writers, now_ms))
+        return [self._admit_slice(each, list(islice(known, len(each.records))), writers, now_ms) for each in slices]
+
+    def _admit_columnar(self, slices: Sequence[Slice], writers: Writers, now_ms: int) -> list[Admitted | None]:
+        """Admit all records at once, as far as this can be done; None for the others."""
+        records = list(chain.from_iterable([each.records for each in slices]))
+        if len(records) < MIN_RECORDS:
+            return [None] * len(records)
+        partitions = list(chain.from_iterable([repeat(each.partition, len(each.records)) for each in slices]))
+        return self._columnar.admit(records, partitions, writers, now_ms)
+
+    def _admit_slice(
+        self, records: Slice, known: Sequence[Admitted | None], writers: Writers, now_ms: int
+    ) -> AdmittedSlice:
+        refused: list[Refused] = []
+        forwarded: list[Forwarded] = []
+        admitted = [
+            event
+            for record, columnar in zip(records.records, known, strict=True)
+            if (event := columnar or self._admit_one(record, records.partition, writers, now_ms, refused, forwarded))
+        ]
+        return AdmittedSlice(records.partition, records.end, admitted, refused, forwarded)
+
+    def _admit_one(
+        self,
+        record: Received,
+        partition: int,
+        writers: Writers,
+        now_ms: int,
+        refused: list[Refused],
+        forwarded: list[Forwarded],
+    ) -> Admitted | None:
+        """Return the record's touchpoint, or None after adding the record to `refused` or `forwarded`."""
+        touchpoint = decode(record.value, writers, self._max_bytes)
+        wrong = touchpoint if isinstance(touchpoint, Rejected) else check(touchpoint, now_ms)
+        if wrong is not None:
+            refused.append(Refused(record, wrong))
+            return None
+        assert isinstance(touchpoint, Touchpoint)
+        customer = customer_key(touchpoint)
+        assert customer is not None  # `check` has made sure of it
+        key = customer.encode()
+        if key != record.key or self._partitioner.partition(key) != partition:
+            _forward(record, key, partition, refused, forwarded)
+            return None
+        return self._admitted(customer, touchpoint)
+
+    def _admitted(self, customer: str, t: Touchpoint) -> Admitted:
+        traits = self._traits.traits(t.channel, t.kind, t.stage)
+        answer = None if t.feedback is None else self._traits.answer(t.feedback, t.attributes.get(ABOUT, ""), traits)
+        score = None if answer is None else answer.millipoints / 1000
+        step = Step(
+            at=t.occurred_at,
+            key=event_key(t.source, t.event_id, t.occurred_at),
+            type=traits.types[t.outcome],
+            measures=measured(t.wait_ms, t.duration_ms, score, t.amount_minor, t.currency),
+        )
+        return Admitted(customer, t.occurred_at + traits.gap_ms, step, traits, answer)
+
+
+def _forward(record: Received, key: bytes, partition: int, refused: list[Refused], forwarded: list[Forwarded]) -> None:
+    """Send a record on with the right key; one that was sent on before and came wrong again is refused."""
+    headers = list(record.headers)
+    if any(name == FORWARDED_HEADER for name, _ in headers):
+        refused.append(Refused(record, Rejected("misrouted", "it was sent on once and came wrong again")))
+        return
+    headers.append((FORWARDED_HEADER, f"{partition}/{record.offset}".encode()))
+    forwarded.append(Forwarded(key, record.value or b"", headers))

@@ -1,0 +1,44 @@
+"""revise: each journey that has changed gets its next revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.journey.journey import Journey
+from pipeline.journey.row import JourneyRow
+
+
+class Revisions:
+    """The rows of revisions, and what they change: journeys opened, closed and merged, and open ones altogether."""
+
+    def __init__(self) -> None:
+        self.rows: list[JourneyRow] = []
+        self.opened = 0
+        self.closed = 0
+        self.merged = 0
+        self.open_change = 0
+
+    def _count(self, journey: Journey) -> None:
+        is_first = journey.revision == 1
+        is_merged = journey.merged_into is not None
+        self.opened += is_first
+        self.merged += is_merged
+        self.closed += not is_merged and not journey.is_open and (journey.was_open or is_first)
+        self.open_change += journey.is_open - journey.was_open
+
+    def add(self, journey: Journey) -> None:
+        """Make the next revision of a journey."""
+        journey.revision += 1
+        self._count(journey)
+        journey.was_open = journey.is_open
+        self.rows.append(journey.row())
+
+
+def revise(changed: Iterable[Journey]) -> Revisions:
+    """Make the next revisions of journeys, except of those that opened and were merged within the same batch."""
+    revisions = Revisions()
+    for journey in changed:
+        journey.is_changed = False
+        if journey.revision or journey.merged_into is None:
+            revisions.add(journey)
+    return revisions

@@ -1,0 +1,62 @@
+"""sessionize: a customer's new touchpoints are put into their journeys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pipeline.flow.state import Customer
+from pipeline.journey.admitted import Admitted
+from pipeline.journey.journey import Journey
+from pipeline.journey.sessionize import join
+from pipeline.journey.step import Step
+from pipeline.scores.protocol import CustomerChange
+
+
+class Sessionized(NamedTuple):
+    """The journeys that have changed, and what has changed for each customer."""
+
+    journeys: list[Journey]
+    changes: list[tuple[Customer, CustomerChange]]
+
+
+def sessionize(by_customer: Sequence[tuple[Customer, list[Admitted]]]) -> Sessionized:
+    """Put touchpoints, of each customer in order of time and without duplicates, into their journeys."""
+    journeys: list[Journey] = []
+    changes = []
+    for customer, events in by_customer:
+        visits = _sessionize_customer(customer, events, journeys)
+        changes.append((customer, CustomerChange(events, visits, customer.last_seen_at)))
+    return Sessionized(journeys, changes)
+
+
+def _sessionize_customer(customer: Customer, events: list[Admitted], changed: list[Journey]) -> int:
+    """Join events whose covers meet with each other first, and then with journeys; return the change in visits."""
+    first, visits = events[0], 0
+    run, until, begun = [first.step], first.until, first.traits.begun_by_customer
+    for event in events[1:]:
+        step = event.step
+        if step.at > until:
+            visits += _join_run(customer, run, until, begun, changed)
+            run, until, begun = [step], event.until, event.traits.begun_by_customer
+            continue
+        run.append(step)
+        if event.until > until:
+            until = event.until
+        begun = begun or event.traits.begun_by_customer
+    return visits + _join_run(customer, run, until, begun, changed)
+
+
+def _join_run(customer: Customer, run: list[Step], until: int, begun: bool, changed: list[Journey]) -> int:
+    joined = join(customer.journeys, customer.key, run, until, begun)
+    mark_changed(joined.journey, changed)
+    for journey in joined.absorbed:
+        mark_changed(journey, changed)
+    return joined.visits
+
+
+def mark_changed(journey: Journey, changed: list[Journey]) -> None:
+    """Add a journey to those that get a revision, once."""
+    if not journey.is_changed:
+        journey.is_changed = True
+        changed.append(journey)

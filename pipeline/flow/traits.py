@@ -1,0 +1,76 @@
+"""What a touchpoint's channel, kind and stage mean, by the catalogue and the policy."""
+
+from __future__ import annotations
+
+from pipeline.catalogue import Catalogue
+from pipeline.contract.validate import check_kind
+from pipeline.journey.admitted import Answer, Traits
+from pipeline.journey.policy import Policy
+from pipeline.scales import is_satisfied, millipoints
+from pipeline.touchpoint import CHANNELS, Feedback
+
+#: Number of traits that are remembered, so that made-up kinds cannot fill the memory; then all are forgotten.
+_MEMO = 100_000
+#: Stands for the traits of a kind that is not valid.
+NO_TRAITS = Traits(
+    channel="", kind="", stage="", catalogued=False, gap_ms=0, begun_by_customer=False, closes_account=False
+)
+
+
+class TraitsResolver:
+    """Resolves channel, kind and stage to traits, and remembers the results of these pure look-ups."""
+
+    def __init__(self, catalogue: Catalogue, policy: Policy) -> None:
+        self._catalogue, self._policy = catalogue, policy
+        self._traits: dict[tuple[str, str, str | None], Traits] = {}
+        self._unchecked: dict[tuple[str | None, bytes, str | None], Traits] = {}
+
+    def traits(self, channel: str, kind: str, stage: str | None) -> Traits:
+        """Return the traits of a validated touchpoint."""
+        return self._traits.get((channel, kind, stage)) or self._resolve(channel, kind, stage)
+
+    def unchecked_traits(self, words: tuple[str | None, bytes, str | None]) -> Traits:
+        """Return the traits of channel, kind (ASCII, not yet validated) and stage; `NO_TRAITS` for an invalid kind."""
+        return self._unchecked.get(words) or self._validate(*words)
+
+    def answer(self, feedback: Feedback, about: str, own: Traits) -> Answer:
+        """Return feedback on the common scale.
+
+        `about` is the attribute that names another touchpoint, as CHANNEL/KIND; `own` are the traits of the touchpoint
+        that carries the feedback, which it is about otherwise.
+        """
+        channel, slash, kind = about.partition("/")
+        judged = own
+        if slash and channel in CHANNELS:
+            known = self._traits.get((channel, kind, None))
+            if known is not None or check_kind(kind) is None:
+                judged = known or self._resolve(channel, kind, None)
+        return Answer(
+            millipoints(feedback.instrument, feedback.score),
+            is_satisfied(feedback.instrument, feedback.score),
+            judged,
+        )
+
+    def _resolve(self, channel: str, kind: str, stage: str | None) -> Traits:
+        entry = self._catalogue.entry(channel, kind)
+        if len(self._traits) >= _MEMO:
+            self._traits.clear()
+        traits = self._traits[channel, kind, stage] = Traits(
+            channel=channel,
+            kind=kind,
+            stage=stage or entry.stage or "unknown",
+            catalogued=entry.catalogued,
+            gap_ms=self._policy.gap(channel, kind),
+            begun_by_customer=entry.initiated_by == "customer",
+            closes_account=kind == "account_closed",
+        )
+        return traits
+
+    def _validate(self, channel: str | None, kind: bytes, stage: str | None) -> Traits:
+        text = kind.decode("ascii")
+        if channel is None or check_kind(text) is not None:
+            return NO_TRAITS
+        if len(self._unchecked) >= _MEMO:
+            self._unchecked.clear()
+        traits = self._unchecked[channel, kind, stage] = self.traits(channel, text, stage)
+        return traits

@@ -1,0 +1,212 @@
+"""The ledger in memory: for tests, of this package and of others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from pipeline.flow.count_row import TOUCHPOINT_COUNT, TouchpointCountRow
+from pipeline.flow.state import Customer
+from pipeline.flow.values import Batch, Refused
+from pipeline.journey.row import JourneyRow
+from pipeline.ledger.commit import Commit
+from pipeline.ledger.customers import restore_journey
+from pipeline.ledger.outbox import RefusedRow, Unpublished
+from pipeline.ledger.positions import Fenced, Position
+from pipeline.ledger.risk_sweep import RiskReading
+from pipeline.scores.churn.model import ChurnModel
+from pipeline.scores.churn.row import ChurnRow
+from pipeline.scores.churn.score import CHURN_RISK
+from pipeline.scores.protocol import Score
+
+
+class _Owner(NamedTuple):
+    """Which worker has taken a partition, and which others may still be publishing for it."""
+
+    name: str
+    publishers: tuple[str, ...]
+
+
+class MemoryLedger:
+    """Implements `protocol.Ledger`, with the rows open to be looked at."""
+
+    def __init__(self, scores: Sequence[Score[Any, Any]]) -> None:
+        self._scores = scores
+        #: journey_id → row
+        self.journeys: dict[str, JourneyRow] = {}
+        #: table → customer → row
+        self.scores: dict[str, dict[str, Any]] = {score.table.name: {} for score in scores}
+        #: (partition, stage, channel, kind) → row
+        self.counts: dict[tuple[int, str, str, str], TouchpointCountRow] = {}
+        #: (partition, offset) → record and reason
+        self.quarantine: dict[tuple[int, int], Refused] = {}
+        #: partition → commit number → batch
+        self.outbox: dict[int, dict[int, Batch]] = {}
+        #: partition → position
+        self.positions: dict[int, Position] = {}
+        self._owners: dict[int, _Owner] = {}
+        self._partition_of: dict[str, int] = {}
+
+    async def take_partitions(
+        self, topic: str, partitions: Iterable[int], owner: str
+    ) -> tuple[list[Position], set[str]]:
+        """Take partitions; see `protocol.Ledger`."""
+        publishers: set[str] = set()
+        taken = sorted(partitions)
+        for number in taken:
+            before = self.positions.get(number)
+            self.positions[number] = (
+                Position(topic, number, 1, 0, 0, 0, str(uuid4()))
+                if before is None
+                else before._replace(epoch=before.epoch + 1)
+            )
+            earlier = self._owners[number].publishers if number in self._owners else ()
+            names = (*[name for name in earlier if name != owner], owner)
+            self._owners[number] = _Owner(owner, names)
+            publishers.update(names)
+        return [self.positions[number] for number in taken], publishers - {owner}
+
+    async def set_sole_publisher(self, positions: Sequence[Position]) -> None:
+        """Note that earlier owners cannot publish any more."""
+        for position in positions:
+            if self.positions[position.partition].epoch == position.epoch:
+                name = self._owners[position.partition].name
+                self._owners[position.partition] = _Owner(name, (name,))
+
+    async def current_position(self, position: Position) -> Position:
+        """Return a partition's position as it is now. Raises Fenced."""
+        now = self.positions.get(position.partition)
+        if now is None or now.epoch != position.epoch:
+            raise Fenced(f"partition {position.partition} was taken by another worker")
+        return now
+
+    async def load_customers(self, wanted: Mapping[str, int]) -> dict[str, Customer]:
+        """Return customers with their scores, and with their journeys from the given times on."""
+        customers = {name: Customer(name, since) for name, since in wanted.items()}
+        for row in sorted(self.journeys.values(), key=lambda row: row.started_at):
+            customer = customers.get(row.customer)
+            if customer is not None and row.merged_into is None and row.covers_until >= customer.known_from:
+                customer.journeys.append(restore_journey(row, customer.key))
+        for score in self._scores:
+            for name, row in self.scores[score.table.name].items():
+                if name in customers:
+                    customers[name].scores[score.table.name] = score.restore(row)
+        return customers
+
+    async def due_customers(
+        self, watermarks: Mapping[int, int], grace_ms: int, limit: int
+    ) -> dict[int, dict[str, int]]:
+        """Return customers with open journeys that event time has passed."""
+        due: dict[int, dict[str, int]] = {}
+        for row in [row for row in self.journeys.values() if row.status == "open"][:limit]:
+            partition = self._partition_of[row.journey_id]
+            if partition in watermarks and row.covers_until < watermarks[partition] - grace_ms:
+                starts = due.setdefault(partition, {})
+                starts[row.customer] = min(row.started_at, starts.get(row.customer, row.started_at))
+        return due
+
+    async def count_open_journeys(self, partitions: Iterable[int]) -> int:
+        """Return the number of open journeys in partitions."""
+        numbers = set(partitions)
+        return sum(
+            row.status == "open" and self._partition_of[row.journey_id] in numbers for row in self.journeys.values()
+        )
+
+    async def commit(self, commits: Sequence[Commit]) -> list[Position]:
+        """Write batches, all or none."""
+        for position, _, _ in commits:
+            now = self.positions.get(position.partition)
+            if now is None or (now.epoch, now.commits) != (position.epoch, position.commits):
+                raise Fenced(f"of the partition {position.partition} another worker has taken, or committed")
+        return [self._write(*commit) for commit in commits]
+
+    def _write(self, position: Position, batch: Batch, published: int) -> Position:
+        number = position.partition
+        for row in batch.journeys:
+            self.journeys[row.journey_id] = row
+            self._partition_of[row.journey_id] = number
+        for name, rows in batch.scores.items():
+            self.scores[name] |= {row.customer: row for row in rows}
+        for counts in batch.counts:
+            key = (number, counts.stage, counts.channel, counts.kind)
+            before = self.counts.get(key)
+            self.counts[key] = counts if before is None else _added(before, counts)
+        for refused in batch.refused:
+            self.quarantine[number, refused.record.offset] = refused
+        outbox = self.outbox.setdefault(number, {})
+        outbox[position.commits + 1] = batch
+        for commit in [commit for commit in outbox if commit <= published]:
+            del outbox[commit]
+        after = self.positions[number] = position._replace(
+            commits=position.commits + 1, next_offset=batch.next_offset, watermark=batch.watermark
+        )
+        return after
+
+    async def clear_outbox(self, position: Position, published: int) -> None:
+        """Delete outbox rows up to commit number `published`."""
+        outbox = self.outbox.get(position.partition, {})
+        for commit in [commit for commit in outbox if commit <= published]:
+            del outbox[commit]
+
+    async def load_unpublished(self, position: Position, published: int) -> Unpublished | None:
+        """Return what was committed after commit number `published`: each row as it is now."""
+        batches = {c: b for c, b in self.outbox.get(position.partition, {}).items() if c > published and _publishes(b)}
+        if not batches:
+            return None
+        ids = dict.fromkeys(row.journey_id for batch in batches.values() for row in batch.journeys)
+        return Unpublished(
+            commit=max(batches),
+            journeys=[self.journeys[journey_id] for journey_id in ids],
+            scores={
+                name: [
+                    rows[customer]
+                    for customer in dict.fromkeys(r.customer for b in batches.values() for r in b.scores.get(name, ()))
+                ]
+                for name, rows in self.scores.items()
+            },
+            refused=[
+                RefusedRow(r.offset, r.key, r.value, list(r.headers), why.reason, why.detail)
+                for batch in batches.values()
+                for r, why in batch.refused
+            ],
+            forwarded=[forwarded for batch in batches.values() for forwarded in batch.forwarded],
+        )
+
+    async def band_changes(
+        self, partitions: Sequence[int], now_ms: int, model: ChurnModel, customers: Sequence[str]
+    ) -> dict[int, list[ChurnRow]]:
+        """Return the new churn risk of those customers whose band at `now_ms` is not the stored one."""
+        changes: dict[int, list[ChurnRow]] = {}
+        for partition, row in self._changed_bands(partitions, now_ms, model):
+            if row.customer in customers:
+                changes.setdefault(partition, []).append(row)
+        return changes
+
+    async def read_risks(self, partitions: Sequence[int], now_ms: int, limit: int) -> RiskReading:
+        """Return what a risk sweep reads; see `risk_sweep.RiskReader`."""
+        model = CHURN_RISK.default_model
+        changed = [row.customer for _, row in self._changed_bands(partitions, now_ms, model)]
+        return RiskReading(changed[:limit], {}, {})
+
+    def _changed_bands(
+        self, partitions: Sequence[int], now_ms: int, model: ChurnModel
+    ) -> Iterable[tuple[int, ChurnRow]]:
+        partition_of = {row.customer: self._partition_of[row.journey_id] for row in self.journeys.values()}
+        for customer, row in self.scores[CHURN_RISK.table.name].items():
+            if partition_of[customer] in partitions and row.as_of < now_ms:
+                state = CHURN_RISK.restore(row)._replace(as_of=now_ms)
+                changed = CHURN_RISK.row(customer, state, model)
+                if changed.band != row.band:
+                    yield partition_of[customer], changed
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _added(before: TouchpointCountRow, counts: TouchpointCountRow) -> TouchpointCountRow:
+    return before._replace(**{name: getattr(before, name) + getattr(counts, name) for name in TOUCHPOINT_COUNT.added})
+
+
+def _publishes(batch: Batch) -> bool:
+    return bool(batch.journeys or any(batch.scores.values()) or batch.refused or batch.forwarded)

@@ -1,0 +1,90 @@
+"""The ledger in Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pipeline.flow.state import Customer
+from pipeline.ledger import commit as committing
+from pipeline.ledger import customers, outbox, positions, risk_sweep
+from pipeline.ledger.commit import Commit, CommitStatement
+from pipeline.ledger.outbox import Unpublished
+from pipeline.ledger.positions import Fenced, Position
+from pipeline.ledger.session import Session
+from pipeline.retry import Retry
+from pipeline.scores.churn.model import ChurnModel
+from pipeline.scores.churn.row import ChurnRow
+from pipeline.scores.protocol import Score
+
+T = TypeVar("T")
+
+
+class PostgresLedger:
+    """Implements `protocol.Ledger`. A statement is tried again while Postgres is away, until `Retry` gives up."""
+
+    def __init__(self, session: Session, retry: Retry, scores: Sequence[Score[Any, Any]]) -> None:
+        self._session, self._retry, self._scores = session, retry, scores
+        self._statement = CommitStatement(scores)
+
+    async def take_partitions(
+        self, topic: str, partitions: Iterable[int], owner: str
+    ) -> tuple[list[Position], set[str]]:
+        """Take partitions; see `protocol.Ledger`."""
+        return await self._ask(lambda c: positions.take_partitions(c, topic, partitions, owner))
+
+    async def set_sole_publisher(self, taken: Sequence[Position]) -> None:
+        """Note that earlier owners cannot publish any more."""
+        await self._ask(lambda c: positions.set_sole_publisher(c, taken))
+
+    async def current_position(self, position: Position) -> Position:
+        """Return a partition's position as it is now. Raises Fenced."""
+        return await self._ask(lambda c: positions.current_position(c, position))
+
+    async def load_customers(self, wanted: Mapping[str, int]) -> dict[str, Customer]:
+        """Return customers with their scores, and with their journeys from the given times on."""
+        return await self._ask(lambda c: customers.load_customers(c, wanted, self._scores))
+
+    async def due_customers(
+        self, watermarks: Mapping[int, int], grace_ms: int, limit: int
+    ) -> dict[int, dict[str, int]]:
+        """Return customers with open journeys that event time has passed."""
+        return await self._ask(lambda c: customers.due_customers(c, watermarks, grace_ms, limit))
+
+    async def count_open_journeys(self, partitions: Iterable[int]) -> int:
+        """Return the number of open journeys in partitions."""
+        return await self._ask(lambda c: customers.count_open_journeys(c, partitions))
+
+    async def commit(self, commits: Sequence[Commit]) -> list[Position]:
+        """Write batches in one transaction. A connection can be lost with the commit under way or already made."""
+
+        async def attempt(connection: AsyncConnection) -> list[Position]:
+            try:
+                return await self._statement.execute(connection, commits)
+            except Fenced:
+                return [await positions.position_after(connection, each.position) for each in commits]
+
+        return await self._ask(attempt)
+
+    async def clear_outbox(self, position: Position, published: int) -> None:
+        """Delete outbox rows up to commit number `published`."""
+        await self._ask(lambda c: committing.clear_outbox(c, position, published))
+
+    async def load_unpublished(self, position: Position, published: int) -> Unpublished | None:
+        """Return what was committed after commit number `published`."""
+        return await self._ask(lambda c: outbox.load_unpublished(c, position, published, self._scores))
+
+    async def band_changes(
+        self, partitions: Sequence[int], now_ms: int, model: ChurnModel, names: Sequence[str]
+    ) -> dict[int, list[ChurnRow]]:
+        """Return the new churn risk of those customers whose band at `now_ms` is not the stored one."""
+        return await self._ask(lambda c: risk_sweep.band_changes(c, partitions, now_ms, model, names))
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._session.close()
+
+    async def _ask(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        return await self._retry.run("database", lambda: self._session.run(work))

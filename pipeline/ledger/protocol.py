@@ -1,0 +1,70 @@
+"""What a worker asks of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from pipeline.flow.state import Customer
+from pipeline.ledger.commit import Commit
+from pipeline.ledger.outbox import Unpublished
+from pipeline.ledger.positions import Position
+from pipeline.scores.churn.model import ChurnModel
+from pipeline.scores.churn.row import ChurnRow
+
+
+class Ledger(Protocol):
+    """Holds all results and positions, and lets them change together or not at all.
+
+    `postgres.PostgresLedger` is the real one; `memory.MemoryLedger` keeps the same contract in memory, for tests. Times
+    are epoch milliseconds.
+    """
+
+    async def take_partitions(
+        self, topic: str, partitions: Iterable[int], owner: str
+    ) -> tuple[list[Position], set[str]]:
+        """Take partitions: from now on, no commit of an earlier owner gets in.
+
+        Also returns the other owners that may still be publishing what they committed; see `set_sole_publisher`.
+        """
+
+    async def set_sole_publisher(self, positions: Sequence[Position]) -> None:
+        """Note that earlier owners of these partitions cannot publish any more."""
+
+    async def current_position(self, position: Position) -> Position:
+        """Return a partition's position as it is now. Raises Fenced when another worker has taken the partition."""
+
+    async def load_customers(self, wanted: Mapping[str, int]) -> dict[str, Customer]:
+        """Return customers with their scores, and with their journeys from the given times on."""
+
+    async def due_customers(
+        self, watermarks: Mapping[int, int], grace_ms: int, limit: int
+    ) -> dict[int, dict[str, int]]:
+        """Return customers with open journeys that event time has passed: partition → customer → start of the earliest.
+
+        `watermarks` are the partitions' event times. At most `limit` journeys are read.
+        """
+
+    async def count_open_journeys(self, partitions: Iterable[int]) -> int:
+        """Return the number of open journeys in partitions."""
+
+    async def commit(self, commits: Sequence[Commit]) -> list[Position]:
+        """Write batches of different partitions of a topic in one transaction; return the positions after them.
+
+        A commit that was made, and whose answer was lost, is not made again. Raises Fenced when another worker has
+        taken one of the partitions; nothing is written then.
+        """
+
+    async def clear_outbox(self, position: Position, published: int) -> None:
+        """Delete the outbox rows of a partition's commits up to number `published`."""
+
+    async def load_unpublished(self, position: Position, published: int) -> Unpublished | None:
+        """Return what was committed of a partition after commit number `published`; None if there is nothing."""
+
+    async def band_changes(
+        self, partitions: Sequence[int], now_ms: int, model: ChurnModel, customers: Sequence[str]
+    ) -> dict[int, list[ChurnRow]]:
+        """Return, by partition, the new churn risk of those customers whose band at `now_ms` is not the stored one."""
+
+    async def close(self) -> None:
+        """Let go of the connections."""

@@ -1,0 +1,99 @@
+"""Processing slices: admit ▶ advance ▶ commit. A record that breaks this is found by bisection, and refused."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from pipeline.contract.reject import Rejected
+from pipeline.flow.admission import Admission
+from pipeline.flow.slices import Slice
+from pipeline.flow.values import AdmittedSlice, Refused
+from pipeline.observe.metrics import Metrics
+from pipeline.processing.assignment import AssignedPartitions
+from pipeline.processing.committer import Committer
+from pipeline.processing.grouping import group_slices
+from pipeline.processing.poison import MAX_POISON_RECORDS, bisect, may_be_poison, poison_rejection
+from pipeline.processing.tasks import gather_or_cancel
+from pipeline.processing.writer_schemas import WriterSchemaCache
+
+log = structlog.get_logger()
+
+#: Number of transactions under way at once, each with partitions of its own: the database works on one of them while
+#: the worker prepares the other.
+CONCURRENT_TRANSACTIONS = 2
+
+
+class SliceProcessor:
+    """Processes slices of assigned partitions. `clock_ms` gives epoch milliseconds."""
+
+    def __init__(
+        self,
+        *,
+        admission: Admission,
+        writer_schemas: WriterSchemaCache,
+        committer: Committer,
+        assigned: AssignedPartitions,
+        metrics: Metrics,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._admission, self._writer_schemas, self._committer = admission, writer_schemas, committer
+        self._assigned, self._metrics, self._clock_ms = assigned, metrics, clock_ms
+        self._transactions = asyncio.Semaphore(CONCURRENT_TRANSACTIONS)
+        self._poison_records = 0
+
+    async def process_round(self, slices: Sequence[Slice]) -> None:
+        """Process slices of different partitions in several transactions."""
+        for each in slices:
+            await self._writer_schemas.learn(each.records)
+        await gather_or_cancel([self._process_group(group) for group in group_slices(slices)])
+
+    async def _process_group(self, slices: Sequence[Slice]) -> None:
+        async with self._transactions:
+            await self._process(slices)
+        done_ms, now = self._clock_ms(), time.monotonic()
+        for each in slices:
+            if (assigned := self._assigned.get(each.partition)) is not None:
+                assigned.active_at = now
+                self._metrics.latencies([record.timestamp for record in each.records], done_ms)
+
+    async def _process(self, slices: Sequence[Slice]) -> None:
+        """Process slices in one transaction; after an error that a record may have caused, in smaller ones."""
+        ours = [each for each in slices if each.partition in self._assigned]
+        if not ours:
+            return
+        before = [self._assigned[each.partition] for each in ours]
+        try:
+            await self._admit_and_commit(ours)
+            return
+        except Exception as error:
+            is_committed = any(
+                assigned.position.next_offset > each.first_offset for assigned, each in zip(before, ours, strict=True)
+            )
+            if is_committed or not may_be_poison(error) or self._poison_records >= MAX_POISON_RECORDS:
+                raise
+            rejection = poison_rejection(error)
+        for assigned in before:
+            self._assigned.reset(assigned.position)  # its state is ahead of the ledger
+        smaller = bisect(ours)
+        for group in smaller:
+            await self._process(group)
+        if not smaller:
+            await self._refuse(ours[0], rejection)
+
+    async def _admit_and_commit(self, slices: Sequence[Slice]) -> None:
+        began, now_ms = time.perf_counter(), self._clock_ms()
+        admitted = self._admission.admit(slices, self._writer_schemas.known, now_ms)
+        await self._committer.advance(admitted, now_ms, began)
+
+    async def _refuse(self, poison: Slice, rejection: Rejected) -> None:
+        began, [record] = time.perf_counter(), poison.records
+        self._poison_records += 1
+        log.error(
+            "a record can't be processed", partition=poison.partition, offset=record.offset, error=rejection.detail
+        )
+        refused = AdmittedSlice(poison.partition, poison.end, refused=[Refused(record, rejection)])
+        await self._committer.advance([refused], self._clock_ms(), began)

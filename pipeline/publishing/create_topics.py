@@ -1,0 +1,53 @@
+"""Creating the topics."""
+
+from __future__ import annotations
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from pipeline.errors import Unavailable
+from pipeline.topics import CHURN_RISK, DEAD_LETTERS, JOURNEYS, SATISFACTION, TOUCHPOINTS
+
+_WEEK_MS = 7 * 86_400_000
+_COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.5"}
+
+#: topic → its configuration. Retention goes by append time everywhere: an event's own time never makes it vanish.
+CONFIGURATION: dict[str, dict[str, str]] = {
+    TOUCHPOINTS: {"cleanup.policy": "delete", "retention.ms": str(4 * _WEEK_MS)},
+    # Compaction keeps a customer's latest record only; for a week all revisions of all journeys can be read.
+    JOURNEYS: {
+        "cleanup.policy": "compact,delete",
+        "retention.ms": str(52 * _WEEK_MS),
+        "min.compaction.lag.ms": str(_WEEK_MS),
+    },
+    SATISFACTION: _COMPACTED,
+    CHURN_RISK: _COMPACTED,
+    # A dead letter is its record and headers beside it.
+    DEAD_LETTERS: {"cleanup.policy": "delete", "retention.ms": str(4 * _WEEK_MS), "max.message.bytes": "4194304"},
+}
+
+
+def create_topics(bootstrap_servers: str, partitions: int, replication: int) -> list[str]:
+    """Create the topics that are missing; return their names. Raises Unavailable when the broker does not answer."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    created = []
+    try:
+        there = admin.list_topics(timeout=10).topics
+        new = [
+            NewTopic(name, partitions, replication, config={**configuration, "message.timestamp.type": "LogAppendTime"})
+            for name, configuration in CONFIGURATION.items()
+            if name not in there
+        ]
+        for name, future in (admin.create_topics(new) if new else {}).items():
+            try:
+                future.result(30)
+                created.append(name)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+    except KafkaException as error:
+        raise Unavailable(
+            f"Kafka at {bootstrap_servers} does not create the topics: {error.args[0].str()}. "
+            "Check KAFKA_BOOTSTRAP_SERVERS, or `pipeline status` for the local one."
+        ) from None
+    return created

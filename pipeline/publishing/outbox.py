@@ -1,0 +1,140 @@
+"""The outbox publisher: each commit's records, and after an interruption what the ledger says is missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+import structlog
+
+from pipeline.flow.values import Batch
+from pipeline.ledger.positions import Fenced, Position
+from pipeline.ledger.protocol import Ledger
+from pipeline.publishing.publisher import Interrupted, RecordPublisher
+from pipeline.publishing.records import RecordSerializer
+from pipeline.retry import Retry
+
+log = structlog.get_logger()
+
+
+class Unpublishable(RuntimeError):
+    """Publishing what was committed fails: a mistake of the pipeline's, which refusing a record cannot mend."""
+
+
+class OutboxPublisher:
+    """Publishes what a worker commits.
+
+    That nothing is published twice rests on an order: a worker takes a partition in the ledger, then ends the
+    transactions of the earlier owners, then reads up to which commit it is published. A worker whose transaction was
+    ended begins anew before it looks whether the partition is still its own.
+    """
+
+    def __init__(self, publisher: RecordPublisher, serializer: RecordSerializer, ledger: Ledger, retry: Retry) -> None:
+        self._publisher, self._serializer, self._ledger, self._retry = publisher, serializer, ledger, retry
+        self._held: list[tuple[Position, Batch]] = []
+        self._sending = asyncio.Lock()
+        #: partition → commit number → number of its journeys that are not known to be published
+        self._unpublished: dict[int, dict[int, int]] = {}
+
+    async def take_over(self, assigned: Mapping[int, Position], fresh: Iterable[int], others: set[str]) -> set[int]:
+        """Publish what was committed and not published, on `fresh` partitions; after an interruption, on all.
+
+        `others` are the workers that may still be publishing. Returns partitions that another worker has taken since.
+        """
+        await self.send_held()
+        to_publish = set(fresh)
+        lost: set[int] = set()
+
+        async def attempt() -> None:
+            if await self._publisher.ready():
+                to_publish.update(assigned)
+            await self._publisher.fence(others)
+            for number in sorted(to_publish - lost):
+                try:
+                    await self._ledger.current_position(assigned[number])
+                except Fenced:
+                    lost.add(number)
+            positions = [assigned[number] for number in sorted(to_publish - lost)]
+            published = await self._publisher.published(positions) if positions else {}
+            for position in positions:
+                await self._send_rest(position, published[position.partition])
+            await self._ledger.set_sole_publisher(positions)
+
+        await self._retry.run("broker", attempt)
+        return lost
+
+    def hold(self, position: Position, batch: Batch) -> None:
+        """Take the batch of the commit that led to `position`; `send_held` publishes it."""
+        self._unpublished.setdefault(position.partition, {})[position.commits] = len(batch.journeys)
+        self._held.append((position, batch))
+
+    @property
+    def has_held(self) -> bool:
+        """Return whether there is anything for `send_held`."""
+        return bool(self._held)
+
+    async def send_held(self) -> None:
+        """Publish what is held. If that is interrupted, `take_over` publishes the rest of it from the ledger.
+
+        Raises Unpublishable.
+        """
+        async with self._sending:
+            held, self._held = self._held, []
+            try:
+                for position, batch in held:
+                    await self._publisher.send(position, self._serializer.of_batch(batch))
+            except Interrupted:
+                return
+            except Exception as error:
+                raise Unpublishable("What was committed can't be published") from error
+
+    async def _send_rest(self, position: Position, published: int) -> None:
+        """Send what was committed after commit number `published`, as the tables have it by now."""
+        rest = await self._ledger.load_unpublished(position, published)
+        self._unpublished[position.partition] = {}
+        if rest is None:
+            return
+        log.info("publishing what was committed before", partition=position.partition, journeys=len(rest.journeys))
+        self._unpublished[position.partition][rest.commit] = len(rest.journeys)
+        await self._publisher.send(position, self._serializer.of_unpublished(rest, position.partition))
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Return whether `take_over` has to be called before anything can be sent."""
+        return self._publisher.interrupted
+
+    async def settle(self) -> None:
+        """Publish what is held, and wait until all is published. Raises Interrupted."""
+        await self.send_held()
+        await self._publisher.settle()
+
+    def confirmed(self, partition: int) -> int:
+        """Return the number of the partition's last commit that is known to be published; 0 for none."""
+        confirmed = self._publisher.confirmed(partition)
+        unpublished = self._unpublished.get(partition, {})
+        for commit in [commit for commit in unpublished if commit <= confirmed]:
+            del unpublished[commit]
+        return confirmed
+
+    def count_unpublished(self) -> int:
+        """Return the number of journeys that are committed and not known to be published."""
+        for partition in self._unpublished:
+            self.confirmed(partition)
+        return sum([sum(commits.values()) for commits in self._unpublished.values()])
+
+    async def clear(self, positions: Iterable[Position]) -> None:
+        """Delete the outbox rows of what is published, where no batch does so on its way."""
+        for position in positions:
+            if confirmed := self.confirmed(position.partition):
+                await self._ledger.clear_outbox(position, confirmed)
+                self._publisher.forget(position.partition)
+
+    def forget(self, partition: int) -> None:
+        """Forget a partition that is no longer assigned."""
+        self._unpublished.pop(partition, None)
+        self._publisher.forget(partition)
+
+    async def close(self) -> None:
+        """Let go of the producer; what is not settled is left to the next worker."""
+        self._held.clear()
+        await self._publisher.close()

@@ -1,0 +1,81 @@
+"""The records that are published for a commit: revisions, scores, dead letters, and forwarded touchpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+from pipeline.contract.encode import header
+from pipeline.flow.values import Batch, Forwarded, Headers
+from pipeline.journey.row import JOURNEY
+from pipeline.ledger.outbox import RefusedRow, Unpublished
+from pipeline.publishing.serializers import RowSerializer
+from pipeline.scores.protocol import Score
+from pipeline.topics import DEAD_LETTERS, JOURNEYS, TOUCHPOINTS
+
+
+class OutgoingRecord(NamedTuple):
+    """A record to be produced."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]] | None = None
+
+
+class _Topic(NamedTuple):
+    name: str
+    header: bytes
+    serializer: RowSerializer
+
+    def records(self, rows: Sequence[Any]) -> Iterator[OutgoingRecord]:
+        """Yield a record for each row; the key is the customer's."""
+        for row, body in zip(rows, self.serializer.serialize(rows), strict=True):
+            yield OutgoingRecord(self.name, row.customer.encode(), self.header + body)
+
+
+class RecordSerializer:
+    """Turns the rows of commits into records. `schema_ids` are the registry's ids of the schemas, by topic."""
+
+    def __init__(self, schema_ids: Mapping[str, int], scores: Sequence[Score[Any, Any]]) -> None:
+        headers = {topic: header(schema_id) for topic, schema_id in schema_ids.items()}
+        self._journeys = _Topic(JOURNEYS, headers[JOURNEYS], RowSerializer(JOURNEY))
+        self._scores = {
+            score.table.name: _Topic(score.topic, headers[score.topic], RowSerializer(score.table)) for score in scores
+        }
+
+    def of_batch(self, batch: Batch) -> Iterator[OutgoingRecord]:
+        """Yield the records of a batch that was committed."""
+        letters = [
+            dead_letter(RefusedRow(r.offset, r.key, r.value, list(r.headers), why.reason, why.detail), batch.partition)
+            for r, why in batch.refused
+        ]
+        return self._records(batch, letters)
+
+    def of_unpublished(self, rest: Unpublished, partition: int) -> Iterator[OutgoingRecord]:
+        """Yield the records of what an earlier owner of a partition committed and did not publish."""
+        return self._records(rest, [dead_letter(refused, partition) for refused in rest.refused])
+
+    def _records(self, rows: Batch | Unpublished, letters: Iterable[OutgoingRecord]) -> Iterator[OutgoingRecord]:
+        scores = [self._scores[name].records(score_rows) for name, score_rows in rows.scores.items()]
+        return chain(self._journeys.records(rows.journeys), *scores, letters, forwards(rows.forwarded))
+
+
+def dead_letter(refused: RefusedRow, partition: int) -> OutgoingRecord:
+    """Return a record for the dead-letter topic: the bytes as they came, and headers that say what was wrong where."""
+    added = {
+        "reason": refused.reason,
+        "detail": refused.detail,
+        "topic": TOUCHPOINTS,
+        "partition": partition,
+        "offset": refused.offset,
+    }
+    headers: Headers = [(f"pipeline-{name}", str(value).encode()) for name, value in added.items()]
+    return OutgoingRecord(DEAD_LETTERS, refused.key, refused.value, [*refused.headers, *headers])
+
+
+def forwards(forwarded: Iterable[Forwarded]) -> Iterator[OutgoingRecord]:
+    """Yield touchpoints with the right key."""
+    for key, value, headers in forwarded:
+        yield OutgoingRecord(TOUCHPOINTS, key, value, headers)

@@ -1,0 +1,184 @@
+"""The transactional producer of a worker: records together with the number of the commit that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+
+from pipeline.errors import Unavailable
+from pipeline.failpoint import Reached
+from pipeline.ledger.positions import Position
+from pipeline.publishing.publisher import Interrupted
+from pipeline.publishing.records import OutgoingRecord
+from pipeline.topics import TOUCHPOINTS
+
+#: Seconds after which the broker ends an open transaction by itself. Until then, consumers that read only what is
+#: committed wait for it. A successor ends it at once.
+_TIMEOUT_S = 30
+#: Seconds that the broker has to answer.
+_ANSWER_S = 10.0
+#: librdkafka writes to standard error what its errors say as well, and fatal errors at any level. A Python logger does
+#: not help: the client calls it with an exception pending, which ends in a SystemError. Without a callback, a fatal
+#: error would be raised from wherever the client is polled next.
+_SILENT: dict[str, Any] = {"log_level": 0, "error_cb": lambda _error: None}
+
+
+class TransactionalProducer:
+    """Produces records in Kafka transactions. All methods block; only `put` may be called from the event loop's thread.
+
+    Every transaction commits, along with its records, an offset for each partition of touchpoints.v1 that they come
+    from, in a consumer group of its own (`<group>.published`). The offset's metadata is the commit's number in the
+    ledger, so that after a crash it is known exactly what was published.
+    """
+
+    def __init__(self, bootstrap_servers: str, group: str, max_message_bytes: int, reached: Reached) -> None:
+        self._servers, self._group, self._reached = bootstrap_servers, group, reached
+        self._max_bytes = max_message_bytes
+        self._producer: Producer | None = None
+        self._open = self._forwards = False
+        consumer = self._consumer()
+        self._group_metadata = consumer.consumer_group_metadata()
+        consumer.close()
+
+    def begin(self, instance: str) -> None:
+        """Begin to produce as `instance`; open transactions of any other producer of that name are aborted by this.
+
+        Raises Unavailable when the broker does not answer.
+        """
+        self.drop()
+        self._producer = self._initialise(instance)
+
+    def fence(self, instance: str) -> None:
+        """Abort the transaction that another worker has open; it has to begin anew. Raises Unavailable."""
+        self._initialise(instance)
+
+    def drop(self) -> None:
+        """Let go of the producer, and of what it has not sent."""
+        producer, self._producer = self._producer, None
+        self._open = self._forwards = False
+        if producer is not None:
+            producer.purge()
+
+    def published(self, positions: Iterable[Position]) -> dict[int, int]:
+        """Return for each partition the number of the last commit that is published; 0 for none of this ledger."""
+        wanted = {position.partition: position for position in positions}
+        consumer = self._consumer()
+        try:
+            committed = consumer.committed(
+                [TopicPartition(TOUCHPOINTS, number) for number in wanted], timeout=_ANSWER_S
+            )
+        except KafkaException as error:
+            raise self._unavailable(error) from None
+        finally:
+            consumer.close()
+        return {each.partition: _commit_number(each.metadata, wanted[each.partition]) for each in committed}
+
+    def put(self, records: Iterable[OutgoingRecord]) -> Iterable[OutgoingRecord]:
+        """Add records to the transaction; return those that did not fit in before the queue was full."""
+        producer = self._open_transaction()
+        records = iter(records)
+        for record in records:
+            topic, key, value, headers = record
+            try:
+                producer.produce(topic, value, key, headers=headers)
+            except BufferError:
+                return [record, *records]
+            except KafkaException as error:
+                raise self._interrupted(error) from None
+            if topic == TOUCHPOINTS:
+                self._forwards = True
+        return ()
+
+    def make_room(self) -> None:
+        """Wait a moment for the queue to empty."""
+        if self._producer is not None:
+            self._producer.poll(0.1)
+
+    def end(self, marks: Mapping[int, Position]) -> None:
+        """Commit the transaction, and with it up to which commit of the ledger each partition is published.
+
+        Raises Interrupted when the transaction is void, or not known to be committed; `published` tells after `begin`.
+        """
+        producer = self._open_transaction()
+        offsets = [
+            TopicPartition(TOUCHPOINTS, mark.partition, mark.next_offset, metadata=f"{mark.lineage} {mark.commits}")
+            for mark in marks.values()
+        ]
+        try:
+            if producer.flush(_ANSWER_S):
+                raise Interrupted(f"Kafka at {self._servers} does not accept the records to be published.")
+            self._reached("while_publishing")
+            if self._forwards:
+                self._reached("forwarding")
+            producer.send_offsets_to_transaction(offsets, self._group_metadata, _ANSWER_S)
+            producer.commit_transaction(_ANSWER_S)
+        except KafkaException as error:
+            raise self._interrupted(error) from None
+        self._open = self._forwards = False
+        self._reached("after_publish")
+
+    def _open_transaction(self) -> Producer:
+        if self._producer is None:
+            raise Interrupted("Publishing has not begun.")
+        if not self._open:
+            try:
+                self._producer.begin_transaction()
+            except KafkaException as error:
+                raise self._interrupted(error) from None
+            self._open = True
+            self._reached("before_publish")
+        return self._producer
+
+    def _initialise(self, instance: str) -> Producer:
+        try:
+            producer = Producer(
+                {
+                    "bootstrap.servers": self._servers,
+                    "client.id": "touchpoint-pipeline-worker",
+                    "transactional.id": f"{self._group}/{instance}",
+                    "transaction.timeout.ms": _TIMEOUT_S * 1000,
+                    "compression.type": "zstd",
+                    "partitioner": "murmur2_random",
+                    "linger.ms": 5,
+                    # "rebootstrap" forgets a broker that restarts, and then send_offsets_to_transaction waits for it
+                    # (librdkafka's issue 5511)
+                    "metadata.recovery.strategy": "none",
+                    "reconnect.backoff.max.ms": 1000,
+                    "retry.backoff.ms": 10,  # a transaction soon after another one is told to try again
+                    "message.max.bytes": self._max_bytes,
+                    "queue.buffering.max.messages": 500_000,
+                    "queue.buffering.max.kbytes": 262_144,
+                    **_SILENT,
+                }
+            )
+            producer.init_transactions(_ANSWER_S)
+        except KafkaException as error:
+            raise self._unavailable(error) from None
+        return producer
+
+    def _consumer(self) -> Consumer:
+        return Consumer(
+            {
+                "bootstrap.servers": self._servers,
+                "group.id": f"{self._group}.published",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                **_SILENT,
+            }
+        )
+
+    def _unavailable(self, error: KafkaException) -> Unavailable:
+        return Unavailable(f"Kafka at {self._servers} does not answer for publishing: {error.args[0].str()}.")
+
+    def _interrupted(self, error: KafkaException) -> Interrupted:
+        return Interrupted(f"Kafka at {self._servers} ended a transaction: {error.args[0].str()}.")
+
+
+def _commit_number(metadata: str | None, position: Position) -> int:
+    """Return the commit number in an offset's metadata; 0 if it is of another ledger, or higher than the position's."""
+    lineage, _, number = (metadata or "").partition(" ")
+    if lineage != position.lineage or not number.isdecimal() or int(number) > position.commits:
+        return 0
+    return int(number)

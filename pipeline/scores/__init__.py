@@ -1,0 +1,1 @@
+"""Scores of customers: one protocol, and a folder for each score."""

@@ -1,0 +1,52 @@
+-- Churn risk as of a moment: the formula of pipeline/scores/churn/model.py, where its derivation and source stand. A test
+-- compares the two, to 1e-9. parameters is the column of that name in the table model.
+--
+-- Postgres has neither log1p nor expm1. Hence ln(1 + y/z) as 2·atanh(y/(y + 2z)), which keeps its digits when y is far
+-- smaller than z.
+
+-- The chance that the customer has not left for good, going by visits alone.
+create or replace function p_alive(
+    visits int, first_at timestamptz, last_at timestamptz, as_of timestamptz, parameters jsonb
+) returns double precision
+    language sql immutable parallel safe
+    return case when visits <= 1 then 1 else 1 / (1 + clamped_exp(
+        ln((parameters ->> 'a')::float8 / ((parameters ->> 'b')::float8 + visits - 2))
+        + ((parameters ->> 'r')::float8 + visits - 1) * 2 * atanh(
+            days_between(last_at, as_of) / (
+                days_between(last_at, as_of)
+                + 2 * ((parameters ->> 'alpha_days')::float8 + days_between(first_at, last_at))
+            )
+        )
+    )) end;
+
+-- The chance that a customer who is alive comes within the horizon after as_of.
+create or replace function p_active(
+    visits int, first_at timestamptz, last_at timestamptz, as_of timestamptz, parameters jsonb
+) returns double precision
+    language sql immutable parallel safe
+    return 1 - clamped_exp(
+        -((parameters ->> 'r')::float8 + visits - 1) * 2 * atanh(
+            (parameters ->> 'horizon_days')::float8 / (
+                (parameters ->> 'horizon_days')::float8
+                + 2 * ((parameters ->> 'alpha_days')::float8 + days_between(first_at, greatest(as_of, last_at)))
+            )
+        )
+    );
+
+-- The chance that the customer begins no touchpoint within the horizon after as_of.
+create or replace function churn_probability(
+    visits int, first_at timestamptz, last_at timestamptz, closed_at timestamptz, as_of timestamptz, parameters jsonb
+) returns double precision
+    language sql immutable parallel safe
+    return case when closed_at >= last_at then 1 else
+        1 - p_alive(visits, first_at, last_at, as_of, parameters)
+          * p_active(visits, first_at, last_at, as_of, parameters)
+    end;
+
+create or replace function churn_band(probability double precision, parameters jsonb) returns text
+    language sql immutable parallel safe
+    return case
+        when probability >= (parameters ->> 'high_from')::float8 then 'high'
+        when probability >= (parameters ->> 'medium_from')::float8 then 'medium'
+        when probability is not null then 'low'
+    end;

@@ -1,0 +1,155 @@
+"""What a customer's churn probability rests on, in words for the people who talk to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import NamedTuple
+
+from pipeline.scores.churn.model import DAY_MS, Activity, ChurnModel, active, alive
+from pipeline.scores.reason import Reason
+
+#: What carries less of the probability than this is not worth a word.
+WORTH_SAYING = 0.1
+
+
+class Parts(NamedTuple):
+    """The probability taken apart. The first three add up to it, all four to 1; each is 0 to 1.
+
+    With x repeat visits, the chance to be gone right after the last visit is a/(a+b+x−1), and 0 for x = 0. What the
+    probability was then beyond that is the chance to be merely slow. What it has risen by since is silence's.
+    """
+
+    #: What the time since the last activity has added.
+    silence: float
+    #: What rests on how little is known: too few visits to tell the customer from one who leaves.
+    few_visits: float
+    #: What rests on a slow rhythm: the customer may well be there and yet not come within the horizon.
+    infrequent: float
+    #: The chance that they do come, which lowers the risk.
+    stays: float
+    visits: int
+    #: Days since the last activity.
+    silent_days: float
+    #: Days between two visits on average; 0 with a single visit.
+    rhythm_days: float
+
+
+class Rule(NamedTuple):
+    """How a part of the probability is put, depending on what else is known."""
+
+    code: str
+    #: The part, by its place in `Parts`.
+    part: int
+    #: Of whom it holds: seen `one` time, `more` times, or `any`.
+    visits: str
+    #: Whether silence's own part is worth saying (`long`) or not (`short`), or `any`.
+    silence: str
+    text: Callable[[Parts], str]
+
+
+SILENCE, FEW_VISITS, INFREQUENT, STAYS = range(4)
+LOWERS = "(lowers the risk)"
+
+#: Only parts of `WORTH_SAYING` and more are said, the weightiest first. A closed account goes before all of this.
+RULES = (
+    Rule("silence", SILENCE, "one", "long", lambda p: f"no second visit for {_days(p.silent_days)}"),
+    Rule("silence", SILENCE, "more", "long", lambda p: f"silent for {_days(p.silent_days)}; comes {_rhythm(p)}"),
+    Rule("few_visits", FEW_VISITS, "one", "any", lambda _: "only one visit so far"),
+    Rule("few_visits", FEW_VISITS, "more", "any", lambda p: _visits(p.visits)),
+    Rule("infrequent", INFREQUENT, "more", "any", lambda p: f"comes only {_rhythm(p)}"),
+    Rule("new_customer", STAYS, "one", "short", lambda p: f"first visit {_days(p.silent_days)} ago {LOWERS}"),
+    Rule(
+        "active_recently",
+        STAYS,
+        "more",
+        "short",
+        lambda p: f"active {_days(p.silent_days)} ago; comes {_rhythm(p)} {LOWERS}",
+    ),
+    Rule("returned", STAYS, "more", "long", lambda p: f"has come back {_times(p.visits - 1)} before {LOWERS}"),
+)
+
+
+def _rules_for(visits: str, silence: str) -> tuple[tuple[int, Rule], ...]:
+    return tuple(
+        (rule.part, rule) for rule in RULES if rule.visits in (visits, "any") and rule.silence in (silence, "any")
+    )
+
+
+#: The rules that can apply, by whether there was more than one visit and whether silence is worth saying.
+_APPLY = {
+    (more, long): _rules_for("more" if more else "one", "long" if long else "short")
+    for more in (False, True)
+    for long in (False, True)
+}
+_weight = itemgetter(0)
+
+
+def reasons(activity: Activity, as_of: int, model: ChurnModel) -> tuple[Reason, ...]:
+    """What the probability as of `as_of` (epoch ms) rests on, the weightiest first; at least one.
+
+    Every weight is a part of the probability itself (see `Parts`), or of what is left to 1, which lowers it.
+    """
+    return explained(activity, as_of, model)[1]
+
+
+def explained(activity: Activity, as_of: int, model: ChurnModel) -> tuple[float, tuple[Reason, ...]]:
+    """`probability`, and the `reasons` for it, for less than each of them by itself takes."""
+    closed_at = activity.closed_at
+    if closed_at is not None and closed_at >= activity.last_at:
+        return 1.0, (Reason("account_closed", f"account closed on {_date(closed_at)} (UTC)"),)
+    parts = take_apart(activity, as_of, model)
+    said = []
+    for part, rule in _APPLY[parts.visits > 1, parts.silence >= WORTH_SAYING]:
+        weight = parts[part]
+        if weight >= WORTH_SAYING:
+            said.append((weight, Reason(rule.code, rule.text(parts))))
+    if len(said) > 1:
+        said.sort(key=_weight, reverse=True)
+    return 1.0 - parts.stays, tuple([reason for _, reason in said])
+
+
+def take_apart(activity: Activity, as_of: int, model: ChurnModel) -> Parts:
+    """The parts of the probability as of `as_of` (epoch ms), of a customer whose account is not closed."""
+    visits, first_at, last_at, _ = activity
+    x = visits - 1
+    t_x = (last_at - first_at) / DAY_MS
+    silence = (as_of - last_at) / DAY_MS if as_of > last_at else 0.0
+    gone_at_last = model.a / (model.a + model.b + x - 1) if x > 0 else 0.0
+    at_last = 1.0 - (1.0 - gone_at_last) * active(x, t_x, model)
+    stays = alive(x, t_x, silence, model) * active(x, t_x + silence, model)
+    risen = 1.0 - stays - at_last
+    rhythm_days = t_x / x if x > 0 else 0.0
+    # A slow rhythm brings fewer than three visits within the horizon. With a quicker one, to be slow is what the model
+    # expects of somebody so little known, not what this customer has shown.
+    infrequent = at_last - gone_at_last if rhythm_days * 3 > model.horizon_days else 0.0
+    # Rounding can make the rise of no silence a last bit less than nothing.
+    return Parts(risen if risen > 0.0 else 0.0, at_last - infrequent, infrequent, stays, visits, silence, rhythm_days)
+
+
+def _days(days: float) -> str:
+    whole = int(days)
+    if whole == 0:
+        return "less than a day"
+    return "1 day" if whole == 1 else f"{whole} days"
+
+
+def _rhythm(parts: Parts) -> str:
+    whole = round(parts.rhythm_days)
+    if whole == 0:
+        return "several times a day"
+    return "every day on average" if whole == 1 else f"every {whole} days on average"
+
+
+def _visits(visits: int) -> str:
+    # A model fitted elsewhere may hold that many leave after any visit; then it isn't "only".
+    return f"only {visits} visits so far" if visits <= 6 else f"{visits} visits so far, after each of which some leave"
+
+
+def _times(times: int) -> str:
+    return "once" if times == 1 else f"{times} times"
+
+
+def _date(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()

@@ -1,0 +1,28 @@
+"""The row of a customer's churn risk."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+from pipeline.rows import FLOAT, INTEGER, MOMENT, REASONS, TEXT, Table
+from pipeline.scores.reason import Reason
+
+
+class ChurnRow(NamedTuple):
+    """A customer's churn risk as of `as_of`, and the history that it rests on. Times are epoch milliseconds."""
+
+    customer: Annotated[str, TEXT]
+    probability: Annotated[float, FLOAT]
+    band: Annotated[str, TEXT]
+    horizon_days: Annotated[int, INTEGER]
+    as_of: Annotated[int, MOMENT]
+    visits: Annotated[int, INTEGER]
+    first_active_at: Annotated[int, MOMENT]
+    last_active_at: Annotated[int, MOMENT]
+    account_closed_at: Annotated[int | None, MOMENT]
+    last_seen_at: Annotated[int, MOMENT]
+    reasons: Annotated[tuple[Reason, ...], REASONS]
+    model: Annotated[str, TEXT]
+
+
+TABLE = Table("churn_risk", ChurnRow, key=("customer",))

@@ -1,0 +1,127 @@
+"""Churn risk as a score: from a customer's visits to a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from pipeline.contract.schema import schema_file_text
+from pipeline.rows import Table
+from pipeline.scores.churn.model import DEFAULT, Activity, ChurnModel, band
+from pipeline.scores.churn.reasons import explained, reasons
+from pipeline.scores.churn.row import TABLE, ChurnRow
+from pipeline.scores.protocol import CustomerChange, NotReversible
+from pipeline.scores.reason import Reason
+from pipeline.scores.sql import sql_texts
+from pipeline.topics import CHURN_RISK as TOPIC
+
+
+class ChurnState(NamedTuple):
+    """What the churn risk rests on, and as of when it was last published. Times are epoch milliseconds.
+
+    `visits`, 1 or more, are the journeys with a touchpoint that the customer began; `first_active_at` and
+    `last_active_at` are the first and the last such touchpoint. `as_of` is never before `last_seen_at`.
+    """
+
+    visits: int
+    first_active_at: int
+    last_active_at: int
+    account_closed_at: int | None
+    last_seen_at: int
+    as_of: int
+
+    @property
+    def activity(self) -> Activity:
+        """Return what the model needs."""
+        return Activity(self.visits, self.first_active_at, self.last_active_at, self.account_closed_at)
+
+
+class ChurnScore:
+    """Implements `protocol.Score`; the state is `ChurnState`."""
+
+    table: Table[ChurnRow] = TABLE
+    topic = TOPIC
+    default_model: ChurnModel = DEFAULT
+
+    @property
+    def schema_text(self) -> str:
+        """Return the Avro schema of churn-risk.v1."""
+        return schema_file_text("churn-risk.avsc")
+
+    @property
+    def as_of_sql(self) -> tuple[str, str]:
+        """Return the SQL of the functions and of the views."""
+        return sql_texts("churn")
+
+    def model(self, version: str, source: str, parameters: Mapping[str, float]) -> ChurnModel:
+        """Return the model of a row of the table `model`."""
+        return ChurnModel.from_parameters(version, source, parameters)
+
+    def fold(self, state: ChurnState | None, change: CustomerChange, model: ChurnModel) -> ChurnState | None:
+        """Add what the customer began. Every event says that the customer was seen, so the state always changes."""
+        if state is None:
+            if not change.visits:
+                return None
+            visits, first, last, closed, as_of = 0, 0, 0, None, 0
+        else:
+            visits, first, last, closed, _, as_of = state
+        for event in change.events:
+            traits = event.traits
+            if traits.begun_by_customer:
+                at = event.step.at
+                if not first:
+                    first = last = at
+                elif at < first:
+                    first = at
+                elif at > last:
+                    last = at
+                if traits.closes_account and (closed is None or at > closed):
+                    closed = at
+        seen = change.last_seen_at
+        return ChurnState(visits + change.visits, first, last, closed, seen, as_of if as_of > seen else seen)
+
+    def unfold(self, state: ChurnState, change: CustomerChange, model: ChurnModel) -> ChurnState | None:
+        """Take out what the customer began. Raises NotReversible if the first or last of it goes and others stay."""
+        visits = state.visits + change.visits
+        if not visits:
+            return None
+        begun = {event.step.at for event in change.events if event.traits.begun_by_customer}
+        if begun & {state.first_active_at, state.last_active_at, state.account_closed_at}:
+            raise NotReversible("the state does not tell the first, last or closing touchpoint among those that stay")
+        return state._replace(visits=visits, last_seen_at=change.last_seen_at)
+
+    def row(self, customer: str, state: ChurnState, model: ChurnModel) -> ChurnRow:
+        """Return the churn risk as of `state.as_of`."""
+        risk, why = explained(state.activity, state.as_of, model)
+        return ChurnRow(
+            customer=customer,
+            probability=risk,
+            band=band(risk, model),
+            horizon_days=model.horizon_days,
+            as_of=state.as_of,
+            visits=state.visits,
+            first_active_at=state.first_active_at,
+            last_active_at=state.last_active_at,
+            account_closed_at=state.account_closed_at,
+            last_seen_at=state.last_seen_at,
+            reasons=why,
+            model=model.label,
+        )
+
+    def restore(self, row: ChurnRow) -> ChurnState:
+        """Return the state that a row was made from."""
+        return ChurnState(
+            visits=row.visits,
+            first_active_at=row.first_active_at,
+            last_active_at=row.last_active_at,
+            account_closed_at=row.account_closed_at,
+            last_seen_at=row.last_seen_at,
+            as_of=row.as_of,
+        )
+
+    def explain(self, state: ChurnState, as_of: int, model: ChurnModel) -> Sequence[Reason]:
+        """Return the reasons for the probability as of a moment."""
+        return reasons(state.activity, as_of, model)
+
+
+CHURN_RISK = ChurnScore()

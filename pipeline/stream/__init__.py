@@ -1,1 +1,0 @@
-"""The Kafka side: slices in, batches through the core into the ledger, records out."""

@@ -1,0 +1,156 @@
+"""What is published is what the schemas in `schemas/` say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import pytest
+from fastavro import schemaless_reader
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.contract.schema import parsed, schema_text
+from pipeline.contract.wire import long
+from pipeline.flow.values import Batch
+from pipeline.journey.row import JourneyRow
+from pipeline.journey.step import Measures, Step, StepType
+from pipeline.journey.steps import Steps
+from pipeline.publishing.records import OutgoingRecord, RecordSerializer
+from pipeline.scores.churn.row import ChurnRow
+from pipeline.scores.reason import Reason
+from pipeline.scores.registry import SCORES
+from pipeline.scores.satisfaction.row import SatisfactionRow
+from pipeline.topics import CHURN_RISK, JOURNEYS, SATISFACTION
+
+SERIALIZER = RecordSerializer({JOURNEYS: 7, SATISFACTION: 8, CHURN_RISK: 2**31}, SCORES)
+
+texts = st.text(max_size=300)
+moments = st.integers(631_152_000_000, 4_000_000_000_000)
+longs = st.integers(-(2**63), 2**63 - 1)
+ints = st.integers(0, 2**31 - 1)
+doubles = st.floats(allow_nan=False)
+outcomes = st.sampled_from(["none", "succeeded", "failed", "abandoned"])
+optional_longs = st.none() | longs
+unpaid = st.builds(
+    Measures, wait_ms=optional_longs, duration_ms=optional_longs, score=st.none() | doubles,
+    amount_minor=optional_longs, currency=st.none(),
+)  # fmt: skip
+paid = st.builds(
+    lambda measures, amount, currency: measures._replace(amount_minor=amount, currency=currency), unpaid, longs, texts
+)
+steps = st.builds(
+    Step, at=moments, key=st.just(b"12345678"),
+    type=st.builds(StepType, channel=texts, kind=texts, stage=texts, outcome=texts), measures=st.none() | unpaid | paid,
+)  # fmt: skip
+journeys = st.builds(
+    JourneyRow, journey_id=texts, customer=texts, revision=ints, status=st.sampled_from(["open", "closed", "merged"]),
+    started_at=moments, ended_at=moments, covers_until=moments, touchpoints=ints,
+    channels=st.dictionaries(texts, ints, max_size=4), outcome=outcomes, failures=ints, abandoned=ints,
+    begun_by_customer=st.booleans(), steps=st.lists(steps, max_size=5).map(Steps), steps_omitted=ints,
+    merged_into=st.none() | texts, keys=st.just(b""),
+)  # fmt: skip
+
+
+def published(journeys: Sequence[JourneyRow] = (), **scores: Sequence[Any]) -> list[OutgoingRecord]:
+    """The records of a batch with these rows."""
+    return list(SERIALIZER.of_batch(Batch(0, 1, 0, journeys=journeys, scores=scores)))
+
+
+def read(topic: str, value: bytes | None) -> Any:
+    """The value without its header, as anybody reads it."""
+    assert value is not None
+    body = BytesIO(value[5:])
+    record = schemaless_reader(body, parsed(schema_text(topic)), None)
+    assert not body.read()
+    return record
+
+
+def columns(row: Any, topic: str) -> dict[str, Any]:
+    """A row's values that the topic's schema has."""
+    names = {field["name"] for field in json.loads(schema_text(topic))["fields"]}
+    return {name: value for name, value in row._asdict().items() if name in names}
+
+
+@given(row=journeys)
+def test_a_journeys_record_holds_its_row(row: JourneyRow) -> None:
+    [out] = published(journeys=[row])
+    assert (out.topic, out.key) == (JOURNEYS, row.customer.encode())
+    expected = columns(row, JOURNEYS)
+    expected["steps"] = [
+        {"at": step.at} | step.type._asdict() | (step.measures or Measures())._asdict() for step in row.steps
+    ]
+    assert read(JOURNEYS, out.value) == expected
+
+
+@given(before=journeys, added=st.lists(steps, max_size=3))
+def test_steps_that_were_written_before_and_those_that_were_added_make_one_record(
+    before: JourneyRow, added: list[Step]
+) -> None:
+    list(published(journeys=[before]))
+    grown = before._replace(steps=Steps([*before.steps, *added], before.steps))
+    anew = before._replace(steps=Steps(grown.steps.items))
+    assert published(journeys=[grown]) == published(journeys=[anew]) == published(journeys=[grown])
+
+
+@given(
+    row=st.builds(
+        SatisfactionRow, customer=texts, score=doubles, low=doubles, high=doubles, answers=doubles, answered=ints,
+        as_of=moments, weight=longs, weighted=longs, model=texts,
+    )
+)  # fmt: skip
+def test_a_satisfactions_record_holds_its_row(row: SatisfactionRow) -> None:
+    [out] = published(satisfaction=[row])
+    assert (out.topic, out.key) == (SATISFACTION, row.customer.encode())
+    assert read(SATISFACTION, out.value) == columns(row, SATISFACTION)
+
+
+@given(
+    row=st.builds(
+        ChurnRow, customer=texts, probability=doubles, band=texts, horizon_days=ints, as_of=moments, visits=ints,
+        first_active_at=moments, last_active_at=moments, account_closed_at=optional_longs, last_seen_at=moments,
+        reasons=st.lists(st.builds(Reason, code=texts, text=texts), max_size=3).map(tuple), model=texts,
+    )
+)  # fmt: skip
+def test_a_churn_risks_record_holds_its_row(row: ChurnRow) -> None:
+    [out] = published(churn_risk=[row])
+    assert (out.topic, out.key) == (CHURN_RISK, row.customer.encode())
+    assert read(CHURN_RISK, out.value) == columns(row, CHURN_RISK) | {
+        "reasons": [reason._asdict() for reason in row.reasons]
+    }
+
+
+@pytest.mark.parametrize(("schema_id", "topic"), [(7, JOURNEYS), (8, SATISFACTION), (2**31, CHURN_RISK)])
+def test_a_value_begins_with_its_schemas_id(schema_id: int, topic: str) -> None:
+    rows = {
+        JOURNEYS: published(journeys=[_journey()]),
+        SATISFACTION: published(satisfaction=[SatisfactionRow("c", 1.0, 0.0, 2.0, 1.0, 1, 0, 0, 0, "m")]),
+        CHURN_RISK: published(churn_risk=[ChurnRow("c", 0.5, "low", 90, 0, 1, 0, 0, None, 0, (), "m")]),
+    }
+    [out] = rows[topic]
+    assert out.value is not None
+    assert out.value[:5] == b"\0" + schema_id.to_bytes(4, "big")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0, "00"),
+        (-1, "01"),
+        (1, "02"),
+        (-64, "7f"),
+        (64, "8001"),
+        (8191, "fe7f"),
+        (8192, "808001"),
+        (2**63 - 1, "feffffffffffffffff01"),
+        (-(2**63), "ffffffffffffffffff01"),
+    ],
+)
+def test_numbers_are_zig_zag_varints(value: int, said: str) -> None:
+    assert long(value).hex() == said
+
+
+def _journey() -> JourneyRow:
+    return JourneyRow("id", 1, "open", "c", 0, 0, 0, 0, {}, "none", 0, 0, False, Steps(()), 0, None, b"")

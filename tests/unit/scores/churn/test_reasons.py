@@ -1,0 +1,140 @@
+"""What a churn probability rests on, in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.scores.churn.model import DAY_MS, DEFAULT, Activity, ChurnModel, probability
+from pipeline.scores.churn.reasons import RULES, Parts, explained, reasons, take_apart
+
+NOW = 1_790_000_000_000
+
+
+def customer(visits: int, days_known: float, days_silent: float, closed_days_ago: int | None = None) -> Activity:
+    return Activity(
+        visits,
+        NOW - round(days_known * DAY_MS),
+        NOW - round(days_silent * DAY_MS),
+        None if closed_days_ago is None else NOW - closed_days_ago * DAY_MS,
+    )
+
+
+@pytest.mark.parametrize(
+    ("activity", "expected"),
+    [
+        (
+            customer(12, 90, 2),
+            [("active_recently", "active 2 days ago; comes every 8 days on average (lowers the risk)")],
+        ),
+        (
+            customer(12, 90, 24),
+            [
+                ("returned", "has come back 11 times before (lowers the risk)"),
+                ("silence", "silent for 24 days; comes every 6 days on average"),
+            ],
+        ),
+        (customer(12, 150, 84), [("silence", "silent for 84 days; comes every 6 days on average")]),
+        (
+            customer(90, 20, 0.1),
+            [("active_recently", "active less than a day ago; comes several times a day (lowers the risk)")],
+        ),
+        (
+            customer(2, 130, 70),
+            [
+                ("infrequent", "comes only every 60 days on average"),
+                ("returned", "has come back once before (lowers the risk)"),
+                ("few_visits", "only 2 visits so far"),
+                ("silence", "silent for 70 days; comes every 60 days on average"),
+            ],
+        ),
+        (
+            customer(1, 3, 3),
+            [
+                ("few_visits", "only one visit so far"),
+                ("new_customer", "first visit 3 days ago (lowers the risk)"),
+            ],
+        ),
+        (
+            customer(1, 400, 400),
+            [
+                ("few_visits", "only one visit so far"),
+                ("silence", "no second visit for 400 days"),
+            ],
+        ),
+        (customer(5, 40, 1, closed_days_ago=1), [("account_closed", "account closed on 2026-09-20 (UTC)")]),
+        (
+            customer(12, 90, 2, closed_days_ago=30),
+            [("active_recently", "active 2 days ago; comes every 8 days on average (lowers the risk)")],
+        ),
+    ],
+    ids=[
+        "a regular, lately here",
+        "a regular, missed for a while",
+        "a regular, long gone",
+        "several times a day",
+        "seen twice, slow",
+        "new",
+        "seen once, long ago",
+        "account closed",
+        "account closed, but came back",
+    ],
+)
+def test_reasons_say_what_the_probability_rests_on(activity: Activity, expected: list[tuple[str, str]]) -> None:
+    assert [tuple(reason) for reason in reasons(activity, NOW, DEFAULT)] == expected
+
+
+anybody = st.builds(
+    lambda visits, span, silence: Activity(visits, NOW - silence - span, NOW - silence),
+    st.one_of(st.integers(1, 30), st.integers(1, 2**31 - 1)),
+    st.integers(0, 10**12),
+    st.integers(-(10**11), 10**12),
+)
+any_model = st.builds(
+    ChurnModel,
+    version=st.just("t"),
+    source=st.just("a test"),
+    r=st.floats(1e-3, 1e3),
+    alpha_days=st.floats(1e-3, 1e5),
+    a=st.floats(1e-3, 1e3),
+    b=st.floats(1e-3, 1e3),
+    horizon_days=st.integers(1, 3650),
+)
+
+
+@given(anybody, any_model)
+def test_there_is_always_a_reason(activity: Activity, model: ChurnModel) -> None:
+    said = reasons(activity, NOW, model)
+    assert 1 <= len(said) <= 4
+    assert len({reason.code for reason in said}) == len(said)
+
+
+@given(anybody, any_model)
+def test_the_parts_add_up_to_the_probability(activity: Activity, model: ChurnModel) -> None:
+    parts = take_apart(activity, NOW, model)
+    risk = probability(activity, NOW, model)
+    assert all(-1e-12 <= part <= 1 + 1e-12 for part in parts[:4])
+    assert parts.silence + parts.few_visits + parts.infrequent == pytest.approx(risk, abs=1e-9)
+    assert parts.stays == pytest.approx(1 - risk, abs=1e-9)
+    assert explained(activity, NOW, model)[0] == risk
+
+
+@given(anybody, any_model)
+def test_reasons_come_weightiest_first(activity: Activity, model: ChurnModel) -> None:
+    parts = take_apart(activity, NOW, model)
+    part_of = {rule.code: rule.part for rule in RULES}
+    weights = [parts[part_of[reason.code]] for reason in reasons(activity, NOW, model)]
+    assert weights == sorted(weights, reverse=True)
+
+
+def test_rules_name_parts_that_are_weights() -> None:
+    assert {Parts._fields[rule.part] for rule in RULES} == {"silence", "few_visits", "infrequent", "stays"}
+
+
+def test_a_model_by_which_many_always_leave_does_not_call_many_visits_few() -> None:
+    model = replace(DEFAULT, a=100.0, b=300.0)
+    texts = {reason.code: reason.text for reason in reasons(customer(40, 90, 1), NOW, model)}
+    assert texts["few_visits"] == "40 visits so far, after each of which some leave"
