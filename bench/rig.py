@@ -25,8 +25,7 @@ from bench.processes import cpu_s, peak_rss
 from bench.scenarios import Record
 from pipeline import settings
 from pipeline.contract.encode import Encoder
-from pipeline.contract.registry import Registry
-from pipeline.contract.schema import schema_text
+from pipeline.contract.registry import touchpoint_encoder
 from pipeline.demo.prepare import PARTITIONS, prepare
 from pipeline.errors import PipelineError
 from pipeline.local.stack import Stack
@@ -171,7 +170,7 @@ def rig(*, partitions: int = PARTITIONS, postgres: Mapping[str, str] | None = No
         servers = stack.env()
         found = settings.load(servers)
         prepare(found, partitions)
-        encoder = Encoder(Registry(found.registry_url).current_id(TOUCHPOINTS), schema_text(TOUCHPOINTS))
+        encoder = touchpoint_encoder(found.registry_url)
         with psycopg.connect(servers["DATABASE_URL"].replace("+psycopg", "", 1), autocommit=True) as ledger:
             yield Rig(found, {**os.environ, **servers}, folder, encoder, ledger, stack)
     finally:

@@ -8,12 +8,10 @@ SATISFACTION = "satisfaction.v1"
 CHURN_RISK = "churn-risk.v1"
 DEAD_LETTERS = "touchpoints.v1.dlq"
 
-#: topic → file of its value's schema under schemas/.
+#: topic → file of its value's schema under schemas/; each score names its own (`scores.registry.topic_schemas`).
 SCHEMA_FILES = {
     TOUCHPOINTS: "touchpoint.avsc",
     JOURNEYS: "journey.avsc",
-    SATISFACTION: "satisfaction.avsc",
-    CHURN_RISK: "churn-risk.avsc",
 }
 
 

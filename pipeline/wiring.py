@@ -51,9 +51,9 @@ from pipeline.publishing.transactional_producer import TransactionalProducer
 from pipeline.retry import Retry
 from pipeline.scores.churn.score import CHURN_RISK
 from pipeline.scores.protocol import ActiveScore
-from pipeline.scores.registry import SCORES
+from pipeline.scores.registry import SCORES, topic_schemas
 from pipeline.settings import Settings, host_name
-from pipeline.topics import JOURNEYS, TOUCHPOINTS
+from pipeline.topics import TOUCHPOINTS
 
 log = structlog.get_logger()
 
@@ -279,7 +279,8 @@ def _read_models(settings: Settings) -> Sequence[ActiveScore]:
 
 
 def _schema_ids(registry: Registry) -> dict[str, int]:
-    return {topic: registry.current_id(topic) for topic in (JOURNEYS, *[score.topic for score in SCORES])}
+    schemas = topic_schemas()
+    return {topic: registry.current_id(topic, schemas[topic]) for topic in schemas if topic != TOUCHPOINTS}
 
 
 def _partitions(settings: Settings) -> int:

@@ -10,9 +10,7 @@ from typing import Any, Self
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from pipeline.channels.outgoing import outgoing
-from pipeline.contract.encode import Encoder
-from pipeline.contract.registry import Registry
-from pipeline.contract.schema import schema_text
+from pipeline.contract.registry import touchpoint_encoder
 from pipeline.errors import InvalidInput, Unavailable
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint
@@ -70,7 +68,7 @@ class Publisher:
             }
         )
         self._find_topic()
-        self._encoder = Encoder(Registry(registry_url).current_id(topic), schema_text(topic))
+        self._encoder = touchpoint_encoder(registry_url)
 
     def publish(self, touchpoint: Touchpoint) -> None:
         """Hand over one touchpoint; waits while the queue is full.

@@ -10,7 +10,7 @@ from pipeline.contract.registry import Registry
 from pipeline.ledger.database import sync_engine, unavailable
 from pipeline.ledger.migrate import migrate
 from pipeline.publishing.create_topics import create_topics
-from pipeline.topics import SCHEMA_FILES
+from pipeline.scores.registry import topic_schemas
 
 
 @click.command()
@@ -26,8 +26,8 @@ def init(partitions: int, replication: int) -> None:
     created = create_topics(settings.bootstrap_servers, partitions, replication)
     click.echo(f"topics    {', '.join(created) if created else 'all there'}")
     registry = Registry(settings.registry_url)
-    for topic in SCHEMA_FILES:
-        click.echo(f"schema    {topic}: id {registry.register(topic)}")
+    for topic, schema in topic_schemas().items():
+        click.echo(f"schema    {topic}: id {registry.register(topic, schema)}")
     engine = sync_engine(settings.database_url)
     try:
         before, after = migrate(engine)

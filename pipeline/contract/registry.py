@@ -13,9 +13,10 @@ from confluent_kafka.schema_registry import (
 )
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
+from pipeline.contract.encode import Encoder
 from pipeline.contract.schema import schema_text
 from pipeline.errors import InvalidInput, Unavailable
-from pipeline.topics import subject
+from pipeline.topics import TOUCHPOINTS, subject
 
 COMPATIBILITY = "BACKWARD_TRANSITIVE"
 #: The registry's own code; a plain 404 may be a path that is wrong, and then no record must be refused for it.
@@ -54,21 +55,21 @@ class Registry:
             raise self._unavailable(error) from None
         return str(text)
 
-    def register(self, topic: str) -> int:
-        """Register this project's schema of a topic under its compatibility rule; the schema's id.
+    def register(self, topic: str, schema: str) -> int:
+        """Register the schema of a topic's values under its compatibility rule; return the schema's id.
 
-        The same schema again keeps its id. Raises InvalidInput when it can't be read beside what is there.
+        The same schema again keeps its id. Raises InvalidInput when it is not compatible with the registered versions.
         """
-        name, schema = subject(topic), Schema(schema_text(topic), "AVRO")
+        name, avro = subject(topic), Schema(schema, "AVRO")
         try:
             if name not in self._client.get_subjects():
-                schema_id = self._client.register_schema(name, schema)
+                schema_id = self._client.register_schema(name, avro)
                 self._client.set_config(name, _compatibility())
                 return int(schema_id)
             self._client.set_config(name, _compatibility())
-            if not self._client.test_compatibility(name, schema):
+            if not self._client.test_compatibility(name, avro):
                 raise InvalidInput(_incompatible(topic))
-            return int(self._client.register_schema(name, schema))
+            return int(self._client.register_schema(name, avro))
         except SchemaRegistryError as error:
             if error.http_status_code == 409:
                 raise InvalidInput(_incompatible(topic)) from None
@@ -76,13 +77,10 @@ class Registry:
         except httpx2.HTTPError as error:
             raise self._unavailable(error) from None
 
-    def current_id(self, topic: str) -> int:
-        """The id of this project's schema of a topic.
-
-        Raises InvalidInput when `pipeline init` has not registered it.
-        """
+    def current_id(self, topic: str, schema: str) -> int:
+        """Return the id of a topic's schema. Raises InvalidInput when `pipeline init` has not registered it."""
         try:
-            found = self._client.lookup_schema(subject(topic), Schema(schema_text(topic), "AVRO"))
+            registered = self._client.lookup_schema(subject(topic), Schema(schema, "AVRO"))
         except SchemaRegistryError as error:
             if error.http_status_code == 404:
                 raise InvalidInput(
@@ -91,13 +89,19 @@ class Registry:
             raise self._unavailable(error) from None
         except httpx2.HTTPError as error:
             raise self._unavailable(error) from None
-        return int(found.schema_id)
+        return int(registered.schema_id)
 
     def _unavailable(self, error: Exception) -> Unavailable:
         return Unavailable(
             f"The schema registry at {self._where} does not answer as it should ({type(error).__name__}: {error}). "
             "Check SCHEMA_REGISTRY_URL, or `pipeline status` for the local one."
         )
+
+
+def touchpoint_encoder(registry_url: str) -> Encoder:
+    """Return an encoder with this project's schema of touchpoints. Raises InvalidInput, Unavailable as `current_id`."""
+    text = schema_text(TOUCHPOINTS)
+    return Encoder(Registry(registry_url).current_id(TOUCHPOINTS, text), text)
 
 
 def _compatibility() -> ServerConfig:

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 from pipeline.channels.publisher import Publisher
 from pipeline.channels.replayer import Replay, Replayer
-from pipeline.contract.encode import Encoder, touchpoint_record
-from pipeline.contract.registry import Registry
-from pipeline.contract.schema import schema_text
+from pipeline.contract.encode import touchpoint_record
+from pipeline.contract.registry import touchpoint_encoder
 from pipeline.contract.text import to_json_line
 from pipeline.errors import Unavailable
 from pipeline.settings import Settings
 from pipeline.simulate.delivery import delivered
 from pipeline.simulate.population import touchpoints
-from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Feedback, Touchpoint, customer_key
 
 #: Shares of touchpoints that come up to three days late, and that come twice.
@@ -56,7 +54,7 @@ def publish_bad(settings: Settings, seed: int) -> int:
     One is JSON where Avro is due, one has a score that its scale does not have, one has seconds for milliseconds.
     """
     now_ms = time.time_ns() // 1_000_000
-    encoder = Encoder(Registry(settings.registry_url).current_id(TOUCHPOINTS), schema_text(TOUCHPOINTS))
+    encoder = touchpoint_encoder(settings.registry_url)
     good = Touchpoint(
         f"demo-{now_ms}", "careless-system", now_ms, channel="chat", kind="chat_ended", customer_id=f"{seed}-000001"
     )

@@ -10,8 +10,8 @@ from pipeline.ledger.migrate import migrate
 from pipeline.ledger.profile import numbered
 from pipeline.ledger.reading import reading
 from pipeline.publishing.create_topics import create_topics
+from pipeline.scores.registry import topic_schemas
 from pipeline.settings import Settings
-from pipeline.topics import SCHEMA_FILES
 
 PARTITIONS = 12
 _SIMULATED = re.compile(r"customer:(\d{1,9})-\d{6}")
@@ -21,8 +21,8 @@ def prepare(settings: Settings, partitions: int = PARTITIONS) -> None:
     """Topics, schemas and tables; what is there stays."""
     create_topics(settings.bootstrap_servers, partitions, 1)
     registry = Registry(settings.registry_url)
-    for topic in SCHEMA_FILES:
-        registry.register(topic)
+    for topic, schema in topic_schemas().items():
+        registry.register(topic, schema)
     engine = sync_engine(settings.database_url)
     try:
         migrate(engine)

@@ -6,7 +6,8 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.errors import Unavailable
-from pipeline.topics import CHURN_RISK, DEAD_LETTERS, JOURNEYS, SATISFACTION, TOUCHPOINTS
+from pipeline.scores.registry import SCORES
+from pipeline.topics import DEAD_LETTERS, JOURNEYS, TOUCHPOINTS
 
 _WEEK_MS = 7 * 86_400_000
 _COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.5"}
@@ -20,8 +21,7 @@ CONFIGURATION: dict[str, dict[str, str]] = {
         "retention.ms": str(52 * _WEEK_MS),
         "min.compaction.lag.ms": str(_WEEK_MS),
     },
-    SATISFACTION: _COMPACTED,
-    CHURN_RISK: _COMPACTED,
+    **{score.topic: _COMPACTED for score in SCORES},
     # A dead letter is its record and headers beside it.
     DEAD_LETTERS: {"cleanup.policy": "delete", "retention.ms": str(4 * _WEEK_MS), "max.message.bytes": "4194304"},
 }

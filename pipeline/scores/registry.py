@@ -1,15 +1,23 @@
-"""The scores: a new one is added here."""
+"""The scores: a new one is added to `SCORES`, and nowhere else."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.contract.schema import schema_text
 from pipeline.scores.churn.score import CHURN_RISK
 from pipeline.scores.protocol import Score
 from pipeline.scores.satisfaction.score import SATISFACTION
+from pipeline.topics import JOURNEYS, TOUCHPOINTS
 
 SCORES: Sequence[Score[Any, Any]] = (
     SATISFACTION,
     CHURN_RISK,
 )
+
+
+def topic_schemas(scores: Sequence[Score[Any, Any]] = SCORES) -> Mapping[str, str]:
+    """Return the Avro schemas of all topics that have one, by topic."""
+    own = {topic: schema_text(topic) for topic in (TOUCHPOINTS, JOURNEYS)}
+    return own | {score.topic: score.schema_text for score in scores}

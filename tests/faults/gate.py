@@ -23,7 +23,7 @@ from faults.waiting import NotReached
 from faults.world import Record
 from pipeline.contract.registry import Registry
 from pipeline.local.stack import Stack
-from pipeline.topics import SCHEMA_FILES
+from pipeline.scores.registry import topic_schemas
 
 #: Of the events, the share that is fed while actions go on; the rest comes at once, as a backlog.
 _SHARE_DURING = 0.9
@@ -74,8 +74,8 @@ def run(
     outcome = Outcome(seed=seed, events=events, actions=actions_planned)
     env = stack.env()
     registry = Registry(env["SCHEMA_REGISTRY_URL"])
-    for topic in SCHEMA_FILES:
-        registry.register(topic)
+    for topic, schema in topic_schemas().items():
+        registry.register(topic, schema)
     group = f"faults-{os.getpid()}-{time.monotonic_ns()}"
     empty_topics(env["KAFKA_BOOTSTRAP_SERVERS"], partitions)
     live = database.create(env["DATABASE_URL"], database.LIVE)

@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from pipeline.contract.encode import Encoder
-from pipeline.contract.registry import Registry
+from pipeline.contract.registry import touchpoint_encoder
 from pipeline.contract.schema import schema_text
 from pipeline.topics import TOUCHPOINTS, subject
 
@@ -35,7 +35,7 @@ class Versions:
         self._client = SchemaRegistryClient({"url": registry_url})
         self._registered: list[int] = []
         self._subject = subject(TOUCHPOINTS)
-        self.current = Encoder(Registry(registry_url).current_id(TOUCHPOINTS), schema_text(TOUCHPOINTS))
+        self.current = touchpoint_encoder(registry_url)
 
     def register(self, schema: str) -> Encoder:
         """An encoder of a schema that the registry has from now on."""

@@ -12,15 +12,15 @@ from sqlalchemy import Engine
 from pipeline.contract.registry import Registry
 from pipeline.ledger.database import sync_engine
 from pipeline.ledger.migrate import migrate
-from pipeline.topics import SCHEMA_FILES
+from pipeline.scores.registry import topic_schemas
 
 
 @pytest.fixture(scope="session")
 def initialised(stack_env: dict[str, str]) -> Iterator[Engine]:
     """Schemas registered and the database migrated."""
     registry = Registry(stack_env["SCHEMA_REGISTRY_URL"])
-    for topic in SCHEMA_FILES:
-        registry.register(topic)
+    for topic, schema in topic_schemas().items():
+        registry.register(topic, schema)
     engine = sync_engine(stack_env["DATABASE_URL"])
     migrate(engine)
     yield engine

@@ -20,8 +20,9 @@ from fastavro import schemaless_reader
 from sqlalchemy import Engine, text
 
 from pipeline.channels.publisher import Publisher
-from pipeline.contract.schema import parsed, schema_text
+from pipeline.contract.schema import parsed
 from pipeline.publishing.create_topics import CONFIGURATION, create_topics
+from pipeline.scores.registry import topic_schemas
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint
 
@@ -130,7 +131,7 @@ class Pipe:
 
     def records(self, topic: str) -> list[dict[str, Any]]:
         """All records of a topic, decoded."""
-        schema = parsed(schema_text(topic))
+        schema = parsed(topic_schemas()[topic])
         return [schemaless_reader(_body(message), schema, None) for message in self.messages(topic)]  # type: ignore[misc]
 
 

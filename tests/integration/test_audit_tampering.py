@@ -12,10 +12,8 @@ import pytest
 from harness import TABLES, Pipe, empty_pipe
 from sqlalchemy import Engine, text
 
-from pipeline.contract.encode import Encoder, touchpoint_record
-from pipeline.contract.registry import Registry
-from pipeline.contract.schema import schema_text
-from pipeline.topics import TOUCHPOINTS
+from pipeline.contract.encode import touchpoint_record
+from pipeline.contract.registry import touchpoint_encoder
 from pipeline.touchpoint import Touchpoint
 
 NAMES = TABLES.split(", ")
@@ -41,7 +39,7 @@ def processed(
             "simulate", "--events", "6000", "--customers", "200", "--seed", "5", "--disorder", "0.2", "--duplicates",
             "0.05",
         )  # fmt: skip
-        encoder = Encoder(Registry(pipe.env["SCHEMA_REGISTRY_URL"]).current_id(TOUCHPOINTS), schema_text(TOUCHPOINTS))
+        encoder = touchpoint_encoder(pipe.env["SCHEMA_REGISTRY_URL"])
 
         def value(**fields: Any) -> bytes:
             known = {"event_id": "x", "source": "shop", "occurred_at": now, "channel": "web", "kind": "page_viewed"}

@@ -16,8 +16,9 @@ from sqlalchemy import text
 
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.partition import partition_of
-from pipeline.contract.registry import Registry
+from pipeline.contract.registry import Registry, touchpoint_encoder
 from pipeline.contract.schema import schema_text
+from pipeline.scores.registry import topic_schemas
 from pipeline.topics import CHURN_RISK, DEAD_LETTERS, TOUCHPOINTS
 from pipeline.touchpoint import Feedback, Touchpoint
 
@@ -45,7 +46,7 @@ def touchpoint(event_id: str, **fields: Any) -> Touchpoint:
 
 @pytest.fixture
 def encoder(pipe: Pipe) -> Encoder:
-    return Encoder(Registry(pipe.env["SCHEMA_REGISTRY_URL"]).current_id(TOUCHPOINTS), schema_text(TOUCHPOINTS))
+    return touchpoint_encoder(pipe.env["SCHEMA_REGISTRY_URL"])
 
 
 def test_each_kind_of_bad_record_is_quarantined_with_its_reason_and_the_rest_goes_through(
@@ -55,7 +56,7 @@ def test_each_kind_of_bad_record_is_quarantined_with_its_reason_and_the_rest_goe
         return encoder.encode(touchpoint_record(t))
 
     good = value(touchpoint("good"))
-    foreign = Registry(pipe.env["SCHEMA_REGISTRY_URL"]).current_id(CHURN_RISK)
+    foreign = Registry(pipe.env["SCHEMA_REGISTRY_URL"]).current_id(CHURN_RISK, topic_schemas()[CHURN_RISK])
     start = value(touchpoint("x", customer_id="huge", identifiers=()))
     huge_array = start[: start.index(b"\x08huge") + 6] + b"\x80\xb4\x89\x13"
     bad: dict[str, tuple[bytes | None, str]] = {

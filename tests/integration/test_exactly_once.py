@@ -11,8 +11,7 @@ from harness import PARTITIONS, Pipe, wait_until
 
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.partition import partition_of
-from pipeline.contract.registry import Registry
-from pipeline.contract.schema import schema_text
+from pipeline.contract.registry import touchpoint_encoder
 from pipeline.failpoint import PLACES
 from pipeline.topics import JOURNEYS, TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint
@@ -29,7 +28,7 @@ def touchpoint(number: int) -> Touchpoint:
 
 @pytest.fixture
 def encoder(pipe: Pipe) -> Encoder:
-    return Encoder(Registry(pipe.env["SCHEMA_REGISTRY_URL"]).current_id(TOUCHPOINTS), schema_text(TOUCHPOINTS))
+    return touchpoint_encoder(pipe.env["SCHEMA_REGISTRY_URL"])
 
 
 def processed(pipe: Pipe) -> int:

@@ -39,7 +39,7 @@ Decode = Callable[[Message], Touchpoint]
 @pytest.fixture(scope="module")
 def env(stack_env: dict[str, str]) -> dict[str, str]:
     empty_topics(stack_env["KAFKA_BOOTSTRAP_SERVERS"])
-    Registry(stack_env["SCHEMA_REGISTRY_URL"]).register(TOUCHPOINTS)
+    Registry(stack_env["SCHEMA_REGISTRY_URL"]).register(TOUCHPOINTS, schema_text(TOUCHPOINTS))
     return stack_env
 
 
@@ -67,7 +67,7 @@ def arrivals(env: dict[str, str]) -> Iterator[Callable[[int], list[Message]]]:
 
 
 def decoder(env: dict[str, str]) -> Decode:
-    schema_id = Registry(env["SCHEMA_REGISTRY_URL"]).current_id(TOUCHPOINTS)
+    schema_id = Registry(env["SCHEMA_REGISTRY_URL"]).current_id(TOUCHPOINTS, schema_text(TOUCHPOINTS))
     writers = {schema_id.to_bytes(4, "big"): Writer(schema_text(TOUCHPOINTS))}
 
     def read(message: Message) -> Touchpoint:

@@ -14,8 +14,7 @@ from sqlalchemy import Engine, text
 from starting_here import PipeFromHere, from_here
 
 from pipeline.contract.encode import Encoder, touchpoint_record
-from pipeline.contract.registry import Registry
-from pipeline.contract.schema import schema_text
+from pipeline.contract.registry import touchpoint_encoder
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Feedback, Touchpoint
 
@@ -33,7 +32,7 @@ def pipe(stack_env: dict[str, str], initialised: Engine, tmp_path: Path) -> Pipe
 
 @cache
 def encoder(registry_url: str) -> Encoder:
-    return Encoder(Registry(registry_url).current_id(TOUCHPOINTS), schema_text(TOUCHPOINTS))
+    return touchpoint_encoder(registry_url)
 
 
 def encoded(pipe: PipeFromHere, touchpoint: Touchpoint) -> bytes:

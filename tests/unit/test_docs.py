@@ -23,7 +23,8 @@ from pipeline.journey import policy
 from pipeline.journey.journey import Journey
 from pipeline.journey.step import Step, StepType, event_key
 from pipeline.observe.metrics import Metrics
-from pipeline.topics import DEAD_LETTERS, SCHEMA_FILES
+from pipeline.scores.registry import topic_schemas
+from pipeline.topics import DEAD_LETTERS
 from pipeline.touchpoint import Touchpoint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,7 +160,7 @@ def test_every_reason_metric_setting_topic_table_and_field_is_documented() -> No
     assert read >= set(settings.SERVERS)
     for setting in read:
         assert f"| `{setting}` |" in operations, setting
-    for topic in (*list(SCHEMA_FILES)[1:], DEAD_LETTERS):
+    for topic in (*list(topic_schemas())[1:], DEAD_LETTERS):
         assert f"| `{topic}` |" in consuming, topic
     for table in tables() - {"touchpoint_count"}:
         assert re.search(rf"^\| `{table}`", consuming, re.M), table

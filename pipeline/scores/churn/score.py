@@ -81,14 +81,19 @@ class ChurnScore:
         return ChurnState(visits + change.visits, first, last, closed, seen, as_of if as_of > seen else seen)
 
     def unfold(self, state: ChurnState, change: CustomerChange, model: ChurnModel) -> ChurnState | None:
-        """Take out what the customer began. Raises NotReversible if the first or last of it goes and others stay."""
+        """Take out what the customer began. Raises NotReversible if the first or last of it goes and others stay.
+
+        A risk that was published as of a later moment than the last touchpoint keeps that moment.
+        """
         visits = state.visits + change.visits
         if not visits:
             return None
         begun = {event.step.at for event in change.events if event.traits.begun_by_customer}
         if begun & {state.first_active_at, state.last_active_at, state.account_closed_at}:
             raise NotReversible("the state does not tell the first, last or closing touchpoint among those that stay")
-        return state._replace(visits=visits, last_seen_at=change.last_seen_at)
+        seen = change.last_seen_at
+        as_of = seen if state.as_of == state.last_seen_at else state.as_of
+        return state._replace(visits=visits, last_seen_at=seen, as_of=as_of)
 
     def row(self, customer: str, state: ChurnState, model: ChurnModel) -> ChurnRow:
         """Return the churn risk as of `state.as_of`."""

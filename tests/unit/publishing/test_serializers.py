@@ -12,7 +12,7 @@ from fastavro import schemaless_reader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contract.schema import parsed, schema_text
+from pipeline.contract.schema import parsed
 from pipeline.contract.wire import long
 from pipeline.flow.values import Batch
 from pipeline.journey.row import JourneyRow
@@ -21,7 +21,7 @@ from pipeline.journey.steps import Steps
 from pipeline.publishing.records import OutgoingRecord, RecordSerializer
 from pipeline.scores.churn.row import ChurnRow
 from pipeline.scores.reason import Reason
-from pipeline.scores.registry import SCORES
+from pipeline.scores.registry import SCORES, topic_schemas
 from pipeline.scores.satisfaction.row import SatisfactionRow
 from pipeline.topics import CHURN_RISK, JOURNEYS, SATISFACTION
 
@@ -63,14 +63,14 @@ def read(topic: str, value: bytes | None) -> Any:
     """The value without its header, as anybody reads it."""
     assert value is not None
     body = BytesIO(value[5:])
-    record = schemaless_reader(body, parsed(schema_text(topic)), None)
+    record = schemaless_reader(body, parsed(topic_schemas()[topic]), None)
     assert not body.read()
     return record
 
 
 def columns(row: Any, topic: str) -> dict[str, Any]:
     """A row's values that the topic's schema has."""
-    names = {field["name"] for field in json.loads(schema_text(topic))["fields"]}
+    names = {field["name"] for field in json.loads(topic_schemas()[topic])["fields"]}
     return {name: value for name, value in row._asdict().items() if name in names}
 
 
