@@ -13,8 +13,8 @@ from setuptools import setup
 #: What is called for each touchpoint, journey or customer.
 COMPILED = [
     "pipeline/contract/partition.py",
-    "pipeline/contract/plain.py",
-    "pipeline/contract/wire.py",
+    "pipeline/contract/columnar_touchpoints.py",
+    "pipeline/contract/avro_primitives.py",
     "pipeline/flow/admission.py",
     "pipeline/flow/advance.py",
     "pipeline/flow/columnar_admission.py",

@@ -13,7 +13,7 @@ import orjson
 import psycopg
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
-from pipeline.contract.schema import parsed, schema_text
+from pipeline.contract.schema import parse_safely, schema_text
 from pipeline.errors import PipelineError
 from pipeline.topics import TOUCHPOINTS
 
@@ -47,7 +47,7 @@ def true_sessions(servers: str) -> Iterator[Session]:
 
     Nothing is too late here. None of the pipeline's code but the contract has a part in it.
     """
-    schema = parsed(schema_text(TOUCHPOINTS))
+    schema = parse_safely(schema_text(TOUCHPOINTS))
     times: defaultdict[str, list[int]] = defaultdict(list)
     for value in values(servers, TOUCHPOINTS):
         body = BytesIO(value)

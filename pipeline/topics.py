@@ -1,4 +1,4 @@
-"""The topics, and which schema each carries. Names that others rely on."""
+"""The names of the topics, on which others rely."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ SCHEMA_FILES = {
 
 
 def subject(topic: str) -> str:
-    """The registry's subject of a topic's values."""
+    """Return the registry's subject of a topic's values."""
     return f"{topic}-value"

@@ -1,4 +1,4 @@
-"""Bytes to touchpoints. Old and new versions of the schema are read side by side, each by its writer's schema."""
+"""Decoding: bytes to touchpoints, each by its writer's schema, so that old and new versions are read side by side."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import Any
 
 from fastavro import schemaless_reader
 
-from pipeline.contract.columns import Layout
+from pipeline.contract.columnar_avro import ColumnarReader
 from pipeline.contract.encode import HEADER_BYTES, MAGIC
 from pipeline.contract.reject import Rejected
-from pipeline.contract.schema import UnsafeSchema, enum_symbols, kinds, parsed, schema_text
+from pipeline.contract.schema import UnsafeSchema, enum_symbols, field_types, parse_safely, schema_text
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint
 
-#: Larger records are refused undecoded; a touchpoint takes a few hundred bytes.
+#: Larger records are refused without decoding; a touchpoint takes a few hundred bytes.
 MAX_RECORD_BYTES = 256 * 1024
 
 _FIELDS = Touchpoint._fields
 _DEFAULTS: dict[str, Any] = {**Touchpoint._field_defaults, "identifiers": [], "attributes": {}}
 _REQUIRED = ("event_id", "source", "occurred_at", "kind")
-_KINDS = {name: kinds(parsed(schema_text(TOUCHPOINTS)), name) for name in _FIELDS}
-#: Of each enumeration our words, and what every other word reads as.
-WORDS: dict[str, tuple[tuple[str, ...], str | None]] = {
+_TYPES = {name: field_types(parse_safely(schema_text(TOUCHPOINTS)), name) for name in _FIELDS}
+#: The symbols of each enumeration, and what any other symbol is read as.
+ENUMERATIONS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "channel": (CHANNELS, "unknown"),
     "outcome": (OUTCOMES, "none"),
     "stage": (STAGES, None),
 }
 
-#: What a writer's field may be, beside what ours is: Avro's promotions.
+#: Types that a writer's field may have besides ours: Avro's promotions.
 _PROMOTED = {"long": {"int"}, "double": {"float", "int", "long"}}
 
 
 def _fits(theirs: set[str], ours: set[str]) -> bool:
-    """Whether all that a writer's field may be is something that ours may be; parts that only theirs has are free."""
+    """Return whether every type of a writer's field is one that ours may have; parts that only theirs has are free."""
     allowed: dict[str, set[str]] = {}
     for path, _, kind in (each.rpartition(":") for each in ours):
         allowed.setdefault(path, set()).update({kind}, _PROMOTED.get(kind, set()))
@@ -44,38 +44,40 @@ def _fits(theirs: set[str], ours: set[str]) -> bool:
 
 
 class Writer:
-    """Reads what was written with one version of the touchpoint's schema.
+    """A writer's schema: one version of the touchpoint's schema, and how records written with it are read.
 
-    Fields that the version lacks take their defaults, fields that it has beyond ours are passed over, and a symbol of
-    an enumeration that we don't know reads as that enumeration's default. Raises UnsafeSchema for a schema that can't
-    be read safely, or lacks what every touchpoint has.
+    Fields that the version lacks take their defaults, fields that we do not know are ignored, and an unknown symbol of
+    an enumeration is read as that enumeration's default. Raises UnsafeSchema for a schema that can't be read safely, or
+    that lacks a required field.
     """
 
     def __init__(self, text: str) -> None:
-        self.schema = parsed(text)
+        self.schema = parse_safely(text)
         names = {field["name"] for field in self.schema["fields"]}
         if lacking := [name for name in _REQUIRED if name not in names]:
             raise UnsafeSchema(f"it has no {', '.join(lacking)}")
-        if wrong := [name for name in _FIELDS if name in names and not _fits(kinds(self.schema, name), _KINDS[name])]:
+        if wrong := [
+            name for name in _FIELDS if name in names and not _fits(field_types(self.schema, name), _TYPES[name])
+        ]:
             raise UnsafeSchema(f"its {', '.join(wrong)} is of another type than ours")
         self._missing = {name: value for name, value in _DEFAULTS.items() if name not in names}
-        self._strange = {
+        self._unknown_symbols = {
             field: default
-            for field, (known, default) in WORDS.items()
+            for field, (known, default) in ENUMERATIONS.items()
             if not set(enum_symbols(self.schema, field)) <= set(known)
         }
         self._values = itemgetter(*_FIELDS)
-        #: None where only single records can be read
-        self.layout: Layout | None = None
+        #: None where records can only be read one by one.
+        self.columnar: ColumnarReader | None = None
         with suppress(NotImplementedError):
-            self.layout = Layout(self.schema)
+            self.columnar = ColumnarReader(self.schema)
 
     def touchpoint(self, record: dict[str, Any]) -> Touchpoint:
-        """A decoded record as a touchpoint."""
+        """Return a decoded record as a touchpoint."""
         if self._missing:
             record = self._missing | record
-        for field, default in self._strange.items():
-            if record[field] not in WORDS[field][0]:
+        for field, default in self._unknown_symbols.items():
+            if record[field] not in ENUMERATIONS[field][0]:
                 record[field] = default
         identifiers = record["identifiers"]
         record["identifiers"] = tuple([Identifier(i["type"], i["value"]) for i in identifiers]) if identifiers else ()
@@ -85,12 +87,12 @@ class Writer:
         return Touchpoint._make(self._values(record))
 
 
-#: The writers' schemas by the four bytes that name them on the wire.
+#: Writers' schemas by the four bytes that name them in a record.
 Writers = Mapping[bytes, Writer]
 
 
 def decode(value: bytes | None, writers: Writers, max_bytes: int = MAX_RECORD_BYTES) -> Touchpoint | Rejected:
-    """A record's value as a touchpoint, or why it is none. Its fields' values are not yet checked."""
+    """Return a record's value as a touchpoint, or why it is none. Its fields' values are not validated yet."""
     if not value:
         return Rejected("null_value", "the value is null") if value is None else Rejected("empty", "the value is empty")
     size = len(value)
@@ -104,7 +106,9 @@ def decode(value: bytes | None, writers: Writers, max_bytes: int = MAX_RECORD_BY
     try:
         record = schemaless_reader(body, writer.schema, None)
     except Exception as error:  # whatever a hostile body makes the decoder raise, the record is refused
-        return Rejected("undecodable", f"the body does not follow schema id {_schema_id(value)}: {_say(error)}")
+        return Rejected(
+            "undecodable", f"the body does not follow schema id {_schema_id(value)}: {_decoder_error(error)}"
+        )
     if body.tell() != size:
         return Rejected("trailing_bytes", f"{size - body.tell()} of {size} bytes are left over after the body")
     assert isinstance(record, dict)
@@ -123,8 +127,8 @@ def _schema_id(value: bytes) -> int:
     return int.from_bytes(value[1:HEADER_BYTES], "big")
 
 
-def _say(error: Exception) -> str:
-    """What the decoder says, without the bytes that a message may quote."""
+def _decoder_error(error: Exception) -> str:
+    """Return what the decoder says, without the bytes that its message may quote."""
     return {
         "EOFError": "it ends too early",
         "IndexError": "an index of a union or enumeration is out of range",

@@ -9,7 +9,7 @@ from typing import Any
 
 import fastavro
 
-from pipeline.contract.schema import parsed
+from pipeline.contract.schema import parse_safely
 from pipeline.touchpoint import Touchpoint
 
 MAGIC = b"\0"
@@ -29,7 +29,7 @@ class Encoder:
 
     def __init__(self, schema_id: int, text: str) -> None:
         self._header = header(schema_id)
-        self._schema = parsed(text)
+        self._schema = parse_safely(text)
 
     def encode(self, record: Mapping[str, Any]) -> bytes:
         """The bytes of a record; raises ValueError or TypeError when it does not fit the schema."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 
+from pipeline.contract.columnar_touchpoints import TouchpointColumns, decode_columns
 from pipeline.contract.decode import Writers
 from pipeline.contract.encode import HEADER_BYTES, MAGIC
-from pipeline.contract.plain import Plain, plain
 from pipeline.flow.partitioner import Partitioner
 from pipeline.flow.traits import NO_TRAITS, TraitsResolver
 from pipeline.flow.values import Received
@@ -41,9 +41,9 @@ class ColumnarAdmission:
         admitted: list[Admitted | None] = [None] * len(records)
         for header, places in self._chunks(records):
             writer = writers.get(header[len(MAGIC) :])
-            if writer is None or writer.layout is None or not header.startswith(MAGIC) or len(places) < MIN_RECORDS:
+            if writer is None or writer.columnar is None or not header.startswith(MAGIC) or len(places) < MIN_RECORDS:
                 continue
-            columns = plain([records[place].value or b"" for place in places], writer, now_ms, ABOUT)
+            columns = decode_columns([records[place].value or b"" for place in places], writer, now_ms, ABOUT)
             places = [places[row] for row in columns.rows]
             customers = self._partitioner.routed_customers(
                 columns.customer, [records[place].key for place in places], [partitions[place] for place in places]
@@ -64,7 +64,7 @@ class ColumnarAdmission:
             for first in range(0, len(places), _CHUNK):
                 yield header, places[first : first + _CHUNK]
 
-    def _events(self, columns: Plain, customers: list[str | None]) -> Iterator[Admitted]:
+    def _events(self, columns: TouchpointColumns, customers: list[str | None]) -> Iterator[Admitted]:
         """Yield a touchpoint for each row; it is not valid where its customer is None or its traits are `NO_TRAITS`.
 
         Sets the customer to None where `source` or `event_id` holds a NUL. Tuples are made by `map`, without a call of
@@ -88,7 +88,7 @@ class ColumnarAdmission:
         return map(tuple.__new__, repeat(Admitted), zip(customers, until, steps, traits, answers, strict=True))
 
 
-def _drop_nul(columns: Plain, customers: list[str | None]) -> None:
+def _drop_nul(columns: TouchpointColumns, customers: list[str | None]) -> None:
     if b"\0" in b"".join(columns.source) or b"\0" in b"".join(columns.event_id):
         for place, texts in enumerate(zip(columns.source, columns.event_id, strict=True)):
             if b"\0" in texts[0] + texts[1]:

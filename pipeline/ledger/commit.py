@@ -86,7 +86,7 @@ class CommitStatement:
         self._journeys, self._counts = Upsert(JOURNEY), Upsert(TOUCHPOINT_COUNT)
         self._scores = {score.table.name: Upsert(score.table) for score in scores}
         score_parts = "".join([f"{name}_rows AS ({upsert.sql}), " for name, upsert in self._scores.items()])
-        self._sql = f"""
+        self.sql = f"""
             WITH held AS ({_HELD}),
                  going AS (SELECT FROM held HAVING count(*) = %(partitions)s),
                  moved AS ({_POSITIONS}),
@@ -119,7 +119,7 @@ class CommitStatement:
         between; nothing is written then.
         """
         driver = await _driver_connection(connection)
-        moved = await driver.execute(self._sql, self.arguments(commits))
+        moved = await driver.execute(self.sql, self.arguments(commits))
         if await moved.fetchone() != (len(commits),):
             numbers = ", ".join(str(commit.position.partition) for commit in commits)
             raise Fenced(f"of the partitions {numbers} another worker has taken at least one")

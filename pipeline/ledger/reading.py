@@ -36,7 +36,11 @@ def _connected(database_url: str, isolation: str, *, read_only: bool) -> Iterato
         with engine.connect() as connection:
             require_current(connection)
             connection.rollback()
-            yield connection
+            try:
+                yield connection
+            except (KeyboardInterrupt, SystemExit):
+                connection.invalidate()  # a statement may be under way, and rolling back would complain about it
+                raise
     except DBAPIError as error:
         raise unavailable(database_url, error) from None
     finally:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from pipeline.contract.wire import NULL, SOME, double, long, optional_long, optional_text, text, times
+from pipeline.contract.avro_primitives import NULL, SOME, double, long, optional_long, optional_text, text, times
 from pipeline.journey.step import Measures, Step, StepType
 from pipeline.journey.steps import AVRO, Steps
 from pipeline.rows import (

@@ -13,7 +13,7 @@ from fastavro import schemaless_reader
 from faults.database import Database
 from faults.world import CustomerTold, JourneyTold, Letter, Position, Record, World
 from pipeline.contract.encode import HEADER_BYTES
-from pipeline.contract.schema import parsed
+from pipeline.contract.schema import parse_safely
 from pipeline.flow.admission import FORWARDED_HEADER
 from pipeline.scores.registry import topic_schemas
 from pipeline.topics import CHURN_RISK, DEAD_LETTERS, JOURNEYS, SATISFACTION, TOUCHPOINTS
@@ -146,7 +146,7 @@ def _letter(message: Message) -> Letter:
 
 
 def _decoded(servers: str, topic: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    schema = parsed(topic_schemas()[topic])
+    schema = parse_safely(topic_schemas()[topic])
     for message in messages(servers, topic):
         body = BytesIO(message.value()[HEADER_BYTES:])
         yield message.partition(), message.offset(), schemaless_reader(body, schema, None)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faults.wire import COMMIT, Commits, Frames
-from pipeline.ledger import commit as ledger
+from pipeline.ledger.commit import CommitStatement
+from pipeline.scores.registry import SCORES
 
 STARTUP = (12).to_bytes(4, "big") + (196608).to_bytes(4, "big") + b"u\0x\0"
 SSL = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
@@ -58,4 +59,4 @@ def test_a_name_that_is_prepared_anew_is_another_statement() -> None:
 
 
 def test_the_mark_stands_in_the_statement_that_workers_run() -> None:
-    assert COMMIT.decode() in ledger._COMMIT
+    assert COMMIT.decode() in CommitStatement(SCORES).sql

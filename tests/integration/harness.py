@@ -20,7 +20,7 @@ from fastavro import schemaless_reader
 from sqlalchemy import Engine, text
 
 from pipeline.channels.publisher import Publisher
-from pipeline.contract.schema import parsed
+from pipeline.contract.schema import parse_safely
 from pipeline.publishing.create_topics import CONFIGURATION, create_topics
 from pipeline.scores.registry import topic_schemas
 from pipeline.topics import TOUCHPOINTS
@@ -131,7 +131,7 @@ class Pipe:
 
     def records(self, topic: str) -> list[dict[str, Any]]:
         """All records of a topic, decoded."""
-        schema = parsed(topic_schemas()[topic])
+        schema = parse_safely(topic_schemas()[topic])
         return [schemaless_reader(_body(message), schema, None) for message in self.messages(topic)]  # type: ignore[misc]
 
 

@@ -13,7 +13,7 @@ import fastavro
 from bench.growth import Case, measure
 from bench.templates import Crowd
 from pipeline.contract.encode import HEADER_BYTES, Encoder
-from pipeline.contract.schema import parsed, schema_text
+from pipeline.contract.schema import parse_safely, schema_text
 from pipeline.topics import TOUCHPOINTS
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +53,6 @@ def test_more_customers_share_the_same_journeys() -> None:
     assert len({key for key, _ in few}) <= 100 < len({key for key, _ in many})
     for (key, value), (other_key, _) in zip(few, many, strict=True):
         assert key.split(b".")[2:] == other_key.split(b".")[2:]
-        read = fastavro.schemaless_reader(BytesIO(value[HEADER_BYTES:]), parsed(schema_text(TOUCHPOINTS)))
+        read = fastavro.schemaless_reader(BytesIO(value[HEADER_BYTES:]), parse_safely(schema_text(TOUCHPOINTS)))
         assert f"customer:{read['customer_id']}".encode() == key
     assert len({value[HEADER_BYTES : HEADER_BYTES + 11] for _, value in many}) == 3_000  # their event_ids

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from pipeline.contract.schema import parsed, schema_text
+from pipeline.contract.schema import parse_safely, schema_text
 from pipeline.flow.count_row import TOUCHPOINT_COUNT
 from pipeline.journey.row import JOURNEY
 from pipeline.rows import (
@@ -84,7 +84,7 @@ def test_a_topics_schema_has_the_published_columns_in_their_order(table: Table[A
 
 
 def test_the_symbols_of_enumerations_are_those_of_the_schema() -> None:
-    fields = {field["name"]: field["type"] for field in parsed(schema_text(JOURNEYS))["fields"]}
+    fields = {field["name"]: field["type"] for field in parse_safely(schema_text(JOURNEYS))["fields"]}
     for column in JOURNEY.published:
         if column.type.symbols:
             assert tuple(fields[column.name]["symbols"]) == column.type.symbols

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from pipeline import catalogue
-from pipeline.contract.schema import parsed
+from pipeline.contract.schema import parse_safely
 from pipeline.flow.admission import Admission
 from pipeline.flow.advance import advance, customers_to_load
 from pipeline.flow.slices import Slice
@@ -61,7 +61,7 @@ def database(stack_env: dict[str, str], initialised: Engine) -> Iterator[str]:
 
 
 def values(sent: list[OutgoingRecord], score: Score[Any, Any]) -> list[Any]:
-    schema = parsed(topic_schemas(THREE_SCORES)[score.topic])
+    schema = parse_safely(topic_schemas(THREE_SCORES)[score.topic])
     return [schemaless_reader(BytesIO((r.value or b"")[5:]), schema, None) for r in sent if r.topic == score.topic]
 
 

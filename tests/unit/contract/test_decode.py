@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.contract.decode import MAX_RECORD_BYTES, Writer, decode
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.reject import REASONS, Rejected
-from pipeline.contract.schema import UnsafeSchema, parsed, schema_text
+from pipeline.contract.schema import UnsafeSchema, parse_safely, schema_text
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Feedback, Identifier, Touchpoint
 
@@ -145,7 +145,7 @@ def test_old_and_new_versions_of_the_schema_are_read_side_by_side() -> None:
 )
 def test_a_schema_with_which_a_small_record_could_do_harm_is_refused(schema: str, said: str) -> None:
     with pytest.raises(UnsafeSchema, match=said):
-        parsed(schema)
+        parse_safely(schema)
 
 
 def test_a_writers_schema_without_what_every_touchpoint_has_is_refused() -> None:

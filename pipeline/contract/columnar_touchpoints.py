@@ -1,20 +1,22 @@
-"""Touchpoints of many records at once: those in which nothing is unusual, as columns.
+"""Columnar decoding of touchpoints: those records in which nothing is unusual.
 
-The rules are those of `decode` and `validate`, which have the word on every record that is left out here.
+The rules are those of `decode` and `validate`, which decide about every record that is left out here. Whose touchpoint
+it is follows from `touchpoint.KEY_PRECEDENCE`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from io import BytesIO
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
 from fastavro import parse_schema, schemaless_reader
 from numpy.typing import NDArray
 
-from pipeline.contract.columns import Branches, Column, Decoded, Fields, Ints, Spans, Symbols, Texts
-from pipeline.contract.decode import WORDS, Writer
+from pipeline.contract.columnar_avro import Branches, Column, DecodedColumns, Fields, Ints, Spans, Symbols, Texts
+from pipeline.contract.decode import ENUMERATIONS, Writer
 from pipeline.contract.encode import HEADER_BYTES
 from pipeline.contract.validate import (
     AHEAD_MS,
@@ -25,17 +27,23 @@ from pipeline.contract.validate import (
     check_amount,
     check_feedback,
 )
-from pipeline.touchpoint import Feedback
+from pipeline.touchpoint import KEY_PRECEDENCE, Feedback
 
 _ATTRIBUTES = parse_schema({"type": "map", "values": "string"})
-_CUSTOMER, _ANONYMOUS = b"customer:", b"anonymous:"
+#: Fields that are texts and name the customer before any other field does, with their prefixes.
+_KEY_FIELDS = [
+    (source.field, source.prefix.encode())
+    for source in takewhile(lambda s: s.prefix is not None, KEY_PRECEDENCE)
+    if source.prefix
+]
+_MAX_NAME = MAX_TEXT - max([len(prefix) for _, prefix in _KEY_FIELDS])
 
 
-class Plain(NamedTuple):
-    """Touchpoints, one at each place of the lists; `rows` says which of the values each is.
+class TouchpointColumns(NamedTuple):
+    """Touchpoints, one at each index of the lists; `rows` are the indexes of their values.
 
-    Texts are bytes (ASCII). Not yet checked is whether `source`, `event_id` and `customer` hold a NUL, and whether
-    `kind` is a word in snake_case. `answers` has the feedback by place, and the attribute that was asked for with it.
+    Texts are bytes (ASCII). It is not yet checked whether `source`, `event_id` and `customer` hold a NUL, and whether
+    `kind` is in snake_case. `answers` has the feedback by index, with the attribute that was asked for.
     """
 
     rows: list[int]
@@ -45,7 +53,7 @@ class Plain(NamedTuple):
     channel: list[str | None]
     kind: list[bytes]
     stage: list[str | None]
-    #: the customer's key
+    #: The customer's key.
     customer: list[bytes]
     outcome: list[str | None]
     wait_ms: list[int | None]
@@ -55,31 +63,31 @@ class Plain(NamedTuple):
     answers: dict[int, tuple[Feedback, str]]
 
 
-def plain(values: Sequence[bytes], writer: Writer, now_ms: int, wanted: str) -> Plain:
-    """The plain touchpoints among values of one writer's schema, each longer than its header.
+def decode_columns(values: Sequence[bytes], writer: Writer, now_ms: int, attribute: str) -> TouchpointColumns:
+    """Return the regular touchpoints among values of one writer's schema, each longer than its header.
 
-    `wanted` is the attribute to be read of those that give feedback. `now_ms` is the clock, in epoch milliseconds.
+    `attribute` is the one to be read where there is feedback. `now_ms` is the clock, in epoch milliseconds.
     """
-    assert writer.layout is not None
-    return _Reading(writer.layout.decode(values, HEADER_BYTES)).touchpoints(now_ms, wanted)
+    assert writer.columnar is not None
+    return _TouchpointReader(writer.columnar.decode(values, HEADER_BYTES)).touchpoints(now_ms, attribute)
 
 
-class _Reading:
-    """The columns of a writer's schema as those of a touchpoint; what turns out to be unusual is struck off `ok`."""
+class _TouchpointReader:
+    """Turns the columns of a writer's schema into those of a touchpoint; `_ok` says which rows are still regular."""
 
-    def __init__(self, decoded: Decoded) -> None:
-        self._data, self._ok, self._columns = decoded.data, decoded.plain, decoded.columns
+    def __init__(self, decoded: DecodedColumns) -> None:
+        self._data, self._ok, self._columns = decoded.data, decoded.is_regular, decoded.columns
 
-    def touchpoints(self, now_ms: int, wanted: str) -> Plain:
+    def touchpoints(self, now_ms: int, attribute: str) -> TouchpointColumns:
         ok = self._ok
         _, at = self._numbers("occurred_at")
         ok &= (at >= EARLIEST_MS) & (at < now_ms + AHEAD_MS)
-        event_id, source, kind = (self._texts(name, most) for name, most in _TEXTS)
+        event_id, source, kind = (self._texts(name, max_bytes) for name, max_bytes in _TEXTS)
         spans = [self._numbers(name) for name in ("wait_ms", "duration_ms")]
         for given, span in spans:
             ok &= ~given | ((span >= 0) & (span <= MAX_SPAN_MS))
-        is_known, customer = self._customers()
-        money, answers = self._money(), self._answers(wanted)
+        key_field, customer = self._customers()
+        money, answers = self._money(), self._answers(attribute)
         rows = np.flatnonzero(ok)
         places = dict(zip(rows.tolist(), range(len(rows)), strict=True)) if money or answers else {}
         amounts: list[int | None] = [None] * len(rows)
@@ -87,17 +95,17 @@ class _Reading:
         for row, (amount, currency) in money.items():
             if (place := places.get(row)) is not None:
                 amounts[place], currencies[place] = amount, currency
-        prefixes = [_CUSTOMER if known else _ANONYMOUS for known in is_known[rows].tolist()]
-        return Plain(
+        prefixes = [_KEY_FIELDS[field][1] for field in key_field[rows].tolist()]
+        return TouchpointColumns(
             rows=rows.tolist(),
             source=self._cut(source, rows),
             event_id=self._cut(event_id, rows),
             occurred_at=at[rows].tolist(),
-            channel=self._words("channel", rows),
+            channel=self._symbols("channel", rows),
             kind=self._cut(kind, rows),
-            stage=self._words("stage", rows),
+            stage=self._symbols("stage", rows),
             customer=[prefix + name for prefix, name in zip(prefixes, self._cut(customer, rows), strict=True)],
-            outcome=self._words("outcome", rows),
+            outcome=self._symbols("outcome", rows),
             wait_ms=_optional(rows, *spans[0]),
             duration_ms=_optional(rows, *spans[1]),
             amount_minor=amounts,
@@ -105,35 +113,38 @@ class _Reading:
             answers={places[row]: answer for row, answer in answers.items() if row in places},
         )
 
-    def _texts(self, name: str, most_bytes: int) -> Texts:
-        texts = self._given_texts(name)
-        self._ok &= (texts.size > 0) & (texts.size <= most_bytes)
+    def _texts(self, name: str, max_bytes: int) -> Texts:
+        texts = self._optional_texts(name)
+        self._ok &= (texts.size > 0) & (texts.size <= max_bytes)
         return texts
 
-    def _customers(self) -> tuple[NDArray[np.bool_], Texts]:
-        """Whether each customer is known by number, and the number or pseudonym."""
-        known, anonymous = self._given_texts("customer_id"), self._given_texts("anonymous_id")
-        is_known = known.size > 0
-        sizes = np.where(is_known, known.size, anonymous.size)
-        self._ok &= (sizes > 0) & (sizes <= MAX_TEXT - len(_ANONYMOUS))
-        return is_known, Texts(np.where(is_known, known.start, anonymous.start), sizes)
+    def _customers(self) -> tuple[Ints, Texts]:
+        """Return which of `_KEY_FIELDS` names each customer, and the name. A row where none does is not regular."""
+        which = np.zeros(len(self._ok), np.int64)
+        start, size = self._optional_texts(_KEY_FIELDS[0][0])
+        for number, (field, _) in enumerate(_KEY_FIELDS[1:], 1):
+            texts, is_unnamed = self._optional_texts(field), size <= 0
+            which[is_unnamed] = number
+            start, size = np.where(is_unnamed, texts.start, start), np.where(is_unnamed, texts.size, size)
+        self._ok &= (size > 0) & (size <= _MAX_NAME)
+        return which, Texts(start, size)
 
     def _money(self) -> dict[int, tuple[int | None, str | None]]:
         has_amount, amounts = self._numbers("amount_minor")
-        currencies = self._given_texts("currency")
-        found: dict[int, tuple[int | None, str | None]] = {}
+        currencies = self._optional_texts("currency")
+        money: dict[int, tuple[int | None, str | None]] = {}
         rows = np.flatnonzero(self._ok & (has_amount | (currencies.size >= 0)))
         for row, text in zip(rows.tolist(), self._cut(currencies, rows), strict=True):
             amount = int(amounts[row]) if has_amount[row] else None
             currency = text.decode() if currencies.size[row] >= 0 else None
             if check_amount(amount, currency) is None:
-                found[row] = amount, currency
+                money[row] = amount, currency
             else:
                 self._ok[row] = False
-        return found
+        return money
 
-    def _answers(self, wanted: str) -> dict[int, tuple[Feedback, str]]:
-        found: dict[int, tuple[Feedback, str]] = {}
+    def _answers(self, attribute: str) -> dict[int, tuple[Feedback, str]]:
+        answers: dict[int, tuple[Feedback, str]] = {}
         for which, fields in _leaves(self._columns.get("feedback")):
             assert isinstance(fields, Fields)
             instruments, scores = fields.by_name.get("instrument"), fields.by_name.get("score")
@@ -141,48 +152,48 @@ class _Reading:
                 self._ok[which] = False
                 continue
             rows = np.arange(len(self._ok))[which].tolist()
-            for row, place, score in zip(rows, instruments.place.tolist(), scores.tolist(), strict=True):
-                feedback = Feedback(instruments.words[place], score)
+            for row, index, score in zip(rows, instruments.place.tolist(), scores.tolist(), strict=True):
+                feedback = Feedback(instruments.symbols[index], score)
                 if check_feedback(feedback) is None:
-                    found[row] = feedback, self._attribute(row, wanted)
+                    answers[row] = feedback, self._attribute(row, attribute)
                 else:
                     self._ok[row] = False
-        return found
+        return answers
 
-    def _attribute(self, row: int, wanted: str) -> str:
+    def _attribute(self, row: int, name: str) -> str:
         spans = self._columns.get("attributes")
         if not isinstance(spans, Spans):
             self._ok[row] &= spans is None
-        elif self._ok[row] and wanted.encode() in (text := self._data[spans.start[row] : spans.end[row]]):
+        elif self._ok[row] and name.encode() in (text := self._data[spans.start[row] : spans.end[row]]):
             attributes = schemaless_reader(BytesIO(text), _ATTRIBUTES, None)
             assert isinstance(attributes, dict)
-            return str(attributes.get(wanted, ""))
+            return str(attributes.get(name, ""))
         return ""
 
     def _numbers(self, name: str) -> tuple[NDArray[np.bool_], Ints]:
-        """Who has the number, and the numbers."""
+        """Return which rows have the number, and the numbers."""
         given, numbers = np.zeros(len(self._ok), np.bool_), np.zeros(len(self._ok), np.int64)
         for which, leaf in _leaves(self._columns.get(name)):
             given[which], numbers[which] = True, leaf
         return given, numbers
 
-    def _given_texts(self, name: str) -> Texts:
-        """The texts; those that are null have the size -1."""
+    def _optional_texts(self, name: str) -> Texts:
+        """Return the texts; those that are null have the size -1."""
         start, size = np.zeros(len(self._ok), np.int64), np.full(len(self._ok), -1)
         for which, leaf in _leaves(self._columns.get(name)):
             assert isinstance(leaf, Texts)
             start[which], size[which] = leaf
         return Texts(start, size)
 
-    def _words(self, name: str, rows: Ints) -> list[str | None]:
-        known, default = WORDS[name]
-        words: list[str | None] = [default]
-        place = np.zeros(len(self._ok), np.int64)
+    def _symbols(self, name: str, rows: Ints) -> list[str | None]:
+        known, default = ENUMERATIONS[name]
+        symbols: list[str | None] = [default]
+        index = np.zeros(len(self._ok), np.int64)
         for which, leaf in _leaves(self._columns.get(name)):
             assert isinstance(leaf, Symbols)
-            place[which] = leaf.place + len(words)
-            words += [word if word in known else default for word in leaf.words]
-        return list(map(words.__getitem__, place[rows].tolist()))
+            index[which] = leaf.place + len(symbols)
+            symbols += [symbol if symbol in known else default for symbol in leaf.symbols]
+        return list(map(symbols.__getitem__, index[rows].tolist()))
 
     def _cut(self, texts: Texts, rows: Ints) -> list[bytes]:
         start = texts.start[rows]
@@ -194,7 +205,7 @@ _TEXTS = (("event_id", MAX_TEXT), ("source", MAX_TEXT), ("kind", MAX_KIND))
 
 
 def _leaves(column: Column) -> Iterator[tuple[Any, Any]]:
-    """What a column holds other than null, and where: all of it, or the branches of a union."""
+    """Yield what a column holds besides null, and for which rows: all of it, or the branches of a union."""
     if isinstance(column, Branches):
         for which, leaf in column.taken:
             if leaf is not None:
@@ -204,8 +215,8 @@ def _leaves(column: Column) -> Iterator[tuple[Any, Any]]:
 
 
 def _optional(rows: Ints, given: NDArray[np.bool_], numbers: Ints) -> list[int | None]:
-    found: list[int | None] = [None] * len(rows)
+    values: list[int | None] = [None] * len(rows)
     places = np.flatnonzero(given[rows])
     for place, number in zip(places.tolist(), numbers[rows[places]].tolist(), strict=True):
-        found[place] = number
-    return found
+        values[place] = number
+    return values
