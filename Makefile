@@ -1,6 +1,10 @@
 # The commands of this project; `make help` lists them. Each does all of its own set-up.
 PYTHON ?= python3
 BIN := .venv/bin
+#: Processes of tests on servers, each with a Kafka, registry and Postgres of its own.
+TEST_PROCESSES ?= 2
+#: The core, which the tests without servers cover to the last branch.
+CORE := pipeline/flow/*,pipeline/journey/*,pipeline/scores/*,pipeline/rows.py,pipeline/scales.py,pipeline/touchpoint.py
 FUZZ_INPUTS ?= 1000000
 FUZZ_SLICES ?= 1000
 FUZZ_FILES ?= 50000
@@ -39,8 +43,11 @@ lint: setup ## format check, linter, types, direction of imports
 test-fast: setup ## the tests that need no servers
 	$(BIN)/pytest -q tests/unit
 
-test: lint ## everything, on a private Kafka, registry and Postgres
-	$(BIN)/pytest -q
+test: lint ## everything, on a private Kafka, registry and Postgres (TEST_PROCESSES side by side)
+	$(BIN)/pytest -q tests/unit --cov --cov-report=
+	@$(BIN)/coverage report --format=total | sed 's/^/Coverage of all packages by the tests without servers, lines and branches: /; s/$$/ %/'
+	$(BIN)/coverage report --include='$(CORE)' --skip-covered --show-missing --fail-under=100
+	$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist loadfile tests/faults tests/fuzz tests/integration
 
 faults: setup ## hurt workers and servers under load, and check the books (FAULTS_SEED, FAULTS_ACTIONS, FAULTS_EVENTS)
 	@PYTHONPATH=tests $(BIN)/python -m faults

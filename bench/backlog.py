@@ -14,7 +14,7 @@ _PATIENCE_S = 120.0
 
 
 def work_off(own: Rig, meters: Sequence[Meter], events: int, sample: Callable[[], None] = lambda: None) -> None:
-    """Wait until so many records are accounted for; `sample` is called every second.
+    """Wait until `events` records are accounted for; `sample` is called every second.
 
     Raises PipelineError when a worker ends, or nothing goes on.
     """

@@ -29,7 +29,7 @@ class NotBuilt(PipelineError):
 
 
 def compiled() -> Path:
-    """A folder with this project's package, the modules that setup.py names compiled to C, which takes a minute.
+    """Return a folder with this project's package, the modules that setup.py names compiled to C, which takes a minute.
 
     Raises NotBuilt.
     """
@@ -98,7 +98,7 @@ class Python:
 
 
 def _once(name: str, sources: list[Path], make: Callable[[Path], None]) -> Path:
-    """A folder that was made of these sources, now or earlier; one of other sources, or made by half, goes."""
+    """Return a folder that was made of these sources, now or earlier; one of other sources, or made by half, goes."""
     digest = sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()[:12]
     place = cache() / "bench" / f"{name}-{digest}"
     if not (place / _READY).exists():

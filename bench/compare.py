@@ -31,7 +31,7 @@ OWN = {
     "pipeline-compiled-sessions": Own(("--no-scores",), is_compiled=True),
 }
 
-#: Runs a job once over so many events.
+#: Runs a job once over this number of events.
 Job = Callable[[Rig, int], Measured]
 
 
@@ -115,7 +115,7 @@ def main(
 
 
 def _built(own: tuple[str, ...], peers: tuple[str, ...], partitions: int) -> dict[str, Job]:
-    """The jobs that can be built here; of others it is said why not."""
+    """Return the jobs that can be built here; of others it is said why not."""
     built: dict[str, Job] = {}
     for name in (*own, *peers):
         try:
@@ -129,7 +129,7 @@ def _built(own: tuple[str, ...], peers: tuple[str, ...], partitions: int) -> dic
 
 
 def _all(rig: Rig, jobs: dict[str, Job], events: int, rounds: int, truth: Found, lines: TextIO | None) -> list[Run]:
-    """All jobs one after the other, every second round in reverse, so that none always follows the same one."""
+    """Return all jobs one after the other, every second round in reverse, so that none always follows the same one."""
     made = []
     for number in range(1, rounds + 1):
         for name in list(jobs) if number % 2 else reversed(jobs):
@@ -147,7 +147,7 @@ def _all(rig: Rig, jobs: dict[str, Job], events: int, rounds: int, truth: Found,
 
 
 def _one(rig: Rig, name: str, job: Job, events: int, number: int, truth: Found) -> Run:
-    """One job, on empty tables."""
+    """Return one job, on empty tables."""
     empty(rig)
     broker, database = rig.stack.kafka.process(), rig.stack.postgres.process()
     assert broker is not None

@@ -12,7 +12,7 @@ from bench import build
 
 
 def settings() -> Mapping[str, str]:
-    """What a worker's environment has to say for it to be the compiled one. Raises NotBuilt."""
+    """Return what a worker's environment has to say for it to be the compiled one. Raises NotBuilt."""
     return {"PYTHONPATH": str(build.compiled())}
 
 

@@ -46,7 +46,7 @@ class Case:
     samples: bool = False
 
     def title(self) -> str:
-        """What tells it from the others."""
+        """Return what tells it from the others."""
         parts = [f"{self.customers:,} customers"]
         if self.journeys:
             parts.append(f"{self.journeys:,} journeys before")
@@ -122,7 +122,10 @@ def main(
 
 
 def measure(case: Case, package: Mapping[str, str] | None = None) -> Found:
-    """One case, on servers of its own; `package` are settings of its workers, if they are not the source as it is."""
+    """Return one case, on servers of its own.
+
+    `package` are settings of its workers, if they are not the source as it is.
+    """
     began = time.monotonic()
     with rig(partitions=case.partitions) as own, ExitStack() as stack:
         if case.journeys:
@@ -191,7 +194,10 @@ def _wait_shared(meters: Sequence[Meter], partitions: int) -> None:
 
 
 def _held_back(own: Rig, records: Iterator[tuple[bytes, bytes]]) -> Callable[[], None]:
-    """All records in a transaction that is not committed; what is returned commits it, and all can be read at once."""
+    """Return all records in a transaction that is not committed.
+
+    What is returned commits it, and all can be read at once.
+    """
     producer = own.producer(more={"transactional.id": "bench", "transaction.timeout.ms": _TRANSACTION_MS})
     producer.init_transactions(30)
     producer.begin_transaction()
@@ -232,7 +238,7 @@ COLUMNS = (
 
 
 def rows(found: dict[str, list[Found]]) -> Iterator[list[str]]:
-    """A line a case."""
+    """Yield a line a case."""
     for name, cases in found.items():
         for case in cases:
             cpu = case["cpu_s_per_million"]

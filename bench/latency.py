@@ -109,7 +109,7 @@ def measure(
     pause: float,
     package: Mapping[str, str],
 ) -> Found:
-    """One rate; `number` is how many simulated touchpoints are made, and used again.
+    """Return one rate; `number` is how many simulated touchpoints are made, and used again.
 
     `pause` is how many seconds pass between two touchpoints of a journey, typically; 0 leaves them together. `package`
     are settings of the worker.
@@ -232,7 +232,7 @@ COLUMNS = (
 
 
 def row(found: Found) -> list[str]:
-    """A rate's line."""
+    """Return a rate's line."""
     metric = found["metric"]
     agree = [metric[f"{title}_agrees"] for title in _TOLD]
     return [

@@ -46,7 +46,7 @@ class Stream:
 
 
 def _apart(base: Sequence[Template]) -> float:
-    """How many events there are from one of a journey to the next, in the median."""
+    """Return how many events there are from one of a journey to the next, in the median."""
     last: dict[tuple[bytes, int], int] = {}
     found = []
     for place, template in enumerate(base):

@@ -49,7 +49,7 @@ def main(names: tuple[str, ...], events: int, minutes: float, as_json: bool) -> 
 
 
 def backlog(own: Rig, name: str, events: int) -> dict[str, Any]:
-    """A worker works off what waits."""
+    """Return a worker works off what waits."""
     own.produce(encoded(SCENARIOS[name](events), own.encoder))
     with worker(own) as meter:
         began = time.monotonic()

@@ -36,7 +36,7 @@ class Own:
     is_compiled: bool = False
 
     def package(self) -> Mapping[str, str]:
-        """The settings by which a worker is this one. Raises NotBuilt."""
+        """Return the settings by which a worker is this one. Raises NotBuilt."""
         return compiled.settings() if self.is_compiled else {}
 
     def run(self, rig: Rig, events: int, package: Mapping[str, str]) -> Measured:

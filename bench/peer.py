@@ -81,7 +81,7 @@ class Peer:
         )
 
     def _to_its_end(self, argv: list[str], environment: Mapping[str, str], log: Path) -> tuple[dict[str, Any], int]:
-        """What it says, and the most memory that it had, in bytes."""
+        """Return what it says, and the most memory that it had, in bytes."""
         peak, end = 0, time.monotonic() + self.limit_s
         said = log.with_suffix(".out")
         with said.open("wb") as output, log.open("wb") as errors:

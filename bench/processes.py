@@ -18,7 +18,7 @@ def cpu_s(process: psutil.Process) -> float:
 
 
 def family_cpu_s(process: psutil.Process) -> float:
-    """The same with its children: those that run, and those that have ended and were waited for."""
+    """Return the same with its children: those that run, and those that have ended and were waited for."""
     while True:
         before = process.cpu_times()
         running = 0.0
@@ -30,7 +30,7 @@ def family_cpu_s(process: psutil.Process) -> float:
 
 
 def peak_rss(pid: int) -> int:
-    """The most memory that a process had resident so far, in bytes; 0 once it has ended.
+    """Return the most memory that a process had resident so far, in bytes; 0 once it has ended.
 
     Not from `wait4`, which starts with what this process has, since it was forked off it.
     """

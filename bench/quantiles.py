@@ -12,7 +12,7 @@ _BEYOND = 1
 
 
 def quantile(values: Sequence[float], share: float) -> float | None:
-    """The value that a share (0 to 1) of the sorted `values` does not exceed; None where there are too few."""
+    """Return the value that a share (0 to 1) of the sorted `values` does not exceed; None where there are too few."""
     if len(values) * (1 - share) < _BEYOND:
         return None
     return values[ceil(len(values) * share) - 1]
@@ -26,12 +26,12 @@ class Histogram:
 
     @classmethod
     def read(cls, name: str, exposed: str) -> Histogram:
-        """The one called `name`, without labels, in what a server tells Prometheus."""
+        """Return the one called `name`, without labels, in what a server tells Prometheus."""
         found = re.findall(rf'^{name}_bucket\{{le="(\S+)"\}} (\S+)$', exposed, re.MULTILINE)
         return cls({float(bound): float(count) for bound, count in found})
 
     def since(self, before: Histogram) -> Histogram:
-        """What has come on top."""
+        """Return what has come on top."""
         return Histogram({bound: n - before._buckets.get(bound, 0) for bound, n in self._buckets.items()})
 
     @property
@@ -50,14 +50,14 @@ class Histogram:
         return None
 
     def bucket(self, value: float) -> tuple[float, float]:
-        """The bounds of the bucket that a value falls into."""
+        """Return the bounds of the bucket that a value falls into."""
         for low, high in pairwise([0.0, *self._buckets]):
             if value <= high:
                 return low, high
         return inf, inf
 
     def agrees(self, share: float, measured: float) -> bool:
-        """Whether its quantile is no further from the measured one than the bucket there is wide."""
+        """Return whether its quantile is no further from the measured one than the bucket there is wide."""
         low, high = self.bucket(measured)
         told = self.quantile(share)
         return told is not None and abs(told - measured) <= high - low

@@ -28,7 +28,7 @@ class Watch:
 
     @property
     def count(self) -> int:
-        """How many keys came so far."""
+        """Return how many keys came so far."""
         return int(self._count.value)  # type: ignore[attr-defined]
 
     def seen(self) -> Seen:

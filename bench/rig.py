@@ -49,7 +49,7 @@ class Rig:
     stack: Stack
 
     def producer(self, *, linger_ms: int = 20, more: Mapping[str, Any] | None = None) -> Producer:
-        """One that loses nothing and is not waited for; `more` are settings of librdkafka's."""
+        """Return one that loses nothing and is not waited for; `more` are settings of librdkafka's."""
         return Producer(
             {
                 "bootstrap.servers": self.settings.bootstrap_servers,
@@ -72,7 +72,7 @@ class Rig:
             raise PipelineError(f"Kafka has not taken {left:,} records within a minute.")
 
     def accounted(self) -> dict[str, int]:
-        """What became of the records so far, from the table position."""
+        """Return what became of the records so far, from the table position."""
         found = self.ledger.execute(
             "SELECT coalesce(sum(processed), 0)::bigint, coalesce(sum(duplicates), 0)::bigint, "
             "coalesce(sum(quarantined), 0)::bigint FROM position"
@@ -81,7 +81,7 @@ class Rig:
         return dict(zip(("processed", "duplicates", "quarantined"), found, strict=True))
 
     def database_bytes(self) -> int:
-        """The size of the database, indexes and all."""
+        """Return the size of the database, indexes and all."""
         [size] = self.ledger.execute("SELECT pg_database_size(current_database())").fetchone() or (0,)
         return int(size)
 
@@ -113,7 +113,7 @@ class Meter:
         raise PipelineError(f"{why} The last lines of its log:\n{log_end(self._log)}")
 
     def metrics(self) -> str:
-        """What it tells Prometheus; empty while it does not answer."""
+        """Return what it tells Prometheus; empty while it does not answer."""
         with suppress(OSError), urllib.request.urlopen(self._url, timeout=5) as answer:
             return str(answer.read().decode())
         return ""
@@ -123,7 +123,7 @@ class Meter:
         return sum(int(float(found)) for found in _LAG.findall(self.metrics()))
 
     def assigned(self) -> int:
-        """How many partitions it has, as it says."""
+        """Return how many partitions it has, as it says."""
         found = _ASSIGNED.search(self.metrics())
         return int(float(found[1])) if found else 0
 
@@ -141,7 +141,7 @@ class Meter:
 
 
 def log_end(log: Path) -> str:
-    """The last lines of a log."""
+    """Return the last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-10:])
 
 
@@ -182,7 +182,7 @@ def rig(*, partitions: int = PARTITIONS, postgres: Mapping[str, str] | None = No
 def worker(
     rig: Rig, name: str = "worker", *, arguments: Sequence[str] = (), settings: Mapping[str, str] | None = None
 ) -> Iterator[Meter]:
-    """One worker, as `pipeline worker` runs it, with its partitions; stopped at the end. Its log is `name`.log.
+    """Give one worker, as `pipeline worker` runs it, with its partitions; stopped at the end. Its log is `name`.log.
 
     It gets further `arguments`, and `settings` in its environment.
     """

@@ -26,7 +26,7 @@ def ordinary(events: int) -> Iterator[Touchpoint]:
 
 
 def one_customer(events: int) -> Iterator[Touchpoint]:
-    """All of one customer's, in journeys of ten touchpoints over thirty years."""
+    """Yield all of one customer's, in journeys of ten touchpoints over thirty years."""
     begin, apart = now_ms() - 30 * _YEAR, 30 * _YEAR // (events // 10 + 1)
     for number in range(events):
         journey, step = divmod(number, 10)
@@ -34,7 +34,7 @@ def one_customer(events: int) -> Iterator[Touchpoint]:
 
 
 def one_customer_late(events: int) -> Iterator[Touchpoint]:
-    """The same, and one in a thousand comes at the very end, in a shuffled order."""
+    """Yield the same, and one in a thousand comes at the very end, in a shuffled order."""
     late = []
     for number, touchpoint in enumerate(one_customer(events)):
         if number % 1_000 == 0:
@@ -46,7 +46,7 @@ def one_customer_late(events: int) -> Iterator[Touchpoint]:
 
 
 def one_journey(events: int) -> Iterator[Touchpoint]:
-    """All in one journey: a robot that views a page every second."""
+    """Yield all in one journey: a robot that views a page every second."""
     begin = now_ms() - events * _SECOND
     for number in range(events):
         yield _page_view(number, "one", begin + number * _SECOND)
@@ -60,7 +60,7 @@ def one_event_each(events: int) -> Iterator[Touchpoint]:
 
 
 def one_partition(events: int) -> Iterator[Touchpoint]:
-    """The ordinary ones, with customers' numbers that all fall on partition 0."""
+    """Yield the ordinary ones, with customers' numbers that all fall on partition 0."""
     numbers = (n for n in count() if partition_of(f"customer:p-{n}".encode(), PARTITIONS) == 0)
     renamed: dict[str, str] = {}
     for touchpoint in ordinary(events):
@@ -77,7 +77,7 @@ def encoded(made: Iterator[Touchpoint], encoder: Encoder) -> Iterator[Record]:
 
 
 def endless(templates: int, encoder: Encoder) -> Iterator[Record]:
-    """The ordinary ones over and over, each time of other customers: records without end at little cost."""
+    """Yield the ordinary ones over and over, each time of other customers: records without end at little cost."""
     made = (t._replace(event_id=_EVENT, customer_id=f"{_ROUND}{customer_key(t)}") for t in ordinary(templates))
     split = list(encoded(made, encoder))
     event, place = _EVENT.encode(), _ROUND.encode()
@@ -93,7 +93,7 @@ def _page_view(number: int, customer: str, at: int) -> Touchpoint:
 
 
 def now_ms() -> int:
-    """The clock, in epoch milliseconds."""
+    """Return the clock, in epoch milliseconds."""
     return time.time_ns() // 1_000_000
 
 

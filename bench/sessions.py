@@ -95,7 +95,7 @@ def of_topic(servers: str, name: str) -> Iterator[Session]:
 
 
 def values(servers: str, topic: str) -> Iterator[bytes]:
-    """The values of a topic's committed records, partition by partition in order."""
+    """Yield the values of a topic's committed records, partition by partition in order."""
     consumer = Consumer(
         {
             "bootstrap.servers": servers,

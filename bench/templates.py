@@ -44,7 +44,7 @@ class Template(NamedTuple):
 
 
 def templates(events: int, customers: int, encoder: Encoder) -> list[Template]:
-    """A simulated period of six weeks: so many events of so many customers.
+    """Return a simulated period of six weeks: so many events of so many customers.
 
     It ended at the last midnight (UTC), so that the same is made all day.
     """
@@ -64,7 +64,7 @@ def templates(events: int, customers: int, encoder: Encoder) -> list[Template]:
 
 
 def called(first: int, second: int) -> bytes:
-    """A `person` by two numbers, below 10^7 and 1,000."""
+    """Return a `person` by two numbers, below 10^7 and 1,000."""
     return b"%07d.%03d." % (first, second)
 
 
@@ -98,7 +98,7 @@ class Crowd:
         return self._copied(base, copies)
 
     def _copied(self, base: Sequence[Template], copies: int) -> Iterator[Record]:
-        """Each simulated customer lives `copies` times over, side by side, each time shared by `each` people."""
+        """Yield each simulated customer lives `copies` times over, side by side, each time shared by `each` people."""
         each = max(1, self.customers // self.least)
         number = 0
         for template in base:

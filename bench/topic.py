@@ -15,7 +15,7 @@ from pipeline.errors import PipelineError
 from pipeline.touchpoint import Feedback, Touchpoint
 
 CUSTOMERS = 20_000
-#: So many are under way at any time; each brings a touchpoint every 2 to 3 minutes.
+#: Number of journeys under way at any time; each brings a touchpoint every 2 to 3 minutes.
 _ACTIVE = 4_000
 _EVENTS_PER_S = 23
 _HOUR = 3_600_000
@@ -82,7 +82,7 @@ def touchpoints(events: int, start_ms: int, seed: int = 7) -> Iterator[Touchpoin
 
 
 def fill(own: Rig, events: int) -> None:
-    """Put so many touchpoints into the empty topic, the last ones about an hour old."""
+    """Put `events` touchpoints into the empty topic, the last ones about an hour old."""
     start_ms = time.time_ns() // 1_000_000 - events * 1_000 // _EVENTS_PER_S - _HOUR
     producer = own.producer()
     with progress(f"{events:,} touchpoints into the topic", events) as show:

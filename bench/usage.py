@@ -30,7 +30,7 @@ class Usage:
 
     @property
     def seconds(self) -> float:
-        """How long it is since `begin`."""
+        """Return how long it is since `begin`."""
         return time.monotonic() - self._began
 
     def taken(self) -> dict[str, float]:

@@ -76,7 +76,10 @@ class Catalogue:
 
 @cache
 def load() -> Catalogue:
-    """The catalogue that stands in `schemas/catalogue.toml`; raises PipelineError when the file is not as it should."""
+    """Return the catalogue that stands in `schemas/catalogue.toml`.
+
+    Raises PipelineError when the file is not as it should.
+    """
     try:
         text = (files("pipeline.contract") / "schemas" / _FILE).read_text(encoding="utf-8")
         return parse(tomllib.loads(text))
@@ -85,7 +88,7 @@ def load() -> Catalogue:
 
 
 def parse(document: Mapping[str, Any]) -> Catalogue:
-    """A catalogue from its TOML document; raises ValueError that says what is wrong in which place."""
+    """Return a catalogue from its TOML document; raises ValueError that says what is wrong in which place."""
     if unknown := set(document) - {"version", "channel", "kind"}:
         raise ValueError(f"unknown {', '.join(sorted(unknown))}; it takes version, [channel] and [kind]")
     version = document.get("version")

@@ -1,4 +1,4 @@
-"""The errors that reach a person: each says what is wrong, where, and how to mend it."""
+"""Errors that reach a person: each says what is wrong, where, and how to mend it."""
 
 
 class PipelineError(Exception):
@@ -8,7 +8,7 @@ class PipelineError(Exception):
 
 
 class InvalidInput(PipelineError):
-    """What the caller gave (an option, a file, a setting) is wrong."""
+    """An option, a file or a setting is wrong."""
 
     exit_code = 2
 

@@ -1,7 +1,7 @@
-"""Failpoints: named places at which a worker can be made to die or to freeze, to see that nothing is lost by it.
+"""Failpoints: named places at which tests kill or stop a worker, to show that nothing is lost.
 
-The setting PIPELINE_FAILPOINT is `NAME[:NTH[:ACTION]]`: at the NTH time (from 1) that the worker comes to the place
-NAME, it gets SIGKILL (ACTION `kill`, the default) or SIGSTOP (`stop`) from itself. For tests; unset, it costs a call.
+The setting PIPELINE_FAILPOINT is `NAME[:NTH[:ACTION]]`: the NTH time (from 1) that the worker reaches the place NAME,
+it sends itself SIGKILL (ACTION `kill`, the default) or SIGSTOP (`stop`). Without the setting, a place costs a call.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
 def failpoint(setting: str | None) -> Reached:
-    """What is called at each place. Raises InvalidInput for a setting that names no place, number or action."""
+    """Return the function to call at each place. Raises InvalidInput for a setting that cannot be read."""
     if not setting:
         return _nothing
     name, _, rest = setting.partition(":")

@@ -1,4 +1,4 @@
-"""Trying again what may pass: a server that is away for a moment."""
+"""Retrying after errors that may pass: a server that is away for a moment."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 @dataclass(kw_only=True)
 class Retry:
-    """Tries with growing pauses until `give_up_s` seconds have passed since the first failure.
+    """Tries again with growing pauses until `give_up_s` seconds have passed since the first failure.
 
-    `passing` says which errors may pass; all others go through at once. `on_failure` and `on_success`, called with the
-    server's name, let others see that a server is away.
+    `passing` says which errors may pass; others are raised at once. `on_failure` and `on_success` are called with the
+    server's name.
     """
 
     give_up_s: float = 60.0
@@ -33,7 +33,7 @@ class Retry:
     on_success: Callable[[str], None] = field(default=lambda _server: None)
 
     async def run(self, server: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """The result of the first attempt that does not fail; raises the last error after giving up."""
+        """Return the result of the first attempt that does not fail; raise the last error after giving up."""
         since: float | None = None
         pause = self.first_pause_s
         while True:
@@ -48,7 +48,7 @@ class Retry:
                 if now - since > self.give_up_s:
                     raise
                 log.warning("server away, trying again", server=server, error=type(error).__name__, pause_s=pause)
-                await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # several workers shall not come at once
+                await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # so that several workers do not come at once
                 pause = min(pause * 2, self.longest_pause_s)
             else:
                 if since is not None:

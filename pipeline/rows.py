@@ -88,13 +88,13 @@ class Table(Generic[R]):
 
     @cached_property
     def columns(self) -> Sequence[Column]:
-        """The declared columns, in the order of the row's fields."""
+        """Return the declared columns, in the order of the row's fields."""
         hints = get_type_hints(self.row, include_extras=True)
         return tuple([_column(name, hints[name]) for name in self.row._fields])  # type: ignore[attr-defined]
 
     @cached_property
     def published(self) -> Sequence[Column]:
-        """The columns that the topic's records have."""
+        """Return the columns that the topic's records have."""
         return tuple([column for column in self.columns if column.is_published])
 
 

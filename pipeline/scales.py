@@ -27,7 +27,7 @@ MILLIPOINTS = 100_000
 
 
 def millipoints(instrument: str, score: float) -> int:
-    """An answer on the common scale, in thousandths of a point: 0 (worst) to 100,000 (best).
+    """Return an answer on the common scale, in thousandths of a point: 0 (worst) to 100,000 (best).
 
     `score` lies on the instrument's scale (`contract.validate` sees to that).
     """
@@ -36,5 +36,5 @@ def millipoints(instrument: str, score: float) -> int:
 
 
 def is_satisfied(instrument: str, score: float) -> bool:
-    """Whether an answer counts as satisfied."""
+    """Return whether an answer counts as satisfied."""
     return score >= SCALES[instrument].satisfied

@@ -17,10 +17,10 @@ LOCAL_ENV = Path(".pipeline") / "env"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What every command needs to know of the outside.
+    """The settings of a command.
 
-    `database_url` is in SQLAlchemy's form and names the driver psycopg; it may hold a password, so it is left
-    out of `repr` and never logged.
+    `database_url` is in SQLAlchemy's form with the driver psycopg. It may hold a password, so it is left out of `repr`
+    and never logged.
     """
 
     bootstrap_servers: str
@@ -38,7 +38,7 @@ class Settings:
 
 
 def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
-    """Read the settings; `folder` is where `.pipeline/env` is looked for (default: the current one).
+    """Return the settings; `.pipeline/env` is read from `folder` (default: the current one).
 
     Raises InvalidInput, which names the variable, when one is missing or malformed.
     """
@@ -67,7 +67,7 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
 
 
 def host_name() -> str:
-    """This machine's name, for the default of PIPELINE_INSTANCE."""
+    """Return this machine's name, for the default of PIPELINE_INSTANCE."""
     return socket.gethostname()
 
 

@@ -20,7 +20,7 @@ from pipeline.contract.validate import AHEAD_MS
 from pipeline.contract.writers import KnownWriters
 from pipeline.topics import TOUCHPOINTS
 
-#: Gives something that is told how much is done; takes what is done and how much there is.
+#: Shows progress: takes the name of the work and its total, and gives a function that takes how much is done.
 Show = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
@@ -58,7 +58,7 @@ class Outcome(NamedTuple):
 
     @property
     def differences(self) -> int:
-        """How many there are."""
+        """Return how many there are."""
         return sum(table.differences for table in self.tables)
 
 
@@ -85,7 +85,7 @@ def audit(
 
 
 def differences(workspace: Workspace, most: int | None = None) -> Iterator[Difference]:
-    """The differences that were found, ordered by table and key, so many at the most."""
+    """Yield up to `most` of the differences, ordered by table and key."""
     query = 'SELECT * FROM difference ORDER BY "table", key, "column"' + ("" if most is None else f" LIMIT {most}")
     for table, key, column, expected, found in workspace.rows(query):
         yield Difference(table, json.loads(key), column, expected, found)
@@ -111,7 +111,7 @@ def rebuild(workspace: Workspace) -> None:
 
 
 def _sums(workspace: Workspace) -> Iterator[tuple[int, str, str]]:
-    """Each customer's sums of answers as of 1990, which take more bits than SQL has."""
+    """Yield each customer's sums of answers as of 1990, which take more bits than SQL has."""
     last, weight, weighted = None, 0, 0
     for customer, half_lives, part, part_weighted in workspace.rows(
         "SELECT id, half_lives, weight, weighted FROM answered ORDER BY id"

@@ -34,7 +34,7 @@ class Rules(NamedTuple):
 
 
 def row(message: Message, rules: Rules) -> Sequence[Any]:
-    """The row of one record, as `sql/schema.sql` has it.
+    """Return the row of one record, as `sql/schema.sql` has it.
 
     `reason` is null for what the contract accepts, `depends` says that the moment of processing decided whether
     occurred_at was too far ahead. Of refused records there are digests of value and key, of accepted ones the rest.

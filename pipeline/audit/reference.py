@@ -35,7 +35,7 @@ class Reference(NamedTuple):
 
 
 def read(policy_file: Path | None) -> Reference:
-    """The policy file that the workers have, or the one that ships, and the catalogue that ships.
+    """Return the policy file that the workers have, or the one that ships, and the catalogue that ships.
 
     Raises InvalidInput when the policy can't be read.
     """

@@ -55,7 +55,7 @@ class Topic:
         self._consumer.close()
 
     def stretches(self, next_offsets: Mapping[int, int]) -> tuple[int, list[Stretch]]:
-        """The number of the topic's partitions, and what is to be read of those that have a position.
+        """Return the number of the topic's partitions, and what is to be read of those that have a position.
 
         Raises InvalidInput when the topic is missing, or ends before a position.
         """
@@ -77,7 +77,7 @@ class Topic:
             raise self._unavailable(error.args[0]) from None
 
     def read(self, stretch: Stretch) -> Iterator[list[Message]]:
-        """The records of a stretch in chunks, in order."""
+        """Yield the records of a stretch in chunks, in order."""
         if stretch.low >= stretch.end:
             return
         self._consumer.assign([TopicPartition(TOUCHPOINTS, stretch.partition, stretch.low)])
@@ -99,7 +99,7 @@ class Topic:
             self._consumer.unassign()
 
     def _sort(self, fetched: list[Message], stretch: Stretch) -> tuple[list[Message], bool]:
-        """The records that belong to the stretch, and whether these were the last."""
+        """Return the records that belong to the stretch, and whether these were the last."""
         records: list[Message] = []
         for message in fetched:
             error = message.error()

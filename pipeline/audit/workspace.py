@@ -54,7 +54,7 @@ class Workspace:
         self._db.execute(statement, values)
 
     def rows(self, query: str, values: Sequence[object] | None = None) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query, a few at a time."""
+        """Yield the rows of a query, a few at a time."""
         cursor = self._db.cursor()
         try:
             cursor.execute(query, values)
@@ -64,7 +64,7 @@ class Workspace:
             cursor.close()
 
     def one(self, query: str) -> Any:
-        """The first value of a query's first row."""
+        """Return the first value of a query's first row."""
         return next(self.rows(query))[0]
 
     def load(self, table: str, file: Path, line_end: str = "\n") -> None:
@@ -120,7 +120,7 @@ class Appender:
 
 @contextmanager
 def workspace(memory_mb: int) -> Iterator[Workspace]:
-    """A workspace in the folder for temporary files (TMPDIR), closed to other users.
+    """Give a workspace in the folder for temporary files (TMPDIR), closed to other users.
 
     Raises PipelineError when the disk or the memory allowed is too small.
     """

@@ -32,7 +32,7 @@ _ABSENT = "0:00:00"
 
 
 def reader(source: str = "anonymous-bank") -> Adapter:
-    """An adapter for the rows of the call centre `source`; times are local to Israel."""
+    """Return an adapter for the rows of the call centre `source`; times are local to Israel."""
 
     def read(record: Record) -> list[Touchpoint]:
         # call_id alone is not unique: each line of the voice menu counts by itself; the date is for its wrapping round
@@ -120,5 +120,8 @@ def _epoch_ms(date: str, second_of_day: int) -> int:
 
 
 def _customer(number: str) -> str | None:
-    """The customer's number; None for 0 (not recorded), and for one that a spreadsheet has rounded (6.02701E+11)."""
+    """Return the customer's number.
+
+    None for 0 (not recorded), and for one that a spreadsheet has rounded (6.02701E+11).
+    """
     return number if number.isascii() and number.isdigit() and number.strip("0") else None

@@ -14,7 +14,7 @@ _RATINGS = ("1", "2", "3", "4", "5")
 
 
 def reader(source: str = "branch-queue") -> Adapter:
-    """An adapter for the tickets of the queue system `source`; times RFC 3339.
+    """Return an adapter for the tickets of the queue system `source`; times RFC 3339.
 
     `result` is served, left (told the machine) or no_show (was called in vain, at called_at). A ticket gives
     `visit_started` at issued_at, then `counter_served` at called_at (with wait and duration), or `visit_abandoned` with

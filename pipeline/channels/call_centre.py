@@ -35,7 +35,7 @@ class Call(NamedTuple):
 
 
 def touchpoints(call: Call) -> list[Touchpoint]:
-    """What the caller went through.
+    """Return what the caller went through.
 
     Always `call_queued`, with the wait and the outcome, so that abandoned ÷ events of it is the share of calls that
     were abandoned; then `call_abandoned` (with the wait again), or `call_answered` and `call_ended` (with the
@@ -79,7 +79,7 @@ def touchpoints(call: Call) -> list[Touchpoint]:
 
 
 def reader(source: str = "pbx", country_code: str | None = None) -> Adapter:
-    """An adapter for the call records of the exchange `source`.
+    """Return an adapter for the call records of the exchange `source`.
 
     Fields: call_id, queued_at, answered_at (empty: abandoned), ended_at, customer_number, caller (a phone number;
     hashed; `country_code` is for numbers without one) and queue; times RFC 3339. A call without customer_number and

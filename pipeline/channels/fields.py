@@ -35,7 +35,7 @@ def adapter(read: Callable[[Record], list[Touchpoint]]) -> Adapter:
 
 
 def need(record: Record, name: str) -> str:
-    """A text that must be there, trimmed and not empty."""
+    """Return a text that must be there, trimmed and not empty."""
     value = text(record, name)
     if value is None:
         raise Bad(f"{name} is missing")
@@ -43,7 +43,7 @@ def need(record: Record, name: str) -> str:
 
 
 def text(record: Record, name: str) -> str | None:
-    """A text that may be absent (also null or empty), trimmed; whole numbers count as texts, as in ids."""
+    """Return a text that may be absent (also null or empty), trimmed; whole numbers count as texts, as in ids."""
     value = record.get(name)
     if value is None:
         return None
@@ -53,7 +53,7 @@ def text(record: Record, name: str) -> str | None:
 
 
 def whole(record: Record, name: str) -> int:
-    """A whole number from 0, as a number or as digits; raises Bad when it is absent or another."""
+    """Return a whole number from 0, as a number or as digits; raises Bad when it is absent or another."""
     value = need(record, name)
     if not _WHOLE.fullmatch(value):
         raise Bad(f"{name} must be a whole number from 0")
@@ -61,7 +61,7 @@ def whole(record: Record, name: str) -> int:
 
 
 def moment(record: Record, name: str) -> int | None:
-    """An RFC 3339 time that may be absent, in epoch milliseconds."""
+    """Return an RFC 3339 time that may be absent, in epoch milliseconds."""
     value = text(record, name)
     if value is None:
         return None
@@ -72,7 +72,7 @@ def moment(record: Record, name: str) -> int | None:
 
 
 def need_moment(record: Record, name: str) -> int:
-    """An RFC 3339 time that must be there, in epoch milliseconds."""
+    """Return an RFC 3339 time that must be there, in epoch milliseconds."""
     value = moment(record, name)
     if value is None:
         raise Bad(f"{name} is missing")
@@ -80,7 +80,7 @@ def need_moment(record: Record, name: str) -> int:
 
 
 def inner(record: Record, name: str) -> Record:
-    """An object inside; an empty one when it is absent."""
+    """Return an object inside; an empty one when it is absent."""
     value = record.get(name)
     if value is None:
         return {}
@@ -90,7 +90,7 @@ def inner(record: Record, name: str) -> Record:
 
 
 def span(later: int, earlier: int, what: str) -> int:
-    """The milliseconds between two times; raises Bad with `what` when they are in the wrong order."""
+    """Return the milliseconds between two times; raises Bad with `what` when they are in the wrong order."""
     if later < earlier:
         raise Bad(what)
     return later - earlier

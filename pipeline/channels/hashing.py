@@ -31,7 +31,7 @@ def email(address: str) -> Identifier:
 
 
 def phone(number: str, country_code: str | None = None) -> Identifier:
-    """The identifier of a phone number: SHA-256, as 64 hex digits, of its E.164 digits without the plus.
+    """Return the identifier of a phone number: SHA-256, as 64 hex digits, of its E.164 digits without the plus.
 
     Spaces, dashes, dots, slashes and brackets are dropped, `00` and `+` in front mean the same. A national number
     (`030 …`) needs `country_code` (such as "49"), whose one trunk zero it loses; without one it is refused, since
@@ -52,12 +52,15 @@ def phone(number: str, country_code: str | None = None) -> Identifier:
 
 
 def is_hashed(identifier: Identifier) -> bool:
-    """Whether an identifier may leave the producer as it is."""
+    """Return whether an identifier may leave the producer as it is."""
     return identifier.type not in PERSONAL or _HASH.fullmatch(identifier.value) is not None
 
 
 def with_hashes(touchpoint: Touchpoint) -> Touchpoint | Rejected:
-    """The touchpoint with plain addresses and numbers among its identifiers hashed; hashes stay (in lower case)."""
+    """Return the touchpoint with plain addresses and numbers among its identifiers hashed.
+
+    Hashes stay (in lower case).
+    """
     if not touchpoint.identifiers:
         return touchpoint
     try:

@@ -17,7 +17,7 @@ _LONGS = range(-(2**63), 2**63)
 
 
 def minor_units(amount: object, currency: str) -> int:
-    """An amount (a number, or a text with a decimal point) in the smallest unit of an ISO 4217 currency.
+    """Return an amount (a number, or a text with a decimal point) in the smallest unit of an ISO 4217 currency.
 
     Fractions of that unit are rounded, halves to even. Raises ValueError when either is not what it should be.
     """

@@ -38,13 +38,13 @@ class Row(NamedTuple):
 
 
 def format_of(name: str) -> str | None:
-    """The format that a file's extension tells (before .gz), None when it tells none."""
+    """Return the format that a file's extension tells (before .gz), None when it tells none."""
     return _BY_EXTENSION.get(name.lower().removesuffix(".gz").rpartition(".")[2])
 
 
 @contextmanager
 def opened(name: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """A file to read (`-` is standard input), and the file whose position tells how far that has come.
+    """Give a file to read (`-` is standard input), and the file whose position tells how far that has come.
 
     Raises InvalidInput when it can't be opened, or turns out to be broken while it is read.
     """
@@ -65,7 +65,7 @@ def opened(name: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 
 
 def lines(file: IO[bytes]) -> Iterator[Line]:
-    """The lines of a file that are not blank; a byte order mark is passed over."""
+    """Yield the lines of a file that are not blank; a byte order mark is passed over."""
     number = 0
     while raw := file.readline(MAX_LINE_BYTES):
         number += 1
@@ -79,7 +79,7 @@ def lines(file: IO[bytes]) -> Iterator[Line]:
 
 
 def json_object(line: Line) -> dict[str, Any] | Rejected:
-    """A line's JSON object, or why there is none."""
+    """Return a line's JSON object, or why there is none."""
     if len(line.raw) >= MAX_LINE_BYTES:
         return Rejected("oversized", f"the line has more than {MAX_LINE_BYTES:,} bytes")
     try:
@@ -90,7 +90,7 @@ def json_object(line: Line) -> dict[str, Any] | Rejected:
 
 
 def rows(file: IO[bytes], format_name: str) -> Iterator[Row]:
-    """The rows of a CSV (RFC 4180, UTF-8) or TSV file, the header first.
+    """Yield the rows of a CSV (RFC 4180, UTF-8) or TSV file, the header first.
 
     A quote that is never closed costs its own line only: what it swallowed is read again, line by line.
     """

@@ -44,7 +44,7 @@ def again(
     writers: Writers,
     now_ms: int,
 ) -> Replay:
-    """A refused record as it is to be sent: with the customer's key where it can be read, else with its own.
+    """Return a refused record as it is to be sent: with the customer's key where it can be read, else with its own.
 
     `place` is where it was refused, as PARTITION/OFFSET; `now_ms` the clock in epoch milliseconds.
     """

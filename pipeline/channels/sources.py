@@ -42,7 +42,7 @@ class Read(NamedTuple):
 
 
 def read(file: IO[bytes], format_name: str) -> Iterator[Read]:
-    """The touchpoints of a file, line by line.
+    """Yield the touchpoints of a file, line by line.
 
     Raises InvalidInput when the columns of a CSV file are not a touchpoint's.
     """
@@ -60,7 +60,7 @@ def read(file: IO[bytes], format_name: str) -> Iterator[Read]:
 
 
 def read_channel(file: IO[bytes], format_name: str, channel: Channel, source: str | None = None) -> Iterator[Read]:
-    """The touchpoints in a channel's own records, line by line.
+    """Yield the touchpoints in a channel's own records, line by line.
 
     Raises InvalidInput when a CSV file lacks columns that the channel's records have.
     """
@@ -86,7 +86,7 @@ def read_channel(file: IO[bytes], format_name: str, channel: Channel, source: st
 
 
 def _header(table: Iterator[tuple[Line, list[str] | Rejected]]) -> list[str] | None:
-    """The names of the columns; None when the file is empty."""
+    """Return the names of the columns; None when the file is empty."""
     first = next(table, None)
     if first is None:
         return None

@@ -36,7 +36,10 @@ _MOBILE = ("ios", "android")
 
 
 def reader(source: str = "web") -> Adapter:
-    """An adapter for the events of the site `source`: page, screen and track calls; identify and the like give none."""
+    """Return an adapter for the events of the site `source`: page, screen and track calls.
+
+    Identify and the like give none.
+    """
 
     def read(record: Record) -> list[Touchpoint]:
         call = need(record, "type")
@@ -69,7 +72,10 @@ def reader(source: str = "web") -> Adapter:
 
 
 def snake_case(name: str) -> str:
-    """An event's name as a kind: `Quiz Finished!` and `quizFinished` become quiz_finished; "" when nothing is left."""
+    """Return an event's name as a kind: `Quiz Finished!` and `quizFinished` become quiz_finished.
+
+    "" when nothing is left.
+    """
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import click
 
 from pipeline import settings
-from pipeline.cli import words
+from pipeline.cli import formatting
 from pipeline.cli.output import Cell, Column, print_json, print_table
-from pipeline.ledger.at_risk import SORTS, AtRisk, bands
-from pipeline.ledger.at_risk import at_risk as read
-from pipeline.ledger.reading import reading
+from pipeline.queries.at_risk import SORTS, AtRisk, bands
+from pipeline.queries.at_risk import at_risk as read
+from pipeline.queries.connection import reading
 
 BANDS = ("high", "medium", "low")
 STYLES = {"high": "red", "medium": "yellow", "low": "green"}
@@ -28,12 +28,12 @@ COLUMNS = (
 
 @click.command("at-risk")
 @click.option("--band", type=click.Choice(BANDS), multiple=True, help="Only this band.  [default: high and medium]")
-@click.option("--named", is_flag=True, help="Only customers known by number, not those known by a cookie or address.")
-@click.option("--sort", type=click.Choice(list(SORTS)), default="losing", show_default=True, help="Who comes first.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="So many at the most.")
+@click.option("--named", is_flag=True, help="Only customers known by number, not by a cookie or an address.")
+@click.option("--sort", type=click.Choice(list(SORTS)), default="losing", show_default=True, help="Order of the list.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def at_risk(band: tuple[str, ...], named: bool, sort: str, limit: int, as_json: bool) -> None:
-    """Show the customers at risk as of now, and why; whom the company is about to lose comes first.
+    """Show the customers at risk as of now, and why; those that the company is about to lose come first.
 
     About to be lost are those who came often, whose silence has raised the risk by much, and who may still be there:
     visits × what silence has added to the risk since the last visit × the chance that they still come. Visitors of one
@@ -49,17 +49,17 @@ def at_risk(band: tuple[str, ...], named: bool, sort: str, limit: int, as_json: 
     if found:
         print_table(COLUMNS, rows(found, at))
         click.echo()
-    click.echo(f"{summary(counts)}, as of {words.moment(at)} UTC")
+    click.echo(f"{summary(counts)}, as of {formatting.moment(at)} UTC")
 
 
 def rows(found: Sequence[AtRisk], now: datetime) -> list[list[str | Cell]]:
-    """The cells of COLUMNS."""
+    """Return the cells of COLUMNS."""
     return [
         [
             one.customer,
-            Cell(f"{words.share(one.probability):>5} {one.band}", STYLES[one.band]),
+            Cell(f"{formatting.share(one.probability):>5} {one.band}", STYLES[one.band]),
             f"{one.visits:,}",
-            words.ago(one.last_active_at, now),
+            formatting.ago(one.last_active_at, now),
             "" if one.satisfaction is None else f"{one.satisfaction:.0f}",
             "; ".join(reason.text for reason in one.reasons),
         ]
@@ -68,7 +68,7 @@ def rows(found: Sequence[AtRisk], now: datetime) -> list[list[str | Cell]]:
 
 
 def summary(counts: dict[str, int]) -> str:
-    """How many customers there are in each band."""
-    return f"{words.plural(sum(counts.values()), 'customer')}: " + ", ".join(
+    """Return how many customers there are in each band."""
+    return f"{formatting.plural(sum(counts.values()), 'customer')}: " + ", ".join(
         f"{counts[band]:,} at {band} risk" for band in BANDS
     )

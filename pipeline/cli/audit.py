@@ -13,9 +13,9 @@ import click
 import orjson
 
 from pipeline import settings
+from pipeline.cli.formatting import moment
 from pipeline.cli.output import Cell, Column, print_json, print_table
 from pipeline.cli.progress import progress
-from pipeline.cli.words import moment
 
 if TYPE_CHECKING:
     from pipeline.audit.audit import Difference, Outcome
@@ -33,14 +33,20 @@ DIFFERENCES = (
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Show so many differences.")
-@click.option("--diffs", type=click.Path(dir_okay=False, path_type=Path), help="Write all of them here, as JSON Lines.")
+@click.option(
+    "--limit", type=click.IntRange(0), default=20, show_default=True, help="Maximum number of differences shown."
+)
+@click.option(
+    "--diffs",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write all differences to this file, as JSON Lines.",
+)
 @click.option(
     "--memory",
     type=click.IntRange(128),
     default=512,
     show_default=True,
-    help="MB for the rebuild; the rest goes to disk.",
+    help="Memory for the rebuild, in MB; the rest goes to disk.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def audit(limit: int, diffs: Path | None, memory: int, as_json: bool) -> None:
@@ -112,7 +118,7 @@ def _run(space: Any) -> Outcome:
     from pipeline.audit.topic import Topic
     from pipeline.contract.registry import Registry
     from pipeline.ledger.database import unavailable
-    from pipeline.ledger.reading import reading
+    from pipeline.queries.connection import reading
 
     found = settings.load()
     known = reference.read(found.policy_file)

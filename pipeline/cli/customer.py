@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline import settings
+from pipeline.cli import formatting
 from pipeline.cli import journeys as view
-from pipeline.cli import words
 from pipeline.cli.at_risk import STYLES as BAND_STYLES
 from pipeline.cli.customer_key import FORMS, find
 from pipeline.cli.output import console, print_json, print_table
-from pipeline.ledger.profile import ChurnView, JourneyView, Profile, SatisfactionView, profile
-from pipeline.ledger.reading import reading
+from pipeline.queries.connection import reading
+from pipeline.queries.customers import ChurnView, JourneyView, Profile, SatisfactionView, profile
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,9 +26,17 @@ SURENESS = ((20, "well known"), (40, "roughly known"), (100, "little known"))
 
 @click.command(help=f"Show one customer: journeys across channels, satisfaction, churn risk and why.\n\n{FORMS}")
 @click.argument("key")
-@click.option("--journeys", type=click.IntRange(0), default=10, show_default=True, help="So many, the latest first.")
-@click.option("--steps", type=click.IntRange(1), default=30, show_default=True, help="Lines for each journey.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with all the steps that are kept.")
+@click.option(
+    "--journeys",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="Number of journeys shown, the latest first.",
+)
+@click.option(
+    "--steps", type=click.IntRange(1), default=30, show_default=True, help="Maximum number of lines for a journey."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with all kept steps.")
 def customer(key: str, journeys: int, steps: int, as_json: bool) -> None:
     """Show one customer."""
     with reading(settings.load().database_url) as connection:
@@ -43,7 +51,7 @@ def customer(key: str, journeys: int, steps: int, as_json: bool) -> None:
 def show(found: Profile, steps: int) -> None:
     """Print a customer for people."""
     out = console()
-    _line(out, words.printable(found.customer), "bold")
+    _line(out, formatting.printable(found.customer), "bold")
     for label, text, style in summary(found):
         _line(out, f"  {label:<14}{text}", style)
     if found.churn_risk:
@@ -58,21 +66,22 @@ def show(found: Profile, steps: int) -> None:
 
 
 def show_journey(out: Console, journey: JourneyView, steps: int) -> None:
-    """Print one journey: its heading, and up to so many lines of steps."""
+    """Print one journey: its heading, and up to `steps` lines of steps."""
     _line(out, view.heading(journey), "underline")
     print_table(view.COLUMNS, view.rows(journey, steps), header=False, indent=2)
 
 
 def summary(found: Profile) -> list[tuple[str, str, str]]:
-    """What is known on the whole: label, text, style."""
+    """Return what is known on the whole: label, text, style."""
     channels = ", ".join(f"{channel} {count:,}" for channel, count in found.channels.items())
-    seen = f"{words.moment(found.first_seen_at, seconds=False)} to {words.moment(found.last_seen_at, seconds=False)}"
+    first, last = (formatting.moment(at, seconds=False) for at in (found.first_seen_at, found.last_seen_at))
+    seen = f"{first} to {last}"
     risk = found.churn_risk
     return [
-        ("seen", f"{seen} UTC, last {words.ago(found.last_seen_at, found.as_of)}", ""),
+        ("seen", f"{seen} UTC, last {formatting.ago(found.last_seen_at, found.as_of)}", ""),
         (
             "touchpoints",
-            f"{found.touchpoints:,} in {words.plural(found.journey_count, 'journey')}: {channels}",
+            f"{found.touchpoints:,} in {formatting.plural(found.journey_count, 'journey')}: {channels}",
             "",
         ),
         ("satisfaction", _satisfaction(found.satisfaction), ""),
@@ -81,7 +90,7 @@ def summary(found: Profile) -> list[tuple[str, str, str]]:
 
 
 def sureness(low: float, high: float) -> str:
-    """How well a satisfaction is known, by the width of its interval."""
+    """Return how well a satisfaction is known, by the width of its interval."""
     return next(word for width, word in SURENESS if high - low <= width)
 
 
@@ -90,15 +99,15 @@ def _satisfaction(known: SatisfactionView | None) -> str:
         return "unknown: no answer to any survey yet"
     return (
         f"{known.score:.0f} of 100, {sureness(known.low, known.high)}: {known.low:.0f} to {known.high:.0f} with 95 %; "
-        f"{known.own_weight * 100:.0f} % of it rests on {words.plural(known.answered, 'answer')} of their own "
-        f"(the last on {words.moment(known.last_answer_at)[:10]}), the rest on what is usual"
+        f"{known.own_weight * 100:.0f} % of it rests on {formatting.plural(known.answered, 'answer')} of their own "
+        f"(the last on {formatting.moment(known.last_answer_at)[:10]}), the rest on what is usual"
     )
 
 
 def _risk(known: ChurnView | None) -> str:
     if known is None:
         return "unknown: the customer has not begun any contact yet"
-    return f"{known.band}: {words.share(known.probability)} not to come again within {known.horizon_days} days"
+    return f"{known.band}: {formatting.share(known.probability)} not to come again within {known.horizon_days} days"
 
 
 def _line(out: Console, text: str, style: str) -> None:

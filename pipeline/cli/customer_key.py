@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from sqlalchemy import Connection
 
 from pipeline.channels.hashing import email, phone
-from pipeline.cli.words import printable
+from pipeline.cli.formatting import printable
 from pipeline.errors import PipelineError
-from pipeline.ledger.profile import is_known, neighbours
+from pipeline.queries.customers import is_known, neighbours
 from pipeline.touchpoint import Identifier
 
 FORMS = (
@@ -27,7 +27,10 @@ class UnknownCustomer(PipelineError):
 
 
 def find(connection: Connection, given: str) -> str:
-    """The key of the customer that is meant; raises UnknownCustomer, which says how keys look and who is alike."""
+    """Return the key of the customer that is meant.
+
+    Raises UnknownCustomer, which says how keys look and who is alike.
+    """
     tried = forms(given)
     for key in tried:
         if is_known(connection, key):
@@ -42,7 +45,7 @@ def find(connection: Connection, given: str) -> str:
 
 
 def forms(given: str) -> list[str]:
-    """The keys that a text may stand for, likeliest first."""
+    """Return the keys that a text may stand for, likeliest first."""
     given = given.strip()
     kind, colon, value = given.partition(":")
     if not colon:
@@ -53,7 +56,7 @@ def forms(given: str) -> list[str]:
 
 
 def alike(given: str, tried: list[str], known: list[str]) -> list[str]:
-    """The keys among `known` that are nearly what was given, the likest first."""
+    """Return the keys among `known` that are similar to what was given, the most similar first."""
     values = {key.partition(":")[2]: key for key in known}
     found = [values[value] for value in get_close_matches(given, list(values), _SUGGESTIONS, _ALIKE)]
     for key in tried:

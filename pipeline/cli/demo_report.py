@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cli import at_risk, journeys, touchpoints, words
+from pipeline.cli import at_risk, formatting, journeys, touchpoints
 from pipeline.cli.output import Cell, Column, console, print_table
 from pipeline.demo.findings import Findings
-from pipeline.ledger.giving_up import GivingUp, Next
-from pipeline.ledger.totals import Totals
+from pipeline.queries.abandonment import AbandonmentPoint, NextTouchpoint
+from pipeline.queries.totals import Totals
 from pipeline.settings import Settings
 from pipeline.topics import CHURN_RISK, DEAD_LETTERS, JOURNEYS, SATISFACTION, TOUCHPOINTS
 
@@ -40,14 +40,14 @@ def show(found: Findings) -> None:
     out = console()
     _overview(out, found.totals)
     if found.journey is not None and found.customer is not None:
-        _title(out, f"One journey across {words.plural(len(found.journey.channels), 'channel')}: {found.customer}")
+        _title(out, f"One journey across {formatting.plural(len(found.journey.channels), 'channel')}: {found.customer}")
         _say(out, f"{journeys.heading(found.journey)}. Times in UTC.")
         print_table(journeys.COLUMNS, journeys.rows(found.journey, _STEPS), header=False, indent=_INDENT)
     _title(out, "Touchpoints that hurt")
     _say(out, "By how many contacts went badly at the least: not satisfied, failed or given up.")
     _touchpoints(found)
     _title(out, "Where customers give up, and what they do next")
-    _giving_up(found.giving_up)
+    _show_abandonment(found.abandonment)
     _title(out, "Customers about to be lost")
     _say(out, f"{at_risk.summary(found.bands)}. Of those known by number, these came often and may still be won back:")
     print_table(at_risk.COLUMNS, at_risk.rows(found.at_risk, found.as_of), indent=_INDENT)
@@ -93,23 +93,23 @@ def show_ways_on(found: Findings, settings: Settings, folder: Path, command: str
     _say(out, f"(`{command} down --delete` removes it, too). Another `{command} demo` adds other customers.")
 
 
-def following(given: GivingUp) -> str:
-    """What customers do next, in words: the most frequent with their shares."""
-    return ", ".join(f"{words.share(one.times / given.times)} {_next(one)}" for one in _merged(given.next)[:_NEXT])
+def following(given: AbandonmentPoint) -> str:
+    """Return what customers do next, in words: the most frequent with their shares."""
+    return ", ".join(f"{formatting.share(one.times / given.times)} {_next(one)}" for one in _merged(given.next)[:_NEXT])
 
 
-def _next(one: Next) -> str:
+def _next(one: NextTouchpoint) -> str:
     return "nothing more" if one.kind is None else f"{one.channel} {one.kind}"
 
 
-def _merged(found: Sequence[Next]) -> list[Next]:
+def _merged(found: Sequence[NextTouchpoint]) -> list[NextTouchpoint]:
     """Looking at pages and products is one thing here."""
     times: dict[tuple[str | None, str | None], int] = {}
     for one in found:
         browsing = one.channel == "web" and one.kind in ("page_viewed", "product_viewed", "search_performed")
         key = (one.channel, "browsing" if browsing else one.kind)
         times[key] = times.get(key, 0) + one.times
-    made = [Next(channel, kind, count) for (channel, kind), count in times.items()]
+    made = [NextTouchpoint(channel, kind, count) for (channel, kind), count in times.items()]
     return sorted(made, key=lambda one: -one.times)
 
 
@@ -117,10 +117,10 @@ def _overview(out: Console, known: Totals) -> None:
     channels = len(known.channels)
     _title(
         out,
-        f"{words.plural(known.processed, 'touchpoint')} on {words.plural(channels, 'channel')} became "
-        f"{words.plural(known.journeys, 'journey')} of {words.plural(known.customers, 'customer')}",
+        f"{formatting.plural(known.processed, 'touchpoint')} on {formatting.plural(channels, 'channel')} became "
+        f"{formatting.plural(known.journeys, 'journey')} of {formatting.plural(known.customers, 'customer')}",
     )
-    crossing = words.share(known.crossing / known.journeys) if known.journeys else "0 %"
+    crossing = formatting.share(known.crossing / known.journeys) if known.journeys else "0 %"
     _say(
         out,
         f"{known.crossing:,} journeys ({crossing}) cross channels; {known.open:,} may still go on. "
@@ -141,7 +141,7 @@ def _touchpoints(found: Findings) -> None:
     print_table([touchpoints.COLUMNS[i] for i in wanted], cells, indent=_INDENT)
 
 
-def _giving_up(found: Sequence[GivingUp]) -> None:
+def _show_abandonment(found: Sequence[AbandonmentPoint]) -> None:
     columns = (
         Column("channel"), Column("kind"), Column("times", right=True), Column("after waiting", right=True),
         Column("next", folds=True),
@@ -153,7 +153,7 @@ def _giving_up(found: Sequence[GivingUp]) -> None:
                 one.channel,
                 one.kind,
                 f"{one.times:,}",
-                "" if one.wait_ms_mean is None else words.span(one.wait_ms_mean),
+                "" if one.wait_ms_mean is None else formatting.span(one.wait_ms_mean),
                 following(one),
             )
             for one in found
@@ -164,8 +164,8 @@ def _giving_up(found: Sequence[GivingUp]) -> None:
 
 def _title(out: Console, text: str) -> None:
     out.print()
-    out.print(words.printable(text), style="bold", soft_wrap=True)
+    out.print(formatting.printable(text), style="bold", soft_wrap=True)
 
 
 def _say(out: Console, text: str) -> None:
-    out.print(f"  {words.printable(text)}", soft_wrap=True)
+    out.print(f"  {formatting.printable(text)}", soft_wrap=True)

@@ -14,13 +14,21 @@ from pipeline.scores.registry import topic_schemas
 
 
 @click.command()
-@click.option("--partitions", type=click.IntRange(1, 1000), default=12, show_default=True, help="For new topics.")
-@click.option("--replication", type=click.IntRange(1, 9), default=1, show_default=True, help="For new topics.")
+@click.option(
+    "--partitions",
+    type=click.IntRange(1, 1000),
+    default=12,
+    show_default=True,
+    help="Number of partitions of new topics.",
+)
+@click.option(
+    "--replication", type=click.IntRange(1, 9), default=1, show_default=True, help="Replication factor of new topics."
+)
 def init(partitions: int, replication: int) -> None:
     """Create topics, register schemas and migrate the database.
 
-    Run again after each upgrade; what is there already stays as it is. A schema that can't be read beside the
-    registered ones is refused.
+    Run it again after each upgrade; existing topics and data stay as they are. A schema that is not compatible with the
+    registered versions is refused.
     """
     settings = environment.load()
     created = create_topics(settings.bootstrap_servers, partitions, replication)

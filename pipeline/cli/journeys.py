@@ -7,9 +7,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from pipeline.cli import words
+from pipeline.cli import formatting
 from pipeline.cli.output import Cell, Column
-from pipeline.ledger.profile import JourneyView
+from pipeline.queries.customers import JourneyView
 
 STYLES = {"succeeded": "green", "failed": "red", "abandoned": "yellow"}
 COLUMNS = (Column("time"), Column("channel"), Column("what"), Column("outcome"), Column("details", folds=True))
@@ -31,17 +31,17 @@ def heading(journey: JourneyView) -> str:
     """When, how it stands, and where it went."""
     channels = ", ".join(f"{channel} {count}" for channel, count in _by_count(journey.channels))
     outcome = f", {SAID[journey.outcome]} in the end" if journey.outcome in SAID else ""
-    end = words.moment(journey.ended_at, seconds=False)
-    start = words.moment(journey.started_at, seconds=False)
+    end = formatting.moment(journey.ended_at, seconds=False)
+    start = formatting.moment(journey.started_at, seconds=False)
     when = start if start == end else f"{start} to {end if end[:10] != start[:10] else end[11:]}"
     return (
-        f"{when}   {journey.status}{outcome}; {words.plural(journey.touchpoints, 'touchpoint')}: {channels} "
+        f"{when}   {journey.status}{outcome}; {formatting.plural(journey.touchpoints, 'touchpoint')}: {channels} "
         f"(revision {journey.revision})"
     )
 
 
 def lines(steps: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """The steps, those of the same kind on end in one line unless there is more to tell of them."""
+    """Return the steps, those of the same kind on end in one line unless there is more to tell of them."""
     made = []
     for _, group in groupby(enumerate(steps), key=lambda item: _sameness(*item)):
         same = [step for _, step in group]
@@ -60,7 +60,7 @@ def lines(steps: Sequence[Mapping[str, Any]]) -> list[Line]:
 
 
 def rows(journey: JourneyView, most: int) -> Iterator[list[str | Cell]]:
-    """Up to `most` (1 or more) lines as cells of COLUMNS; the date where it is another.
+    """Yield up to `most` (1 or more) lines as cells of COLUMNS; the date where it is another.
 
     Where lines are left out, or steps that the ledger does not keep, a line says how many.
     """
@@ -70,7 +70,7 @@ def rows(journey: JourneyView, most: int) -> Iterator[list[str | Cell]]:
     for number, line in enumerate((*head, *tail)):
         if number == len(head) and left_out:
             yield _left_out(left_out)
-        text = words.moment(line.at)
+        text = formatting.moment(line.at)
         yield _cells(line, text if text[:10] != day else " " * 11 + text[11:])
         day = text[:10]
     if not tail and left_out:
@@ -78,7 +78,7 @@ def rows(journey: JourneyView, most: int) -> Iterator[list[str | Cell]]:
 
 
 def _ends(journey: JourneyView, most: int) -> tuple[list[Line], list[Line]]:
-    """The lines up to the place where some are left out, and those after it."""
+    """Return the lines up to the place where some are left out, and those after it."""
     # Of a long journey the ledger keeps as many steps from the beginning as from the end.
     gap = len(journey.steps) // 2 if journey.steps_omitted else len(journey.steps)
     before, after = lines(journey.steps[:gap]), lines(journey.steps[gap:])
@@ -92,16 +92,16 @@ def _ends(journey: JourneyView, most: int) -> tuple[list[Line], list[Line]]:
 
 
 def details(step: Mapping[str, Any]) -> str:
-    """What else is known of a step."""
+    """Return what else is known of a step."""
     said = []
     if (wait := step.get("wait_ms")) is not None:
-        said.append(f"waited {words.span(wait)}")
+        said.append(f"waited {formatting.span(wait)}")
     if (duration := step.get("duration_ms")) is not None:
-        said.append(f"took {words.span(duration)}")
+        said.append(f"took {formatting.span(duration)}")
     if (score := step.get("score")) is not None:
         said.append(f"answered {score:.0f} of 100")
     if (minor := step.get("amount_minor")) is not None:
-        said.append(words.amount(minor, step.get("currency")))
+        said.append(formatting.amount(minor, step.get("currency")))
     return ", ".join(said)
 
 
@@ -124,7 +124,7 @@ def _cells(line: Line, time: str) -> list[str | Cell]:
 
 
 def _left_out(count: int) -> list[str | Cell]:
-    return ["", "", Cell(f"… {words.plural(count, 'more step')} …", "dim"), "", ""]
+    return ["", "", Cell(f"… {formatting.plural(count, 'more step')} …", "dim"), "", ""]
 
 
 def _by_count(channels: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 import orjson
 
-from pipeline.cli.words import printable
+from pipeline.cli.formatting import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

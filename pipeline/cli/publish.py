@@ -37,12 +37,14 @@ Reader = Callable[[IO[bytes], str], Iterator[Read]]
     "--format",
     "format_name",
     type=click.Choice(FORMATS),
-    help="By default the extension says; standard input is jsonl.",
+    help="Format of the files.  [default: by the extension; jsonl for standard input]",
 )
-@click.option("--from", "channel", type=click.Choice(list(CHANNELS)), help="The files hold this channel's own records.")
-@click.option("--source", help="With --from: the name of the emitting system.")
+@click.option(
+    "--from", "channel", type=click.Choice(list(CHANNELS)), help="The files hold records in this channel's own format."
+)
+@click.option("--source", help="With --from: name of the emitting system.")
 @click.option("--rejects", type=click.Path(dir_okay=False), help="Write refused lines to this file, with the reason.")
-@click.option("--dry-run", is_flag=True, help="Check everything, publish nothing; needs no servers.")
+@click.option("--dry-run", is_flag=True, help="Check everything and publish nothing; needs no servers.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_context
 def publish(
@@ -57,7 +59,7 @@ def publish(
 ) -> None:
     """Check touchpoints from FILES (JSON Lines or CSV, also .gz; - is standard input) and publish them.
 
-    A bad line holds nothing up: it is named with its file, number and reason, and the exit code is 2 in the end.
+    A bad line does not stop the others: it is reported with its file, number and reason, and the exit code is 2.
     """
     if source and not channel:
         raise click.UsageError("--source goes with --from; a touchpoint names its source itself.")
@@ -155,7 +157,7 @@ def _send_all(found: Sequence[Touchpoint], send: Send) -> Rejected | None:
 
 
 def _named(name: str, reads: Iterator[Read]) -> Iterator[Read]:
-    """The same, with the file's name in what is wrong with all of it."""
+    """Yield the same, with the file's name in what is wrong with all of it."""
     try:
         yield from reads
     except InvalidInput as error:
@@ -207,7 +209,7 @@ def _format(name: str, channel: str | None) -> str:
 
 
 def _size(files: Sequence[str]) -> int | None:
-    """The bytes of all files; None when one of them is no regular file, but a pipe."""
+    """Return the bytes of all files; None when one of them is no regular file, but a pipe."""
     paths = [Path(name) for name in files]
     return sum(path.stat().st_size for path in paths) if all(path.is_file() for path in paths) else None
 

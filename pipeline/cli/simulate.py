@@ -42,21 +42,31 @@ _SHARE = click.FloatRange(0, 1)
 
 
 @click.command()
-@click.option("--events", type=click.IntRange(0), default=10_000, show_default=True, help="How many touchpoints.")
-@click.option("--customers", type=click.IntRange(1), help="How many people; by default one for 25 touchpoints.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another population.")
+@click.option("--events", type=click.IntRange(0), default=10_000, show_default=True, help="Number of touchpoints.")
+@click.option("--customers", type=click.IntRange(1), help="Number of people.  [default: one for 25 touchpoints]")
+@click.option(
+    "--seed",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Seed of the random numbers; another seed makes another population.",
+)
 @click.option(
     "--days",
     type=click.FloatRange(0, 3650, min_open=True),
     default=DEFAULT_DAYS,
     show_default=True,
-    help="Over how many days it happens.",
+    help="Length of the simulated time, in days.",
 )
-@click.option("--end", type=_Moment(), help="When it ends, RFC 3339 with an offset.  [default: now]")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Touchpoints a second.  [default: no limit]")
-@click.option("--disorder", type=_SHARE, default=0.0, show_default=True, help="Share that is delivered late.")
-@click.option("--late-days", type=click.FloatRange(0, 365), default=3.0, show_default=True, help="Up to how late.")
-@click.option("--duplicates", type=_SHARE, default=0.0, show_default=True, help="Share that comes twice, on top.")
+@click.option("--end", type=_Moment(), help="End of the simulated time, RFC 3339 with an offset.  [default: now]")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Touchpoints per second.  [default: no limit]")
+@click.option("--disorder", type=_SHARE, default=0.0, show_default=True, help="Share of touchpoints delivered late.")
+@click.option(
+    "--late-days", type=click.FloatRange(0, 365), default=3.0, show_default=True, help="Maximum delay, in days."
+)
+@click.option(
+    "--duplicates", type=_SHARE, default=0.0, show_default=True, help="Share of touchpoints sent twice, in addition."
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, allow_dash=True),
@@ -76,9 +86,9 @@ def simulate(
     out: str | None,
     as_json: bool,
 ) -> None:
-    """Make up customers on the web, by e-mail, on the phone and in branches, and publish what they do.
+    """Simulate customers on the web, by e-mail, on the phone and in branches, and publish their touchpoints.
 
-    The same options, with --end given, make the same touchpoints, event ids included.
+    The same options with a given --end produce the same touchpoints, including their event ids.
     """
     end_ms = time.time_ns() // 1_000_000 if end is None else end
     made = touchpoints(seed=seed, customers=customers, events=events, days=days, end_ms=end_ms)

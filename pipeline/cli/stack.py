@@ -19,7 +19,7 @@ _folder = click.option(
     "--folder",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     default=Path(),
-    help="The project's folder, in which .pipeline/ is.  [default: the current one]",
+    help="Folder of .pipeline/.  [default: the current folder]",
 )
 
 COLUMNS = ("server", "state", "pid", "address", "since", "log")
@@ -44,7 +44,7 @@ def up(folder: Path) -> None:
 
 @click.command()
 @_folder
-@click.option("--delete", is_flag=True, help="Remove their data, logs and settings as well.")
+@click.option("--delete", is_flag=True, help="Also remove their data, logs and settings.")
 def down(folder: Path, delete: bool) -> None:
     """Stop the private Kafka, schema registry and Postgres; their data is kept."""
     from pipeline.local.stack import Stack

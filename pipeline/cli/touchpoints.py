@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import click
 
 from pipeline import settings
-from pipeline.cli import words
+from pipeline.cli import formatting
 from pipeline.cli.output import Cell, Column, print_json, print_table
-from pipeline.ledger.reading import reading
-from pipeline.ledger.touchpoints import HURT, SORTS, TouchpointView
-from pipeline.ledger.touchpoints import touchpoints as read
+from pipeline.queries.connection import reading
+from pipeline.queries.touchpoints import HURT, SORTS, TouchpointView
+from pipeline.queries.touchpoints import touchpoints as read
 from pipeline.touchpoint import CHANNELS, STAGES
 
 COLUMNS = (
@@ -33,10 +33,10 @@ UNCATALOGUED = "*"
 
 
 @click.command()
-@click.option("--sort", type=click.Choice(list(SORTS)), default="hurt", show_default=True, help="What comes first.")
+@click.option("--sort", type=click.Choice(list(SORTS)), default="hurt", show_default=True, help="Order of the list.")
 @click.option("--stage", type=click.Choice([*STAGES, "unknown"]), help="Only this stage.")
 @click.option("--channel", type=click.Choice(CHANNELS), help="Only this channel.")
-@click.option("--limit", type=click.IntRange(1), help="So many at the most.  [default: all]")
+@click.option("--limit", type=click.IntRange(1), help="Maximum number of rows.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def touchpoints(sort: str, stage: str | None, channel: str | None, limit: int | None, as_json: bool) -> None:
     """Show every touchpoint and how customers fare there; what hurts most comes first.
@@ -62,19 +62,19 @@ def touchpoints(sort: str, stage: str | None, channel: str | None, limit: int | 
 
 
 def rows(found: Sequence[TouchpointView]) -> list[list[str | Cell]]:
-    """The cells of COLUMNS."""
+    """Return the cells of COLUMNS."""
     return [
         [
             one.stage,
             one.channel,
             one.kind if one.catalogued else Cell(f"{one.kind} {UNCATALOGUED}", "yellow"),
             f"{one.events:,}",
-            Cell(words.share(one.score), "red" if one.high is not None and one.high < 0.5 else ""),
-            words.interval(one.low, one.high),
+            Cell(formatting.share(one.score), "red" if one.high is not None and one.high < 0.5 else ""),
+            formatting.interval(one.low, one.high),
             f"{one.answers:,}" if one.answers else "",
             _striking(one.failures, one.failed_share),
             _striking(one.abandoned, one.abandoned_share),
-            "" if one.wait_ms_mean is None else words.span(one.wait_ms_mean),
+            "" if one.wait_ms_mean is None else formatting.span(one.wait_ms_mean),
             f"{one.hurt:,.0f}" if one.hurt >= 1 else "",
         ]
         for one in found
@@ -82,4 +82,4 @@ def rows(found: Sequence[TouchpointView]) -> list[list[str | Cell]]:
 
 
 def _striking(count: int, share: float) -> Cell:
-    return Cell(words.share(share) if count else "", "red" if share >= _STRIKING else "")
+    return Cell(formatting.share(share) if count else "", "red" if share >= _STRIKING else "")

@@ -20,21 +20,21 @@ from pipeline.wiring import Options, run_worker
     "--until-idle",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Stop once all input is processed and SECONDS brought nothing new.",
+    help="Stop when all input is processed and nothing new has arrived for SECONDS.",
 )
 @click.option(
     "--most-records",
     type=click.IntRange(1, 1_000_000),
     default=MAX_RECORDS,
     show_default=True,
-    help="Records of a partition in one transaction at the most.",
+    help="Maximum number of records of a partition in one transaction.",
 )
 @click.option(
     "--customers",
     type=click.IntRange(min=1),
     default=Limits().customers,
     show_default=True,
-    help="Customers kept in memory at the most, over all partitions; transactions under way may need more.",
+    help="Maximum number of customers kept in memory, over all partitions; transactions under way may need more.",
 )
 @click.option(
     "--sweep",
@@ -42,8 +42,8 @@ from pipeline.wiring import Options, run_worker
     default=Options().sweep_s,
     show_default=True,
     metavar="SECONDS",
-    help="How often to look for customers whom silence has moved into another band of churn risk; with very many "
-    "customers less often, lest looking takes more than a twentieth of the time.",
+    help="Interval of the risk sweep, which finds customers whose silence has moved them into another band. With very "
+    "many customers it is longer, so that a sweep takes at most a twentieth of the time.",
 )
 @click.option(
     "--give-up",
@@ -51,7 +51,7 @@ from pipeline.wiring import Options, run_worker
     default=Options().give_up_s,
     show_default=True,
     metavar="SECONDS",
-    help="How long a server may be away before the worker ends with exit code 1.",
+    help="Time that a server may be away before the worker ends with exit code 1.",
 )
 @click.option(
     "--statement-timeout",
@@ -59,13 +59,14 @@ from pipeline.wiring import Options, run_worker
     default=Options().statement_timeout_s,
     show_default=True,
     metavar="SECONDS",
-    help="How long a statement of the database may take; it is tried again.",
+    help="Maximum time of a database statement; it is tried again afterwards.",
 )
 @click.option(
     "--scores/--no-scores",
     default=True,
     show_default=True,
-    help="Keep satisfaction, churn risk and touchpoint scores. Without them, only to measure: what they miss is lost.",
+    help="Keep satisfaction, churn risk and touchpoint scores. Leave them out only for measurements: events processed "
+    "without scores are never scored.",
 )
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True

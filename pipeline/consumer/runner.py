@@ -59,7 +59,7 @@ class Processor(Protocol):
 class Runner:
     """Connects a worker with its source: signals, ticks, failures, and the end.
 
-    `until_idle_s` stops the worker by itself, once all input is processed and so many seconds brought nothing new.
+    `until_idle_s` stops the worker by itself when all input is processed and nothing new has arrived for that long.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""Avro's primitive types as bytes (Avro 1.11 specification, "Binary Encoding"), for records that are written by hand.
+"""Avro's primitive types as bytes (Avro 1.11 specification, "Binary Encoding"), for records written without fastavro.
 
-fastavro takes 4 to 6 µs for a step of a journey, most of it to find out which branch of a union a value is for. Who
-knows the schema need not search.
+fastavro takes 4 to 6 µs for a step of a journey, most of it to find the branch of a union. Code that knows the schema
+need not search.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ def _spell(number: int) -> bytes:
     return bytes(out)
 
 
-#: Small numbers, as they stand most often.
+#: Small numbers, the most frequent ones.
 _SMALL = [_spell(number) for number in range(1 << 10)]
-#: Of fewer times each is written by itself, which is quicker then.
-_MANY = 16
-#: Of a time its bytes, seven bits each; five of them say that more follow.
+#: Fewer times are written one by one, which is faster then.
+_MIN_TIMES = 16
+#: A time takes six bytes, seven bits each; the first five say that more follow.
 _TIME_BYTES = 6
 _PLACES = np.arange(_TIME_BYTES) * 7
 _MORE = np.array([0x80] * (_TIME_BYTES - 1) + [0])
 
 
 def long(value: int) -> bytes:
-    """An int or long: zig-zag, then seven bits a byte; `value` has up to 64 bits."""
+    """Return an int or long: zig-zag, then seven bits a byte; `value` has up to 64 bits."""
     rest = value << 1 if value >= 0 else ~(value << 1)
     return _SMALL[rest] if rest < len(_SMALL) else _spell(rest)
 
 
 def times(values: Sequence[int]) -> list[bytes]:
-    """Many longs at once, quickly if they are times in epoch milliseconds, of 1971 to 2039."""
-    if len(values) < _MANY:
+    """Return many longs at once; fast for times in epoch milliseconds of 1971 to 2039."""
+    if len(values) < _MIN_TIMES:
         return list(map(long, values))
     rest = np.array(values, np.int64) << 1
     if int(rest.min()) < 1 << 35 or int(rest.max()) >= 1 << 42:
@@ -55,21 +55,21 @@ def times(values: Sequence[int]) -> list[bytes]:
 
 
 def text(value: str) -> bytes:
-    """A string: its length in bytes, then UTF-8."""
+    """Return a string: its length in bytes, then UTF-8."""
     data = value.encode()
     return long(len(data)) + data
 
 
 def double(value: float) -> bytes:
-    """A double: eight bytes, little-endian."""
+    """Return a double: eight bytes, little-endian."""
     return _double(value)
 
 
 def optional_long(value: int | None) -> bytes:
-    """A union of null and long."""
+    """Return a union of null and long."""
     return NULL if value is None else SOME + long(value)
 
 
 def optional_text(value: str | None) -> bytes:
-    """A union of null and string."""
+    """Return a union of null and string."""
     return NULL if value is None else SOME + text(value)

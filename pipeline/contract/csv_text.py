@@ -16,7 +16,7 @@ from pipeline.touchpoint import Touchpoint
 
 #: A file with more is no table of touchpoints; looking at each would take long.
 MAX_COLUMNS = 1_000
-#: An error names so many columns, and so many characters of each.
+#: Number of columns that an error names, and number of characters shown of each.
 _NAMED, _SHOWN = 10, 40
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -36,7 +36,7 @@ class Column(NamedTuple):
 
 
 def columns(header: Sequence[str]) -> tuple[Column, ...]:
-    """What the columns of a CSV file hold, by its header.
+    """Return what the columns of a CSV file hold, by its header.
 
     Besides the fields of a touchpoint: `feedback.instrument`, `feedback.score`, `feedback.verbatim`, `attributes.x` and
     `identifiers.x`. Raises InvalidInput that names the columns that are unknown, missing or there twice.
@@ -61,7 +61,7 @@ def columns(header: Sequence[str]) -> tuple[Column, ...]:
 
 
 def from_csv_row(columns: Sequence[Column], row: Sequence[str]) -> Touchpoint | Rejected:
-    """One row as a touchpoint, or why it is none. Values are not yet checked (`validate.check`)."""
+    """Return one row as a touchpoint, or why it is none. Values are not yet checked (`validate.check`)."""
     if len(row) != len(columns):
         return Rejected("undecodable", f"the row has {len(row)} cells, the header {len(columns)}")
     record: dict[str, Any] = {}

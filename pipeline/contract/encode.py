@@ -1,4 +1,4 @@
-"""Values to bytes: Avro in the Confluent wire format (a zero byte, the schema's id in four bytes, the body)."""
+"""Encoding: values to Avro in the Confluent wire format (a zero byte, the schema's id in four bytes, the body)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEADER_BYTES = 5
 
 
 def header(schema_id: int) -> bytes:
-    """What every value begins with; `schema_id` is the registry's."""
+    """Return the first bytes of every value; `schema_id` is the registry's."""
     return MAGIC + struct.pack(">I", schema_id)
 
 
@@ -32,7 +32,7 @@ class Encoder:
         self._schema = parse_safely(text)
 
     def encode(self, record: Mapping[str, Any]) -> bytes:
-        """The bytes of a record; raises ValueError or TypeError when it does not fit the schema."""
+        """Return the bytes of a record. Raises ValueError or TypeError when it does not fit the schema."""
         out = BytesIO()
         out.write(self._header)
         fastavro.schemaless_writer(out, self._schema, record)
@@ -40,7 +40,7 @@ class Encoder:
 
 
 def touchpoint_record(touchpoint: Touchpoint) -> dict[str, Any]:
-    """A touchpoint as the mapping that its Avro schema describes."""
+    """Return a touchpoint as the mapping that its Avro schema describes."""
     record = touchpoint._asdict()
     record["identifiers"] = [identifier._asdict() for identifier in touchpoint.identifiers]
     if touchpoint.feedback is not None:

@@ -1,4 +1,4 @@
-"""The schema registry: registering this project's schemas, and fetching a writer's by its id."""
+"""The schema registry: registering this project's schemas, and fetching a writer's schema by its id."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Registry:
         self._where = urlsplit(url).hostname or "?"
 
     def writer_schema(self, schema_id: int, topic: str) -> str:
-        """The schema, as JSON, with which a record of `topic` was written.
+        """Return the schema, as JSON, with which a record of `topic` was written.
 
         Raises UnknownSchema when the registry has none of that id, or only for other subjects.
         """
@@ -110,6 +110,6 @@ def _compatibility() -> ServerConfig:
 
 def _incompatible(topic: str) -> str:
     return (
-        f"The schema of {topic} can't read every version that the registry has ({COMPATIBILITY}). "
+        f"The schema of {topic} is not compatible with every registered version ({COMPATIBILITY}). "
         f"Give new fields a default and keep old ones, or make a new topic."
     )

@@ -1,4 +1,4 @@
-"""Why a record is refused. A rejection is a value that travels with its batch, never a log line."""
+"""Rejections: why a record is refused. A rejection is a value that travels with its batch, never a log line."""
 
 from __future__ import annotations
 

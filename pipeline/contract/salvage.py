@@ -1,4 +1,4 @@
-"""What can still be read of a refused record, so that a person can correct it."""
+"""Salvage: reading as much of a refused record as possible, so that a person can correct it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from pipeline.contract.text import to_record
 
 
 def salvage(value: bytes | None, writers: Writers) -> dict[str, Any] | None:
-    """The object that JSON Lines would hold for a refused value, None where nothing can be read.
+    """Return the object that JSON Lines would hold for a refused value; None where nothing can be read.
 
-    More is read than `decode` accepts: bytes left over after the body, values out of range, and JSON that was sent in
-    place of Avro.
+    It reads more than `decode` accepts: bytes left over after the body, values out of range, and JSON instead of Avro.
     """
     if not value:
         return None

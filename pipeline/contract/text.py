@@ -1,4 +1,4 @@
-"""JSON Lines to touchpoints and back. What is said about a refused line names the field, never quotes its value."""
+"""JSON Lines to touchpoints and back. Errors about a line name the field and never quote its value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.contract.reject import Rejected
 from pipeline.contract.times import format_rfc3339, parse_rfc3339
 from pipeline.touchpoint import Feedback, Identifier, Touchpoint
 
-#: Fields without which there is no touchpoint.
+#: Required fields.
 REQUIRED = ("event_id", "source", "occurred_at", "channel", "kind")
 _LONG = range(-(2**63), 2**63)
 
@@ -22,7 +22,7 @@ class _Wrong(ValueError):
 
 
 def from_json_line(line: bytes | str) -> Touchpoint | Rejected:
-    """One line of JSON Lines as a touchpoint, or why it is none. Values are not yet checked (`validate.check`)."""
+    """Return a line of JSON Lines as a touchpoint, or why it is none. Values are validated by `validate.check`."""
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -33,9 +33,9 @@ def from_json_line(line: bytes | str) -> Touchpoint | Rejected:
 
 
 def from_record(record: Mapping[str, object]) -> Touchpoint | Rejected:
-    """A mapping with the touchpoint's field names as a touchpoint, or why it is none.
+    """Return a mapping with the touchpoint's field names as a touchpoint, or why it is none.
 
-    Times are RFC 3339 texts or epoch milliseconds; absent and None are the same.
+    Times are RFC 3339 texts or epoch milliseconds; absent and None mean the same.
     """
     values: dict[str, Any] = {}
     try:
@@ -54,15 +54,15 @@ def from_record(record: Mapping[str, object]) -> Touchpoint | Rejected:
 
 
 def unknown_field(name: str) -> str:
-    """What to say of a field that a touchpoint does not have."""
+    """Return the message about a field that a touchpoint does not have."""
     hint = get_close_matches(name.lower(), _READERS, n=1)
     return f"unknown field {_quoted(name)}; " + (
-        f"did you mean {hint[0]}?" if hint else "what has no field of its own belongs into attributes"
+        f"did you mean {hint[0]}?" if hint else "other data goes into attributes"
     )
 
 
 def to_record(touchpoint: Touchpoint) -> dict[str, Any]:
-    """A touchpoint as the object that JSON Lines hold: times RFC 3339 in UTC, nothing that is absent."""
+    """Return a touchpoint as the object of JSON Lines: times as RFC 3339 in UTC, without absent fields."""
     t = touchpoint
     record: dict[str, Any] = {"event_id": t.event_id, "source": t.source, "occurred_at": _time_text(t.occurred_at)}
     if t.sent_at is not None:
@@ -91,7 +91,7 @@ def to_record(touchpoint: Touchpoint) -> dict[str, Any]:
 
 
 def to_json_line(touchpoint: Touchpoint) -> bytes:
-    """A touchpoint as one line of JSON Lines, with its line feed."""
+    """Return a touchpoint as one line of JSON Lines, with its line feed."""
     return orjson.dumps(to_record(touchpoint), option=orjson.OPT_APPEND_NEWLINE)
 
 

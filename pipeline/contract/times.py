@@ -15,11 +15,11 @@ _EXAMPLE = "2026-05-01T09:30:00Z or 2026-05-01T11:30:00+02:00"
 
 
 def parse_rfc3339(text: str) -> int:
-    """The epoch milliseconds (rounded down) of an RFC 3339 time.
+    """Return the epoch milliseconds (rounded down) of an RFC 3339 time.
 
-    Raises ValueError, without quoting the text, when it is none. A time without an offset from UTC is refused too:
-    reading it as UTC, or as this machine's zone, would shift it by hours unnoticed. A leap second (:60) counts as the
-    first moment of the next minute, since epoch time has no room for it.
+    Raises ValueError, without quoting the text, for any other text. A time without an offset from UTC is refused, too:
+    reading it as UTC, or in this machine's zone, would shift it by hours unnoticed. A leap second (:60) counts as the
+    first moment of the next minute, since epoch time does not have it.
     """
     match = _RFC3339.fullmatch(text)
     if match is None:
@@ -37,5 +37,5 @@ def parse_rfc3339(text: str) -> int:
 
 
 def format_rfc3339(epoch_ms: int) -> str:
-    """Epoch milliseconds as RFC 3339 in UTC; raises OverflowError outside the years 1 to 9999."""
+    """Return epoch milliseconds as RFC 3339 in UTC. Raises OverflowError outside the years 1 to 9999."""
     return (_EPOCH + epoch_ms * _MILLISECOND).isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -1,4 +1,4 @@
-"""What a touchpoint must satisfy beyond its schema. The same rules hold for producers and for the worker."""
+"""Validation: the rules for touchpoints beyond their schema, the same for producers and for the worker."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pipeline.contract.reject import Rejected
 from pipeline.scales import SCALES
 from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Touchpoint, customer_key
 
-#: 1990-01-01T00:00:00Z; what lies before is a clock that was never set, or seconds taken for milliseconds.
+#: 1990-01-01T00:00:00Z. An earlier time comes from a clock that was never set, or from seconds instead of milliseconds.
 EARLIEST_MS = 631_152_000_000
-#: How far ahead of the clock an event may lie, exclusive.
+#: How far an event may be ahead of the clock, exclusive.
 AHEAD_MS = 86_400_000
 MAX_TEXT = 200
 MAX_KIND = 100
-#: More milliseconds of waiting or duration than ten years are a mistake of units.
+#: Longest wait or duration: ten years. A longer one is a mistake of units.
 MAX_SPAN_MS = 10 * 366 * 86_400_000
 
 _KIND = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_KIND - 1}}}")
@@ -23,7 +23,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 def check(touchpoint: Touchpoint, now_ms: int) -> Rejected | None:
-    """The first thing wrong with a touchpoint, or None. `now_ms` is the clock, in epoch milliseconds."""
+    """Return the first thing wrong with a touchpoint, or None. `now_ms` is the clock, in epoch milliseconds."""
     t = touchpoint
     if (wrong := check_time(t.occurred_at, now_ms)) is not None:
         return wrong
@@ -39,7 +39,7 @@ def check(touchpoint: Touchpoint, now_ms: int) -> Rejected | None:
 
 
 def check_words(t: Touchpoint) -> Rejected | None:
-    """Of a touchpoint's texts and enumerations, the first thing wrong, or None."""
+    """Return the first thing wrong with a touchpoint's texts and enumerations, or None."""
     for field, text in (("event_id", t.event_id), ("source", t.source)):
         if (wrong := check_text(field, text)) is not None:
             return wrong
@@ -53,7 +53,7 @@ def check_words(t: Touchpoint) -> Rejected | None:
 
 
 def check_time(occurred_at: int, now_ms: int) -> Rejected | None:
-    """Whether a time is one at which something can have happened."""
+    """Return what is wrong with the time, or None."""
     if occurred_at < EARLIEST_MS:
         return Rejected("time_out_of_range", f"occurred_at is {occurred_at} ms, before 1990; are these seconds?")
     if occurred_at >= now_ms + AHEAD_MS:
@@ -63,7 +63,7 @@ def check_time(occurred_at: int, now_ms: int) -> Rejected | None:
 
 
 def check_feedback(feedback: Feedback) -> Rejected | None:
-    """Whether an answer lies on its instrument's scale."""
+    """Return a rejection if an answer is not on its instrument's scale."""
     scale = SCALES.get(feedback.instrument)
     if scale is None:
         return Rejected("invalid_feedback", f"feedback.instrument is none of {', '.join(SCALES)}")
@@ -76,7 +76,7 @@ def check_feedback(feedback: Feedback) -> Rejected | None:
 
 
 def check_spans(wait_ms: int | None, duration_ms: int | None) -> Rejected | None:
-    """Whether waits and durations are possible."""
+    """Return a rejection if a wait or duration is impossible."""
     for field, span in (("wait_ms", wait_ms), ("duration_ms", duration_ms)):
         if span is not None and not 0 <= span <= MAX_SPAN_MS:
             return Rejected("invalid_value", f"{field} is {span}; it takes 0 to ten years of milliseconds")
@@ -84,7 +84,7 @@ def check_spans(wait_ms: int | None, duration_ms: int | None) -> Rejected | None
 
 
 def check_amount(amount_minor: int | None, currency: str | None) -> Rejected | None:
-    """Whether an amount says its currency, and a currency its amount; any whole number of 64 bits is an amount."""
+    """Return a rejection if an amount has no currency, or a currency no amount; any 64-bit integer is an amount."""
     if amount_minor is None:
         return Rejected("invalid_value", "currency is given without amount_minor")
     if currency is None or not _CURRENCY.fullmatch(currency):
@@ -93,7 +93,7 @@ def check_amount(amount_minor: int | None, currency: str | None) -> Rejected | N
 
 
 def check_kind(kind: str) -> Rejected | None:
-    """Whether a kind is a word in snake_case."""
+    """Return a rejection if a kind is not in snake_case."""
     if "\0" in kind:
         return Rejected("invalid_text", "kind holds a NUL character")
     if not _KIND.fullmatch(kind):
@@ -102,14 +102,14 @@ def check_kind(kind: str) -> Rejected | None:
 
 
 def check_customer(key: str | None) -> Rejected | None:
-    """Whether somebody is named, by a key that can be stored."""
+    """Return a rejection if nobody is named, or by a key that cannot be stored."""
     if key is None:
         return Rejected("no_customer", "customer_id, anonymous_id and identifiers are all empty")
     return check_text("the customer's key", key)
 
 
 def check_text(field: str, text: str) -> Rejected | None:
-    """Whether a text can be stored: not empty, not too long, without NUL (Postgres can't hold it)."""
+    """Return a rejection if a text is empty, too long, or holds a NUL, which Postgres cannot store."""
     if not text:
         return Rejected("invalid_text", f"{field} is empty")
     if len(text) > MAX_TEXT:

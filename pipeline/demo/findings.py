@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from pipeline.ledger.at_risk import AtRisk, at_risk, bands
-from pipeline.ledger.giving_up import GivingUp, giving_up
-from pipeline.ledger.profile import JourneyView, telling_journey
-from pipeline.ledger.quarantine import Entry, Selection, entries
-from pipeline.ledger.reading import reading
-from pipeline.ledger.totals import Totals, totals
-from pipeline.ledger.touchpoints import TouchpointView, touchpoints
+from pipeline.queries.abandonment import AbandonmentPoint, abandonment_points
+from pipeline.queries.at_risk import AtRisk, at_risk, bands
+from pipeline.queries.connection import reading
+from pipeline.queries.customers import JourneyView, example_journey
+from pipeline.queries.quarantine import Entry, Selection, entries
+from pipeline.queries.totals import Totals, totals
+from pipeline.queries.touchpoints import TouchpointView, touchpoints
 from pipeline.settings import Settings
 
 #: A journey that shows much fits on a screen.
 _LEAST, _MOST = 8, 18
-_TOUCHPOINTS, _GIVING_UP, _AT_RISK, _REFUSED = 6, 4, 6, 6
+_TOUCHPOINTS, _ABANDONMENT_POINTS, _AT_RISK, _REFUSED = 6, 4, 6, 6
 
 
 class Findings(NamedTuple):
@@ -28,24 +28,24 @@ class Findings(NamedTuple):
     customer: str | None
     journey: JourneyView | None
     touchpoints: Sequence[TouchpointView]
-    giving_up: Sequence[GivingUp]
+    abandonment: Sequence[AbandonmentPoint]
     bands: dict[str, int]
     at_risk: Sequence[AtRisk]
     refused: Sequence[Entry]
 
 
 def find(settings: Settings, seed: int) -> Findings:
-    """What there is to show, with a journey of one of the customers simulated with `seed`."""
+    """Return what there is to show, with a journey of one of the customers simulated with `seed`."""
     at = datetime.now(UTC)
     with reading(settings.database_url) as connection:
-        customer, journey = telling_journey(connection, f"customer:{seed}-", _LEAST, _MOST) or (None, None)
+        customer, journey = example_journey(connection, f"customer:{seed}-", _LEAST, _MOST) or (None, None)
         return Findings(
             as_of=at,
             totals=totals(connection),
             customer=customer,
             journey=journey,
             touchpoints=touchpoints(connection, limit=_TOUCHPOINTS),
-            giving_up=giving_up(connection)[:_GIVING_UP],
+            abandonment=abandonment_points(connection)[:_ABANDONMENT_POINTS],
             bands=bands(connection, at),
             at_risk=at_risk(connection, at, bands=("high", "medium"), named=True, limit=_AT_RISK),
             refused=entries(connection, Selection(statuses=("new",)), _REFUSED),

@@ -7,9 +7,9 @@ import re
 from pipeline.contract.registry import Registry
 from pipeline.ledger.database import sync_engine
 from pipeline.ledger.migrate import migrate
-from pipeline.ledger.profile import numbered
-from pipeline.ledger.reading import reading
 from pipeline.publishing.create_topics import create_topics
+from pipeline.queries.connection import reading
+from pipeline.queries.customers import numbered
 from pipeline.scores.registry import topic_schemas
 from pipeline.settings import Settings
 
@@ -31,7 +31,7 @@ def prepare(settings: Settings, partitions: int = PARTITIONS) -> None:
 
 
 def unused_seed(settings: Settings) -> int:
-    """A seed whose customers are not in the tables yet: one above all those that are."""
+    """Return a seed whose customers are not in the tables yet: one above all those that are."""
     with reading(settings.database_url) as connection:
         seeds = [int(match[1]) for key in numbered(connection) if (match := _SIMULATED.fullmatch(key))]
     return max(seeds, default=0) + 1

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-from pipeline.ledger.reading import reading
-from pipeline.ledger.totals import handled
+from pipeline.queries.connection import reading
+from pipeline.queries.totals import count_handled
 from pipeline.settings import Settings
 
 _IDLE_S = 2
@@ -22,7 +22,7 @@ _PATIENCE_S = 120.0
 
 
 def work(settings: Settings, servers: Mapping[str, str], log: Path, until: int, show: Callable[[int], None]) -> None:
-    """Run a worker until the ledger has handled `until` records in all; `show` is told how many it has by now.
+    """Run a worker until the ledger has handled `until` records in all; `show` gets the number handled so far.
 
     `servers` are the settings that name them. Raises PipelineError, which names the log, when the worker fails.
     """
@@ -52,7 +52,7 @@ def _watch(settings: Settings, process: subprocess.Popen[bytes], until: int, sho
     with reading(settings.database_url) as connection:
         while True:
             ended = process.poll() is not None
-            done = handled(connection)
+            done = count_handled(connection)
             connection.rollback()  # the next look is at another moment
             show(done)
             if ended and (process.returncode or done >= until):

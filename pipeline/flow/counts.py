@@ -69,18 +69,18 @@ def count_touchpoints(events: Iterable[Admitted]) -> Sequence[TouchpointCountRow
             sums.failures += times
         elif outcome == "abandoned":
             sums.abandoned += times
-    for event in events:
-        measures = event.step.measures
+    for _, _, step, traits, answer in events:
+        measures = step.measures
         if measures is None:
             continue  # an answer has a score
-        sums = tally.of(event.traits)
         if measures.wait_ms is not None:
+            sums = tally.of(traits)
             sums.waits += 1
             sums.wait_ms_sum += measures.wait_ms
         if measures.duration_ms is not None:
+            sums = tally.of(traits)
             sums.durations += 1
             sums.duration_ms_sum += measures.duration_ms
-        answer = event.answer
         if answer is not None:
             judged = tally.of(answer.about)
             judged.answers += 1

@@ -18,27 +18,28 @@ class Revisions:
         self.merged = 0
         self.open_change = 0
 
-    def _count(self, journey: Journey) -> None:
-        is_first = journey.revision == 1
-        is_merged = journey.merged_into is not None
-        self.opened += is_first
-        self.merged += is_merged
-        self.closed += not is_merged and not journey.is_open and (journey.was_open or is_first)
-        self.open_change += journey.is_open - journey.was_open
-
     def add(self, journey: Journey) -> None:
         """Make the next revision of a journey."""
         journey.revision += 1
-        self._count(journey)
+        is_first = journey.revision == 1
+        if is_first:
+            self.opened += 1
+        if journey.merged_into is not None:
+            self.merged += 1
+        elif not journey.is_open and (journey.was_open or is_first):
+            self.closed += 1
+        self.open_change += journey.is_open - journey.was_open
         journey.was_open = journey.is_open
         self.rows.append(journey.row())
 
 
 def revise(changed: Iterable[Journey]) -> Revisions:
-    """Make the next revisions of journeys, except of those that opened and were merged within the same batch."""
+    """Make the next revisions of journeys.
+
+    None of them opened and was merged within the same batch: covers that meet are joined before they meet journeys.
+    """
     revisions = Revisions()
     for journey in changed:
         journey.is_changed = False
-        if journey.revision or journey.merged_into is None:
-            revisions.add(journey)
+        revisions.add(journey)
     return revisions

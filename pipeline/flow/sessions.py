@@ -34,25 +34,24 @@ def _sessionize_customer(customer: Customer, events: list[Admitted], changed: li
     """Join events whose covers meet with each other first, and then with journeys; return the change in visits."""
     first, visits = events[0], 0
     run, until, begun = [first.step], first.until, first.traits.begun_by_customer
-    for event in events[1:]:
-        step = event.step
+    for _, covers_until, step, traits, _ in events[1:]:
         if step.at > until:
             visits += _join_run(customer, run, until, begun, changed)
-            run, until, begun = [step], event.until, event.traits.begun_by_customer
+            run, until, begun = [step], covers_until, traits.begun_by_customer
             continue
         run.append(step)
-        if event.until > until:
-            until = event.until
-        begun = begun or event.traits.begun_by_customer
+        if covers_until > until:
+            until = covers_until
+        begun = begun or traits.begun_by_customer
     return visits + _join_run(customer, run, until, begun, changed)
 
 
 def _join_run(customer: Customer, run: list[Step], until: int, begun: bool, changed: list[Journey]) -> int:
-    joined = join(customer.journeys, customer.key, run, until, begun)
-    mark_changed(joined.journey, changed)
-    for journey in joined.absorbed:
-        mark_changed(journey, changed)
-    return joined.visits
+    journey, absorbed, visits = join(customer.journeys, customer.key, run, until, begun)
+    mark_changed(journey, changed)
+    for other in absorbed:
+        mark_changed(other, changed)
+    return visits
 
 
 def mark_changed(journey: Journey, changed: list[Journey]) -> None:

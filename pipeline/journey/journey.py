@@ -77,7 +77,8 @@ class Journey:
         self.keys.update([step.key for step in steps])
         channels = self.channels
         for step in steps:
-            channel, _, _, outcome = step.type
+            step_type = step.type
+            channel, outcome = step_type.channel, step_type.outcome
             channels[channel] = channels.get(channel, 0) + 1
             if outcome == "failed":
                 self.failures += 1
@@ -121,8 +122,11 @@ class Journey:
     def row(self) -> JourneyRow:
         """Return the journey as the row of its present revision."""
         steps = self._current_steps()
-        # The keys sorted for the last revision are sorted again quickly; a journey can have a million of them.
-        self.omitted.sort()
+        keys = b"".join([step.key for step in self.steps])
+        if self.omitted:
+            # Those sorted for the last revision are sorted again quickly; a journey can have a million of them.
+            self.omitted.sort()
+            keys += b"".join(self.omitted)
         return JourneyRow(
             journey_id=self.journey_id,
             revision=self.revision,
@@ -131,16 +135,16 @@ class Journey:
             started_at=self.started_at,
             ended_at=self.ended_at,
             covers_until=self.covers_until,
-            touchpoints=self.touchpoints,
+            touchpoints=len(self.keys),
             channels=dict(self.channels),
             outcome=self.outcome,
             failures=self.failures,
             abandoned=self.abandoned,
             begun_by_customer=self.begun_by_customer,
             steps=steps,
-            steps_omitted=self.touchpoints - len(steps),
+            steps_omitted=len(self.omitted),
             merged_into=self.merged_into,
-            keys=b"".join([*[step.key for step in steps.items], *self.omitted]),
+            keys=keys,
         )
 
     def _current_steps(self) -> Steps:

@@ -28,13 +28,13 @@ class Policy:
     by_kind: Mapping[str, int] = field(default_factory=dict)
 
     def gap(self, channel: str, kind: str) -> int:
-        """The gap of a touchpoint: its kind's, else its channel's, else the one for all."""
+        """Return the gap of a touchpoint: its kind's, else its channel's, else the one for all."""
         by_kind = self.by_kind.get(kind)
         return by_kind if by_kind is not None else self.by_channel.get(channel, self.gap_ms)
 
 
 def read(file: Path | None) -> Policy:
-    """The policy in a TOML file, or the default one; raises InvalidInput, which names file and place."""
+    """Return the policy in a TOML file, or the default one; raises InvalidInput, which names file and place."""
     where = str(file) if file else "the default policy"
     try:
         text = (file or files("pipeline.journey") / "default_policy.toml").read_text(encoding="utf-8")
@@ -46,7 +46,7 @@ def read(file: Path | None) -> Policy:
 
 
 def parse(document: Mapping[str, Any]) -> Policy:
-    """A policy from its TOML document; raises ValueError that says what is wrong in which place."""
+    """Return a policy from its TOML document; raises ValueError that says what is wrong in which place."""
     if unknown := set(document) - {"gap", "grace", "channel", "kind"}:
         raise ValueError(f"unknown {_list(unknown)}; it takes gap, grace, [channel.NAME] and [kind.NAME]")
     channels = _gaps(document.get("channel", {}), "channel")
@@ -61,7 +61,7 @@ def parse(document: Mapping[str, Any]) -> Policy:
 
 
 def duration_ms(text: object, place: str) -> int:
-    """A duration such as 30m or 3d in milliseconds, up to 366 days; `place` names it in the ValueError."""
+    """Return a duration such as 30m or 3d in milliseconds, up to 366 days; `place` names it in the ValueError."""
     match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f'{place} is {text!r}; it takes a whole number and a unit, as "30m" (ms, s, m, h, d)')

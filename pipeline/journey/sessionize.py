@@ -6,20 +6,14 @@ The words are those of Kafka Streams' session windows: sessions that a record me
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TypeAlias
 
 from pipeline.journey.journey import Journey, new_journey_id
 from pipeline.journey.step import Step
 
-
-class Joined(NamedTuple):
-    """The result of adding touchpoints: their journey now, the journeys that it absorbed, and the change in the number
-    of the customer's visits (journeys with a touchpoint that the customer began).
-    """
-
-    journey: Journey
-    absorbed: list[Journey]
-    visits: int
+#: The result of adding touchpoints: their journey now, the journeys that it absorbed, and the change in the number of
+#: the customer's visits (journeys with a touchpoint that the customer began).
+Joined: TypeAlias = tuple[Journey, list[Journey], int]
 
 
 def find_sessions(journeys: list[Journey], at: int, until: int) -> tuple[int, int]:
@@ -69,7 +63,7 @@ def join(journeys: list[Journey], customer: str, steps: list[Step], until: int, 
         journey = Journey(customer, new_journey_id(customer, steps[0]))
         journey.extend(steps, until, begun_by_customer)
         journeys.insert(first, journey)
-        return Joined(journey, [], int(begun_by_customer))
+        return journey, [], int(begun_by_customer)
     visits = sum([met.begun_by_customer for met in journeys[first:end]])
     journey = journeys[first]
     absorbed = journeys[first + 1 : end]
@@ -77,4 +71,4 @@ def join(journeys: list[Journey], customer: str, steps: list[Step], until: int, 
         journey.absorb(other)
     del journeys[first + 1 : end]
     journey.extend(steps, until, begun_by_customer)
-    return Joined(journey, absorbed, journey.begun_by_customer - visits)
+    return journey, absorbed, journey.begun_by_customer - visits

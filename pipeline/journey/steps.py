@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pipeline.journey.step import Step
@@ -33,32 +33,29 @@ class Steps:
     def __iter__(self) -> Iterator[Step]:
         return iter(self.items)
 
-    def __getitem__(self, place: int) -> Step:
-        return self.items[place]
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Steps) and self.items == other.items
 
-    def __lt__(self, other: Steps) -> bool:
-        return self.items < other.items
-
-    def __hash__(self) -> int:
-        return hash(self.items)
-
-    def __repr__(self) -> str:
-        return f"Steps({list(self.items)!r})"
+    def written(self, form: str, write: Callable[[Sequence[Step]], Any]) -> Any:
+        """Return all steps in a form; `write` makes it of those that are not written yet."""
+        if self._base is None and form not in self._written:
+            whole = self._written[form] = write(self.items)
+            return whole
+        return self.complete(form, write(self.unwritten(form)))
 
     def unwritten(self, form: str) -> tuple[Step, ...]:
         """Return the steps that are still to be written in a form; `complete` takes what they come to."""
         if form in self._written:
             return ()
-        base = self._written_base(form)
+        base = None if self._base is None else self._written_base(form)
         return self.items if base is None else self.items[len(base.items) :]
 
     def complete(self, form: str, rest: Any) -> Any:
         """Return all steps in a form, given the text or bytes of the `unwritten` ones."""
         whole = self._written.get(form)
-        if whole is None:
+        if whole is None and self._base is None:
+            whole = self._written[form] = rest
+        elif whole is None:
             base = self._written_base(form)
             whole = self._written[form] = rest if base is None else base._written[form] + rest
             if len(self._written) == _FORMS:

@@ -21,12 +21,12 @@ _PASSING = ("08", "53", "57", "40", "55P03", "58")
 
 
 def sync_engine(database_url: str) -> Engine:
-    """An engine for commands; statements run one at a time. Raises InvalidInput for a URL that is none."""
+    """Return an engine for commands; statements run one at a time. Raises InvalidInput for a URL that is none."""
     return create_engine(_url(database_url), pool_pre_ping=True, connect_args=_CONNECT)
 
 
 def async_engine(database_url: str, statement_timeout_s: float) -> AsyncEngine:
-    """An engine for the worker, whose statements end with an error after so many seconds."""
+    """Return an engine for the worker, whose statements end with an error after `statement_timeout_s` seconds."""
     # A worker that is stopped in the middle of a transaction must not hold up its successor for long.
     options = (
         _CONNECT["options"]
@@ -36,7 +36,7 @@ def async_engine(database_url: str, statement_timeout_s: float) -> AsyncEngine:
 
 
 def cause_of(error: BaseException) -> BaseException | None:
-    """The driver's error, where SQLAlchemy has wrapped it."""
+    """Return the driver's error, where SQLAlchemy has wrapped it."""
     return error.orig if isinstance(error, DBAPIError) else error
 
 
@@ -51,7 +51,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 def unavailable(database_url: str, error: BaseException) -> Unavailable:
-    """An error that names the database's place and the mend, and no password."""
+    """Return an error that names the database's place and the mend, and no password."""
     url = make_url(database_url)
     said = str(getattr(error, "orig", error)).strip().splitlines() or [type(error).__name__]
     return Unavailable(

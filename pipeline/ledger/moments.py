@@ -21,5 +21,5 @@ def moment(ms: int) -> datetime:
 
 
 def ms(moment: datetime) -> int:
-    """A datetime with its zone as epoch milliseconds."""
+    """Return a datetime with its zone as epoch milliseconds."""
     return round(moment.timestamp() * 1000)

@@ -24,7 +24,7 @@ class Session:
         self._places = asyncio.Semaphore(connections)
 
     async def run(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """The result of `work`, which is given a connection."""
+        """Return the result of `work`, which is given a connection."""
         async with self._places:
             connection = self._free.pop() if self._free else await self._engine.connect()
             try:

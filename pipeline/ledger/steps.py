@@ -68,7 +68,7 @@ _writer = _StepsWriter()
 
 def steps_text(steps: Steps) -> str:
     """Return steps as a JSON list; only those that were not written for an earlier revision are written."""
-    whole: str = steps.complete(JSON, _writer.write(steps.unwritten(JSON)))
+    whole: str = steps.written(JSON, _writer.write)
     return f"[{whole[:-1]}]"
 
 

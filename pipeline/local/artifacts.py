@@ -37,7 +37,7 @@ class Installed:
 
 
 def cache() -> Path:
-    """The folder that all projects of this user share."""
+    """Return the folder that all projects of this user share."""
     named = os.environ.get(CACHE_VARIABLE)
     return Path(named) if named else platformdirs.user_cache_path("touchpoint-pipeline")
 
@@ -50,7 +50,7 @@ def locked() -> tuple[tuple[Artifact, ...], Artifact]:
 
 
 def installed(folder: Path | None = None) -> Installed:
-    """Where the servers' programs are, once `install` was called."""
+    """Return where the servers' programs are, once `install` was called."""
     folder = cache() if folder is None else folder
     kafka, registry = locked()
     unpacked = folder / f"{registry.file_name.removesuffix('.tar.gz')}-{registry.sha256[:8]}"
@@ -61,7 +61,7 @@ def installed(folder: Path | None = None) -> Installed:
 
 
 def install(progress: Progress, folder: Path | None = None) -> Installed:
-    """Everything the lock names, from the cache or else downloaded into it.
+    """Return everything the lock names, from the cache or else downloaded into it.
 
     Raises PipelineError when something can't be had or isn't what the lock says.
     """

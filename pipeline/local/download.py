@@ -29,7 +29,7 @@ class Artifact:
 
     @property
     def file_name(self) -> str:
-        """Its name in the cache, `<artifact>-<version>[-<classifier>].<type>`."""
+        """Return its name in the cache, `<artifact>-<version>[-<classifier>].<type>`."""
         _, name, kind, *classifier, version = self.coordinate.split(":")
         return "-".join([name, version, *classifier]) + f".{kind}"
 
@@ -57,7 +57,7 @@ def verify(path: Path, artifact: Artifact) -> None:
 
 
 def digest(path: Path) -> str:
-    """A file's SHA-256, in hexadecimal."""
+    """Return a file's SHA-256, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

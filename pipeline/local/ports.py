@@ -12,7 +12,7 @@ RANGE = range(20_000, 32_000)
 
 
 def free(port: int) -> bool:
-    """Whether a server could listen on this port of the loopback address now."""
+    """Return whether a server could listen on this port of the loopback address now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -24,7 +24,7 @@ def free(port: int) -> bool:
 
 
 def open_(port: int, timeout: float = 1.0) -> bool:
-    """Whether something listens on this port."""
+    """Return whether something listens on this port."""
     try:
         socket.create_connection((HOST, port), timeout=timeout).close()
     except OSError:
@@ -33,7 +33,7 @@ def open_(port: int, timeout: float = 1.0) -> bool:
 
 
 def choose(names: Sequence[str], kept: Mapping[str, int], *, is_free: Callable[[int], bool] = free) -> dict[str, int]:
-    """A port for each name: the kept one if it is still free, else a new one; all different."""
+    """Return a port for each name: the kept one if it is still free, else a new one; all different."""
     chosen: dict[str, int] = {}
     taken = set(kept.values())
     for name in names:

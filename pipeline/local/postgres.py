@@ -78,14 +78,14 @@ class Postgres(Server):
 
     @property
     def password(self) -> str:
-        """The random password of the user `postgres`."""
+        """Return the random password of the user `postgres`."""
         try:
             return self.layout.password.read_text().strip()
         except FileNotFoundError:
             return ""
 
     def url(self, database: str = "pipeline") -> str:
-        """A database in SQLAlchemy's form; holds the password."""
+        """Return a database in SQLAlchemy's form; holds the password."""
         return f"postgresql+psycopg://{self.user}:{self.password}@{self.address}/{database}"
 
     def prepare(self) -> Launch:
@@ -107,7 +107,7 @@ class Postgres(Server):
             return False
 
     def settle(self) -> bool:
-        """Whether it takes connections; creates the databases that are missing."""
+        """Return whether it takes connections; creates the databases that are missing."""
         try:
             with self._connection("postgres") as connection:
                 there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}

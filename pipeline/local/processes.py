@@ -31,7 +31,7 @@ class Launch:
 
 
 def find(mark: str, remembered: int | None) -> psutil.Process | None:
-    """The process with `mark` among its arguments: the remembered one, or else whichever has it."""
+    """Return the process with `mark` among its arguments: the remembered one, or else whichever has it."""
     if remembered is not None and (process := _marked(remembered, mark)) is not None:
         return process
     found = {p.pid: p for p in psutil.process_iter() if _has(p, mark)}
@@ -74,7 +74,7 @@ def as_user(user: int | None, group: int | None) -> dict[str, object]:
 
 
 def alive(process: psutil.Process) -> bool:
-    """Whether it still runs; one that only waits to be reaped does not."""
+    """Return whether it still runs; one that only waits to be reaped does not."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

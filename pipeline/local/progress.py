@@ -17,7 +17,7 @@ class Progress(Protocol):
         """Something that takes seconds; it is done when the context ends."""
 
     def download(self, text: str, size: int) -> AbstractContextManager[Callable[[int], None]]:
-        """A download of `size` bytes; the function is told how many more have come."""
+        """Return a function that gets the number of further bytes of a download of `size` bytes."""
 
 
 class Silent:

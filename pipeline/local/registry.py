@@ -42,7 +42,7 @@ class Registry(Server):
 
     @property
     def url(self) -> str:
-        """The Confluent-compatible API."""
+        """Return the Confluent-compatible API."""
         return f"http://{self.address}{API}"
 
     def prepare(self) -> Launch:
@@ -67,7 +67,7 @@ class Registry(Server):
         return Launch(argv=argv, env=java.environment() | settings, cwd=scratch)
 
     def answers(self) -> bool:
-        """Whether it lists its subjects, which it reads from the database."""
+        """Return whether it lists its subjects, which it reads from the database."""
         connection = HTTPConnection(HOST, self.port, timeout=5)
         try:
             connection.request("GET", f"{API}/subjects")

@@ -51,17 +51,17 @@ class Server(ABC):
 
     @property
     def data(self) -> Path:
-        """Where its data is."""
+        """Return where its data is."""
         return self.layout.data(self.name)
 
     @property
     def log(self) -> Path:
-        """Its log."""
+        """Return its log."""
         return self.layout.log(self.name)
 
     @property
     def port(self) -> int:
-        """The port that clients use."""
+        """Return the port that clients use."""
         return self.state.ports[self.port_names[0]]
 
     @property
@@ -72,7 +72,7 @@ class Server(ABC):
     @property
     @abstractmethod
     def mark(self) -> str:
-        """An argument that only this server of this folder has on its command line."""
+        """Return an argument that only this server of this folder has on its command line."""
 
     @abstractmethod
     def prepare(self) -> Launch:
@@ -80,14 +80,14 @@ class Server(ABC):
 
     @abstractmethod
     def answers(self) -> bool:
-        """Whether it does its job now; takes a few seconds at most."""
+        """Return whether it does its job now; takes a few seconds at most."""
 
     def settle(self) -> bool:
         """Asked repeatedly after a start: whether it is ready for clients."""
         return self.answers()
 
     def process(self) -> psutil.Process | None:
-        """Its process, if it runs."""
+        """Return its process, if it runs."""
         if self._child is not None:
             self._child.poll()  # reap it if it has ended
         return processes.find(self.mark, self.state.pids.get(self.name))
@@ -127,7 +127,7 @@ class Server(ABC):
         self.state.keep_pid(self.name, None)
 
     def status(self) -> Status:
-        """What it is doing now."""
+        """Return what it is doing now."""
         process = self.process()
         since = _since(process)
         if process is None or since is None:

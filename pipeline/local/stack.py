@@ -45,7 +45,7 @@ class Stack:
         self._servers: dict[str, Server] = {s.name: s for s in (self.kafka, self.registry, self.postgres)}
 
     def server(self, name: str) -> Server:
-        """One of `kafka`, `registry` and `postgres`."""
+        """Return one of `kafka`, `registry` and `postgres`."""
         return self._servers[name]
 
     def up(self, progress: Progress | None = None) -> None:
@@ -95,13 +95,13 @@ class Stack:
         return bool(running)
 
     def status(self) -> tuple[Status, ...]:
-        """Each server as it is now."""
+        """Return each server as it is now."""
         self.state.reload()
         with ThreadPoolExecutor(len(self._servers)) as pool:
             return tuple(pool.map(lambda server: server.status(), self._servers.values()))
 
     def env(self) -> dict[str, str]:
-        """The three settings that point to this stack; the database URL holds a password."""
+        """Return the three settings that point to this stack; the database URL holds a password."""
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.address,
             "SCHEMA_REGISTRY_URL": self.registry.url,
@@ -123,7 +123,7 @@ class Stack:
             ) from error
 
     def _remove_root(self) -> None:
-        """Remove `.pipeline`, the lock last: whoever waits for it finds nothing half-removed."""
+        """Remove `.pipeline`, the lock last, so that a command that waits for it finds nothing half-removed."""
         for path in self.layout.root.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

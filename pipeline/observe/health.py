@@ -1,4 +1,4 @@
-"""What a worker says of itself: alive, ready, and why not."""
+"""A worker's health: alive, ready, and why not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 #: A worker further behind than this, in seconds, is alive but not ready.
 READY_LAG_S = 60.0
-#: A worker whose loop has not turned for so long is no longer alive.
+#: A worker whose event loop has not turned for this long, in seconds, is no longer alive.
 ALIVE_S = 60.0
 
 
@@ -20,12 +20,12 @@ class Health:
     away: set[str] = field(default_factory=set)
 
     def alive(self, now: float) -> tuple[bool, str]:
-        """Whether the worker's loop turns, and what is wrong if not."""
+        """Return whether the worker's event loop turns, and what is wrong if not."""
         silent = now - self.beat_at
         return (True, "alive") if silent < ALIVE_S else (False, f"the worker has not moved for {silent:.0f} s")
 
     def ready(self, now: float) -> tuple[bool, str]:
-        """Whether the worker is assigned, caught up within a bound, and its servers answer; what is wrong if not."""
+        """Return whether the worker has partitions, a small lag and servers that answer; and what is wrong if not."""
         alive, why = self.alive(now)
         if not alive:
             return alive, why

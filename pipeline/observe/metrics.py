@@ -71,7 +71,7 @@ class Metrics:
             self.journeys.labels(status)
 
     def committed(self, batches: Iterable[Batch], seconds: float) -> None:
-        """Count what was committed together; `seconds` is how long it took."""
+        """Count the batches of one transaction, which took `seconds`."""
         self.batch.observe(seconds)
         for batch in batches:
             self._count(batch)
@@ -93,17 +93,17 @@ class Metrics:
             self.watermark.labels(str(batch.partition)).set(batch.watermark / 1000)
 
     def latencies(self, appended_ms: Iterable[int], now_ms: int) -> None:
-        """Observe what was committed at `now_ms` (epoch ms) with its records' append times."""
+        """Observe the latencies of records that were committed at `now_ms` (epoch ms), given their append times."""
         for appended, times in Counts(appended_ms).items():
             self.latency.observe(max(0, now_ms - appended) / 1000, times)
 
     def forget(self, partition: int) -> None:
-        """The partition is no longer this worker's."""
+        """Remove the gauges of a partition that is no longer assigned."""
         for gauge in (self.lag_records, self.lag_seconds, self.watermark):
             if (str(partition),) in dict(gauge._metrics):
                 gauge.remove(str(partition))
 
     def set_bands(self, bands: Mapping[str, int]) -> None:
-        """How many customers are in each band."""
+        """Set the number of customers in each band."""
         for band in ("low", "medium", "high"):
             self.at_risk.labels(band).set(bands.get(band, 0))

@@ -16,7 +16,7 @@ class Repeats(logging.Filter):
         self._let_through: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is worth writing."""
+        """Return whether the line is worth writing."""
         now, text = self._clock(), str(record.msg)
         if now - self._let_through.get(text, -self._pause_s) < self._pause_s:
             return False

@@ -22,12 +22,12 @@ class WeightedHistogram(Collector):
         registry.register(self)
 
     def observe(self, value: float, times: int = 1) -> None:
-        """Count a value so many times."""
+        """Count a value `times` times."""
         self._counts[bisect_left(self._bounds, value)] += times
         self._sum += value * times
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
-        """What Prometheus reads."""
+        """Yield what Prometheus reads."""
         names = [*map(str, map(float, self._bounds)), "+Inf"]
         family = HistogramMetricFamily(self._name, self._documentation)
         family.add_metric([], list(zip(names, accumulate(self._counts), strict=True)), self._sum)

@@ -13,7 +13,7 @@ from pipeline.touchpoint import Touchpoint
 def delivered(
     touchpoints: Iterable[Touchpoint], *, seed: int, disorder: float = 0.0, late_days: float = 0.0, duplicates: float
 ) -> Iterator[Touchpoint]:
-    """The touchpoints in order of delivery.
+    """Yield the touchpoints in order of delivery.
 
     A share `disorder` (0 to 1) comes late, by up to `late_days`; a share `duplicates` (0 to 1) comes once more within
     the hour, on top. Each of them comes; what is still held back at the end comes then. The same arguments give the

@@ -1,4 +1,4 @@
-"""The simulated period: who does something when, until so many touchpoints have happened."""
+"""The simulated period: who does what when, until the wanted number of touchpoints is reached."""
 
 from __future__ import annotations
 
@@ -126,5 +126,5 @@ def _leave(story: Story, person: Person, at: int) -> None:
 
 
 def _run(seed: int, customers: int, events: int, span: int, end_ms: int) -> str:
-    """What tells this simulation from every other."""
+    """Return what tells this simulation from every other."""
     return blake2b(f"{seed} {customers} {events} {span} {end_ms}".encode(), digest_size=4).hexdigest()

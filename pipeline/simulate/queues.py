@@ -84,7 +84,7 @@ def visit(story: Story, person: Person, at: int, *, about: str = "errand") -> No
 
 
 def _opening(at: int) -> int:
-    """The same moment, or the next one at which a branch is open."""
+    """Return the same moment, or the next one at which a branch is open."""
     hour = at // HOUR % 24
     if hour < OPEN_FROM:
         return at + (OPEN_FROM - hour) * HOUR

@@ -55,7 +55,7 @@ class Story:
         heappush(self._ahead, (at, self.told, touchpoint))
 
     def subject(self, prefix: str) -> str:
-        """A new order, case or ticket."""
+        """Return a new order, case or ticket."""
         self._subjects += 1
         return f"{prefix}-{self._run}-{self._subjects:x}"
 

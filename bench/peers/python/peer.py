@@ -37,7 +37,7 @@ def decode(value: bytes, reader=fastavro.schemaless_reader, schema=SCHEMA, bytes
 
 
 def empty() -> dict[str, Any]:
-    """A session of nothing."""
+    """Return a session of nothing."""
     return {
         "count": 0, "first": 1 << 62, "last": -1, **dict.fromkeys(CHANNELS, 0),
         "score_sum": 0.0, "scores": 0, "last_kind": "",
@@ -45,7 +45,7 @@ def empty() -> dict[str, Any]:
 
 
 def add(s: dict[str, Any], e: dict[str, Any]) -> dict[str, Any]:
-    """A session with one more touchpoint."""
+    """Return a session with one more touchpoint."""
     t = e["occurred_at"]
     s["count"] += 1
     s[e["channel"]] += 1
@@ -84,7 +84,7 @@ class Clock:
         self.t0 = self.c0 = 0.0
 
     def seen(self) -> int:
-        """One more record; how many by now."""
+        """Return one more record; how many by now."""
         if self.n == 0:
             self.t0, self.c0 = time.perf_counter(), cpu()
         self.n += 1

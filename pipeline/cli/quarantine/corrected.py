@@ -11,7 +11,7 @@ from pipeline.channels.hashing import with_hashes
 from pipeline.channels.outgoing import Unpublishable
 from pipeline.channels.publisher import Publisher
 from pipeline.channels.reading import json_object, lines, opened
-from pipeline.cli import words
+from pipeline.cli import formatting
 from pipeline.cli.quarantine.places import read_place
 from pipeline.cli.quarantine.result import Result
 from pipeline.cli.quarantine.selecting import check_places
@@ -19,8 +19,8 @@ from pipeline.cli.quarantine.showing import LINK
 from pipeline.contract.reject import Rejected
 from pipeline.contract.text import from_record
 from pipeline.errors import InvalidInput
-from pipeline.ledger.quarantine import Place, Selection, claimed, mark_replayed
-from pipeline.ledger.reading import writing
+from pipeline.queries.connection import writing
+from pipeline.queries.quarantine import Place, Selection, claimed, mark_replayed
 from pipeline.settings import Settings
 from pipeline.touchpoint import Touchpoint
 
@@ -60,7 +60,7 @@ def replay_corrected(settings: Settings, name: str, places: Sequence[Place], sta
 
 
 def read(name: str, places: Sequence[Place]) -> list[Corrected]:
-    """The file's lines, each with its record: as the line says, or else as `places` say in the same order."""
+    """Return the file's lines, each with its record: as the line says, or else as `places` say in the same order."""
     found = []
     with opened(name) as (file, _):
         for index, line in enumerate(lines(file)):
@@ -78,7 +78,9 @@ def read(name: str, places: Sequence[Place]) -> list[Corrected]:
     if not found:
         raise InvalidInput(f"{name} has no lines.")
     if places and len(places) != len(found):
-        raise InvalidInput(f"{name} has {words.plural(len(found), 'line')} for {words.plural(len(places), 'record')}.")
+        raise InvalidInput(
+            f"{name} has {formatting.plural(len(found), 'line')} for {formatting.plural(len(places), 'record')}."
+        )
     return found
 
 

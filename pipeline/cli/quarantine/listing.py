@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from pipeline import settings
-from pipeline.cli import words
+from pipeline.cli import formatting
 from pipeline.cli.output import Cell, Column, print_json, print_table
 from pipeline.cli.quarantine.places import SinceType, reason_option
 from pipeline.contract.reject import REASONS
-from pipeline.ledger.quarantine import STATUSES, Count, Entry, Selection, counts, entries
-from pipeline.ledger.reading import reading
+from pipeline.queries.connection import reading
+from pipeline.queries.quarantine import STATUSES, Count, Entry, Selection, counts, entries
 from pipeline.topics import TOUCHPOINTS
 
 STATUS_STYLES = {"new": "yellow", "replayed": "green", "discarded": "dim"}
@@ -39,9 +39,11 @@ COUNT_COLUMNS = (
 @click.command("list")
 @reason_option("Only those refused for this; several times for several.")
 @click.option("--status", type=click.Choice([*STATUSES, "any"]), default="new", show_default=True)
-@click.option("--since", type=SinceType(), help="Refused since then: RFC 3339, or 30m, 12h, 7d ago.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="So many at the most.")
-@click.option("--summary", is_flag=True, help="Count them by reason.")
+@click.option(
+    "--since", type=SinceType(), help="Only those refused since this time: RFC 3339, or an age such as 30m, 12h, 7d."
+)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Maximum number of rows.")
+@click.option("--summary", is_flag=True, help="Show counts by reason.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_(
     reasons: tuple[str, ...], status: str, since: datetime | None, limit: int, summary: bool, as_json: bool
@@ -69,11 +71,11 @@ def list_(
 
 
 def rows(found: Sequence[Entry]) -> list[list[str | Cell]]:
-    """The cells of COLUMNS."""
+    """Return the cells of COLUMNS."""
     return [
         [
             str(one.place),
-            words.moment(one.rejected_at),
+            formatting.moment(one.rejected_at),
             one.reason,
             Cell(one.status, STATUS_STYLES[one.status]),
             "" if one.size is None else f"{one.size:,}",
@@ -84,14 +86,14 @@ def rows(found: Sequence[Entry]) -> list[list[str | Cell]]:
 
 
 def count_rows(found: Sequence[Count]) -> list[list[str | Cell]]:
-    """The cells of COUNT_COLUMNS."""
+    """Return the cells of COUNT_COLUMNS."""
     return [
         [
             one.reason,
             f"{one.new:,}",
             f"{one.replayed:,}",
             f"{one.discarded:,}",
-            words.moment(one.last_at),
+            formatting.moment(one.last_at),
             REASONS.get(one.reason, ""),
         ]
         for one in found
@@ -99,7 +101,7 @@ def count_rows(found: Sequence[Count]) -> list[list[str | Cell]]:
 
 
 def plain(one: Entry) -> dict[str, Any]:
-    """An entry as JSON has it."""
+    """Return an entry as JSON has it."""
     return {
         "id": str(one.place),
         "topic": TOUCHPOINTS,

@@ -46,5 +46,5 @@ MENDS = {
 
 
 def mend(reason: str) -> str:
-    """What to do about a record that was refused for `reason`."""
+    """Return what to do about a record that was refused for `reason`."""
     return MENDS.get(reason, _CORRECT)

@@ -12,7 +12,7 @@ import click
 from pipeline.contract.reject import REASONS
 from pipeline.contract.times import parse_rfc3339
 from pipeline.ledger.moments import moment
-from pipeline.ledger.quarantine import Place
+from pipeline.queries.quarantine import Place
 
 _PLACE = re.compile(r"(\d{1,9})/(\d{1,18})", re.ASCII)
 _AGO = re.compile(r"(\d{1,6})(m|h|d)", re.ASCII)
@@ -20,7 +20,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def read_place(text: str) -> Place | None:
-    """A place from PARTITION/OFFSET, None for another text."""
+    """Return a place from PARTITION/OFFSET, None for another text."""
     match = _PLACE.fullmatch(text)
     return Place(int(match[1]), int(match[2])) if match else None
 
@@ -54,7 +54,7 @@ class SinceType(click.ParamType):
 
 
 def places_argument(*, required: bool) -> Callable[[Any], Any]:
-    """The places as arguments."""
+    """Return the places as arguments."""
     return click.argument("places", nargs=-1, required=required, type=PlaceType(), metavar="PARTITION/OFFSET…")
 
 

@@ -5,29 +5,29 @@ from __future__ import annotations
 import click
 
 from pipeline import settings
-from pipeline.cli import words
+from pipeline.cli import formatting
 from pipeline.cli.output import print_json
 from pipeline.cli.quarantine.places import places_argument, reason_option
 from pipeline.cli.quarantine.result import Result
 from pipeline.cli.quarantine.selecting import check_places, confirm, count, selected
-from pipeline.ledger.quarantine import Place
-from pipeline.ledger.reading import writing
+from pipeline.queries.connection import writing
+from pipeline.queries.quarantine import Place
 
 _NAMED = 10
 
 
 @click.command()
 @places_argument(required=False)
-@click.option("--all", "everything", is_flag=True, help="All that are new.")
+@click.option("--all", "everything", is_flag=True, help="All new ones.")
 @reason_option("All new ones refused for this; several times for several.")
 @click.option(
     "--corrected",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     metavar="FILE",
-    help="Publish these corrected JSON Lines in their place (- is standard input).",
+    help="Publish these corrected JSON Lines instead (- is standard input).",
 )
-@click.option("--again", is_flag=True, help="Also what was replayed or discarded already.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--again", is_flag=True, help="Also records that were replayed or discarded before.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def replay(
@@ -65,7 +65,7 @@ def replay(
             entries = check_places(connection, places, hint="" if again else "; --again sends it once more")
             meant = count(connection, selection)
         if meant and not places:
-            confirm(f"Replay {words.plural(meant, 'record')} as {'it is' if meant == 1 else 'they are'}?", yes)
+            confirm(f"Replay {formatting.plural(meant, 'record')} as {'it is' if meant == 1 else 'they are'}?", yes)
         from pipeline.cli.quarantine.unchanged import replay_unchanged
 
         result = replay_unchanged(found, selection) if meant else Result()
@@ -90,7 +90,7 @@ def _report(result: Result, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"Replayed {words.plural(result.replayed, 'record')}.")
+    click.echo(f"Replayed {formatting.plural(result.replayed, 'record')}.")
     if wrong := sum(result.still_wrong.values()):
         reasons = ", ".join(f"{reason} {number:,}" for reason, number in sorted(result.still_wrong.items()))
         click.echo(

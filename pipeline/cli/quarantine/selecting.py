@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import click
 from sqlalchemy import Connection
 
-from pipeline.cli import words
+from pipeline.cli import formatting
 from pipeline.errors import PipelineError
-from pipeline.ledger.quarantine import Entry, Place, Selection, counts, entries
+from pipeline.queries.quarantine import Entry, Place, Selection, counts, entries
 
 
 class NotInQuarantine(PipelineError):
@@ -32,7 +32,7 @@ def selected(places: Sequence[Place], reasons: Sequence[str], everything: bool, 
 
 
 def check_places(connection: Connection, places: Sequence[Place], *, hint: str) -> list[Entry]:
-    """The entries of places; says on standard error which are settled already, with `hint`.
+    """Return the entries of places; says on standard error which are settled already, with `hint`.
 
     Raises NotInQuarantine when one of them is not there.
     """
@@ -44,13 +44,13 @@ def check_places(connection: Connection, places: Sequence[Place], *, hint: str) 
         raise NotInQuarantine(missing)
     for one in found:
         if one.settled_at is not None and hint:
-            when = words.moment(one.settled_at)
+            when = formatting.moment(one.settled_at)
             click.echo(f"{one.place} was {one.status} on {when} UTC already{hint}", err=True)
     return found
 
 
 def count(connection: Connection, selection: Selection) -> int:
-    """How many records are meant."""
+    """Return how many records are meant."""
     return sum(one.new + one.replayed + one.discarded for one in counts(connection, selection))
 
 

@@ -10,7 +10,7 @@ import click
 import orjson
 
 from pipeline import settings
-from pipeline.cli import words
+from pipeline.cli import formatting
 from pipeline.cli.output import console, print_json
 from pipeline.cli.quarantine.listing import STATUS_STYLES, plain
 from pipeline.cli.quarantine.mending import mend
@@ -21,8 +21,8 @@ from pipeline.contract.reject import REASONS
 from pipeline.contract.salvage import salvage
 from pipeline.contract.writers import KnownWriters
 from pipeline.errors import PipelineError, Unavailable
-from pipeline.ledger.quarantine import Contents, Place, contents
-from pipeline.ledger.reading import reading
+from pipeline.queries.connection import reading
+from pipeline.queries.quarantine import Contents, Place, contents
 from pipeline.topics import TOUCHPOINTS
 
 #: The field that names, in a line to be corrected, the record that it takes the place of.
@@ -33,9 +33,11 @@ _A_LINE = 16
 
 @click.command()
 @places_argument(required=True)
-@click.option("--bytes", "most", type=click.IntRange(0), default=_BYTES, show_default=True, help="Show so many bytes.")
+@click.option(
+    "--bytes", "most", type=click.IntRange(0), default=_BYTES, show_default=True, help="Maximum number of bytes shown."
+)
 @click.option("--raw", type=click.Path(dir_okay=False, allow_dash=True), help="Write the bytes to this file instead.")
-@click.option("--jsonl", is_flag=True, help="Print only the JSON Lines to be corrected, for `replay --corrected`.")
+@click.option("--jsonl", is_flag=True, help="Print only the JSON Lines to correct, for `replay --corrected`.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, bytes in hex.")
 def show(places: tuple[Place, ...], most: int, raw: str | None, jsonl: bool, as_json: bool) -> None:
     """Show refused records: why, what to do, and the bytes, decoded where they can be.
@@ -78,7 +80,7 @@ def hex_dump(value: bytes, most: int) -> Iterator[str]:
 
 
 def line(place: Place, record: dict[str, Any]) -> bytes:
-    """A line to be corrected: the record, and which one it takes the place of."""
+    """Return a line to be corrected: the record, and which one it takes the place of."""
     return orjson.dumps({LINK: str(place), **record}, option=orjson.OPT_APPEND_NEWLINE)
 
 
@@ -87,7 +89,7 @@ def readable(value: bytes | None) -> str:
     if value is None:
         return "none"
     try:
-        return words.printable(value.decode())
+        return formatting.printable(value.decode())
     except UnicodeDecodeError:
         return f"0x{value.hex()}"
 
@@ -105,16 +107,16 @@ def _print(one: Contents, record: dict[str, Any] | None, most: int) -> None:
     entry = one.entry
     out = console()
     out.print(f"{entry.place}   {entry.reason}   {entry.status}", style=STATUS_STYLES[entry.status])
-    settled = f", {entry.status} {words.moment(entry.settled_at)} UTC" if entry.settled_at else ""
+    settled = f", {entry.status} {formatting.moment(entry.settled_at)} UTC" if entry.settled_at else ""
     facts = [
-        ("refused", f"{words.moment(entry.rejected_at)} UTC{settled}"),
+        ("refused", f"{formatting.moment(entry.rejected_at)} UTC{settled}"),
         ("where", f"{TOUCHPOINTS}, partition {entry.place.partition}, offset {entry.place.offset}; "
-                  f"appended {words.moment(entry.appended_at)} UTC"),
-        ("why", f"{REASONS.get(entry.reason, entry.reason)}: {words.printable(entry.detail)}"),
+                  f"appended {formatting.moment(entry.appended_at)} UTC"),
+        ("why", f"{REASONS.get(entry.reason, entry.reason)}: {formatting.printable(entry.detail)}"),
         ("mend", mend(entry.reason)),
         ("key", readable(one.key)),
-        *[("header", f"{words.printable(name)}: {readable(said)}") for name, said in one.headers],
-        ("value", "none (null)" if one.value is None else words.plural(len(one.value), "byte")),
+        *[("header", f"{formatting.printable(name)}: {readable(said)}") for name, said in one.headers],
+        ("value", "none (null)" if one.value is None else formatting.plural(len(one.value), "byte")),
     ]  # fmt: skip
     for label, text in facts:
         click.echo(f"  {label:<9}{text}")
@@ -123,7 +125,7 @@ def _print(one: Contents, record: dict[str, Any] | None, most: int) -> None:
     if record is not None:
         click.echo("  decoded")
         text = orjson.dumps(record, option=orjson.OPT_INDENT_2).decode()
-        click.echo("    " + "\n".join(map(words.printable, text.split("\n"))).replace("\n", "\n    "))
+        click.echo("    " + "\n".join(map(formatting.printable, text.split("\n"))).replace("\n", "\n    "))
         click.echo(
             f"  to correct it: pipeline quarantine show {entry.place} --jsonl > corrected.jsonl; edit the file;\n"
             "    pipeline quarantine replay --corrected corrected.jsonl"
@@ -166,4 +168,4 @@ def _write(name: str, value: bytes | None) -> None:
             file.write(value)
     except OSError as error:
         raise click.FileError(name, error.strerror or str(error)) from None
-    click.echo(f"{words.plural(len(value), 'byte')} written to {name}", err=True)
+    click.echo(f"{formatting.plural(len(value), 'byte')} written to {name}", err=True)

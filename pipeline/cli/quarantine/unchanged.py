@@ -13,8 +13,8 @@ from pipeline.cli.progress import progress
 from pipeline.cli.quarantine.result import Result
 from pipeline.contract.registry import Registry
 from pipeline.contract.writers import KnownWriters
-from pipeline.ledger.quarantine import Contents, Place, Selection, claimed, clock, mark_replayed
-from pipeline.ledger.reading import writing
+from pipeline.queries.connection import writing
+from pipeline.queries.quarantine import Contents, Place, Selection, claimed, clock, mark_replayed
 from pipeline.settings import Settings
 from pipeline.topics import TOUCHPOINTS
 

@@ -24,7 +24,7 @@ class Parameters(NamedTuple):
 
 
 def log_likelihood(x: int, t_x: float, age: float, parameters: Parameters) -> float:
-    """The log-likelihood of `x` repeat visits, the last at `t_x`, over `age` since the first; 0 ≤ t_x ≤ age.
+    """Return the log-likelihood of `x` repeat visits, the last at `t_x`, over `age` since the first; 0 ≤ t_x ≤ age.
 
     Any unit of time will do, if alpha has the same. In the paper `age` is T. With B the beta function:
 

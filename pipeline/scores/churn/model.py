@@ -9,8 +9,8 @@ Alive (from the paper's likelihood; see `likelihood`):
 
     P(alive) = 1 / (1 + [x>0] · a/(b+x−1) · ((α+T)/(α+t_x))^(r+x))
 
-Nobody leaves but after a repeat visit, so whoever is alive at T stays so until they visit next, and given that they are
-alive, λ ~ Gamma(r+x, α+T). So the chance that somebody alive does not come within t is
+Customers leave only after a repeat visit, so one who is alive at T stays alive until the next visit. Given that they
+are alive, λ ~ Gamma(r+x, α+T). So the chance that somebody alive does not come within t is
 
     E(e^(−λt)) = ((α+T)/(α+T+t))^(r+x)
 
@@ -55,7 +55,7 @@ class ChurnModel:
     source: str
     #: Shape of the gamma distribution of rates, above 0.
     r: float
-    #: Its rate parameter in days, above 0: the prior weighs as much as a history of so many days.
+    #: Its rate parameter in days, above 0: the prior weighs as much as a history of this length.
     alpha_days: float
     #: Weights of leaving and staying after a repeat visit, above 0.
     a: float
@@ -82,7 +82,7 @@ class ChurnModel:
         return f"{self.NAME} {self.version}"
 
     def parameters(self) -> dict[str, float]:
-        """What stands in the table `model` as `parameters`, and what the SQL functions take."""
+        """Return what stands in the table `model` as `parameters`, and what the SQL functions take."""
         return {
             "r": self.r,
             "alpha_days": self.alpha_days,
@@ -95,7 +95,7 @@ class ChurnModel:
 
     @classmethod
     def from_parameters(cls, version: str, source: str, parameters: Mapping[str, float]) -> ChurnModel:
-        """The model of a row of the table `model`. Raises KeyError or ValueError for a row that is none."""
+        """Return the model of a row of the table `model`. Raises KeyError or ValueError for a row that is none."""
         return cls(
             version=version,
             source=source,
@@ -123,7 +123,7 @@ DEFAULT = ChurnModel(
 
 
 def p_alive(activity: Activity, as_of: int, model: ChurnModel) -> float:
-    """The chance, 0 to 1, that the customer has not left for good, going by visits alone; `as_of` in epoch ms.
+    """Return the chance, 0 to 1, that the customer has not left for good, going by visits alone; `as_of` in epoch ms.
 
     A moment before the last activity is taken for that activity's. With a single visit it is 1: in this model one
     leaves only after a repeat visit.
@@ -134,7 +134,7 @@ def p_alive(activity: Activity, as_of: int, model: ChurnModel) -> float:
 
 
 def p_active(activity: Activity, as_of: int, model: ChurnModel) -> float:
-    """The chance, 0 to 1, that a customer who is alive comes within the horizon after `as_of` (epoch ms)."""
+    """Return the chance, 0 to 1, that a customer who is alive comes within the horizon after `as_of` (epoch ms)."""
     visits, first_at, last_at, _ = activity
     return active(visits - 1, ((as_of if as_of > last_at else last_at) - first_at) / DAY_MS, model)
 
@@ -171,7 +171,7 @@ def active(x: int, age: float, model: ChurnModel) -> float:
 
 
 def band(probability: float, model: ChurnModel) -> str:
-    """Which of `low`, `medium` and `high` a probability is in."""
+    """Return which of `low`, `medium` and `high` a probability is in."""
     if probability >= model.high_from:
         return "high"
     return "medium" if probability >= model.medium_from else "low"

@@ -42,7 +42,7 @@ class Rule(NamedTuple):
     code: str
     #: The part, by its place in `Parts`.
     part: int
-    #: Of whom it holds: seen `one` time, `more` times, or `any`.
+    #: Customers it applies to: seen `one` time, `more` times, or `any`.
     visits: str
     #: Whether silence's own part is worth saying (`long`) or not (`short`), or `any`.
     silence: str
@@ -87,7 +87,7 @@ _weight = itemgetter(0)
 
 
 def reasons(activity: Activity, as_of: int, model: ChurnModel) -> tuple[Reason, ...]:
-    """What the probability as of `as_of` (epoch ms) rests on, the weightiest first; at least one.
+    """Return what the probability as of `as_of` (epoch ms) rests on, the weightiest first; at least one.
 
     Every weight is a part of the probability itself (see `Parts`), or of what is left to 1, which lowers it.
     """
@@ -111,7 +111,7 @@ def explained(activity: Activity, as_of: int, model: ChurnModel) -> tuple[float,
 
 
 def take_apart(activity: Activity, as_of: int, model: ChurnModel) -> Parts:
-    """The parts of the probability as of `as_of` (epoch ms), of a customer whose account is not closed."""
+    """Return the parts of the probability as of `as_of` (epoch ms), of a customer whose account is not closed."""
     visits, first_at, last_at, _ = activity
     x = visits - 1
     t_x = (last_at - first_at) / DAY_MS

@@ -22,9 +22,9 @@ class SatisfactionModel:
 
     version: str
     source: str
-    #: After so many days (taken to the millisecond) an answer counts half; 1 to 36,500.
+    #: Days (rounded to the millisecond) after which an answer counts half; 1 to 36,500.
     half_life_days: float
-    #: What to expect of somebody of whom little is known, 0 (worst) to 100 (best).
+    #: The score expected of an unknown customer, 0 (worst) to 100 (best).
     prior_mean: float
     #: How many answers given just now that expectation is worth: σ²/τ², above 0.
     prior_weight: float
@@ -49,7 +49,7 @@ class SatisfactionModel:
         return f"{self.NAME} {self.version}"
 
     def parameters(self) -> dict[str, float]:
-        """What stands in the table `model` as `parameters`, and what the SQL functions take."""
+        """Return what stands in the table `model` as `parameters`, and what the SQL functions take."""
         return {
             "half_life_days": self.half_life_days,
             "prior_mean": self.prior_mean,
@@ -59,7 +59,7 @@ class SatisfactionModel:
 
     @classmethod
     def from_parameters(cls, version: str, source: str, parameters: Mapping[str, float]) -> SatisfactionModel:
-        """The model of a row of the table `model`. Raises KeyError or ValueError for a row that is none."""
+        """Return the model of a row of the table `model`. Raises KeyError or ValueError for a row that is none."""
         return cls(
             version=version,
             source=source,

@@ -39,9 +39,8 @@ class SatisfactionScore:
     def fold(self, state: Answers | None, change: CustomerChange, model: SatisfactionModel) -> Answers | None:
         """Add the answers among the events."""
         for event in change.events:
-            answer = event.answer
-            if answer is not None:
-                state = add(state, event.step.at, answer.millipoints, model)
+            if event.answer is not None:
+                state = add(state, event.step.at, event.answer.millipoints, model)
         return state
 
     def unfold(self, state: Answers, change: CustomerChange, model: SatisfactionModel) -> Answers | None:

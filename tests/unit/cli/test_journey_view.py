@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline.cli.journeys import heading, lines, rows
-from pipeline.ledger.profile import JourneyView
+from pipeline.queries.customers import JourneyView
 
 START = datetime(2026, 5, 1, 23, 50, tzinfo=UTC)
 

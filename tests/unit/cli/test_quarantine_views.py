@@ -16,7 +16,7 @@ from pipeline.contract.salvage import salvage
 from pipeline.contract.schema import schema_text
 from pipeline.errors import InvalidInput
 from pipeline.flow.admission import FORWARDED_HEADER
-from pipeline.ledger.quarantine import Place
+from pipeline.queries.quarantine import Place
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Feedback, Touchpoint
 

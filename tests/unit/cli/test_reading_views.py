@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pipeline.cli import at_risk, touchpoints
 from pipeline.cli.customer import sureness
 from pipeline.cli.demo_report import following
-from pipeline.ledger.at_risk import AtRisk
-from pipeline.ledger.giving_up import GivingUp, Next
-from pipeline.ledger.touchpoints import TouchpointView
+from pipeline.queries.abandonment import AbandonmentPoint, NextTouchpoint
+from pipeline.queries.at_risk import AtRisk
+from pipeline.queries.touchpoints import TouchpointView
 from pipeline.scores.churn.reasons import Reason
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -78,10 +78,10 @@ def test_a_narrow_interval_is_better_known_than_a_wide_one() -> None:
 
 def test_what_customers_do_next_is_said_by_share_with_browsing_as_one() -> None:
     then = [
-        Next(None, None, 4),
-        Next("web", "page_viewed", 3),
-        Next("web", "product_viewed", 2),
-        Next("branch", "x", 1),
+        NextTouchpoint(None, None, 4),
+        NextTouchpoint("web", "page_viewed", 3),
+        NextTouchpoint("web", "product_viewed", 2),
+        NextTouchpoint("branch", "x", 1),
     ]
-    given = GivingUp("web", "checkout_abandoned", 10, None, then)
+    given = AbandonmentPoint("web", "checkout_abandoned", 10, None, then)
     assert following(given) == "50 % web browsing, 40 % nothing more, 10 % branch x"

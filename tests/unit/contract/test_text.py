@@ -161,7 +161,7 @@ def test_another_time_is_refused_with_what_it_should_be(given_as: object, said: 
         ("attributes", {"page": 5}, "attributes.page must be a text, not a number"),
         ("custmer_id", "c", "unknown field 'custmer_id'; did you mean customer_id?"),
         ("Channel", "web", "unknown field 'Channel'; did you mean channel?"),
-        ("zzzz", 1, "unknown field 'zzzz'; what has no field of its own belongs into attributes"),
+        ("zzzz", 1, "unknown field 'zzzz'; other data goes into attributes"),
     ],
 )
 def test_a_field_of_the_wrong_type_is_named(field: str, value: object, said: str) -> None:

@@ -34,6 +34,7 @@ def test_the_default_policy_can_be_read() -> None:
         ('[channel.fax]\ngap = "1d"', "unknown channel fax"),
         ('[channel.email]\nlength = "1d"', "[channel.email] must hold gap"),
         ('pause = "1d"', "unknown pause"),
+        ('channel = "1d"', "channel must be tables"),
         ("gap = ", "Invalid value"),
     ],
 )

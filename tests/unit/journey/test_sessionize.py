@@ -157,5 +157,5 @@ def test_the_change_in_visits_adds_up_to_the_journeys_that_the_customer_began(to
         at = T0 + minute * MINUTE
         placed = place(journeys, "c", step(at, str(i)), at + gap * MINUTE, begun_by_customer=i % 2 == 0)
         assert placed is not None
-        visits += placed.visits
+        visits += placed[2]
     assert visits == sum(j.begun_by_customer for j in journeys)

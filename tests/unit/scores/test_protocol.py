@@ -141,3 +141,13 @@ def test_a_scores_declaration_has_the_fields_of_its_schema(score: Score[Any, Any
 def test_names_are_taken_once() -> None:
     for names in ([s.table.name for s in SCORES], [s.topic for s in SCORES], [s.default_model.NAME for s in SCORES]):
         assert len(names) == len(set(names))
+
+
+@SCORE
+def test_a_score_says_how_it_is_read_as_of_a_moment(score: Score[Any, Any]) -> None:
+    functions, views = score.as_of_sql
+    assert "create or replace function" in functions
+    assert "CREATE OR REPLACE" in views
+    parameters = score.default_model.parameters()
+    restored = score.model(score.default_model.version, score.default_model.source, parameters)
+    assert restored == score.default_model

@@ -1,4 +1,4 @@
-"""The touchpoints that customers meet, and how they fare there."""
+"""The touchpoints that customers meet, and how it goes there."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class TouchpointView(NamedTuple):
     hurt_by: str | None
 
 
-#: How much a touchpoint hurts: its volume × the largest of three shares, each as small as it may well be (the lower
-#: end of Wilson's 95 % interval), so that a handful of bad experiences does not outweigh what is known of thousands.
-#: The shares are: not satisfied, of those who answered; failed; given up. The largest of them and not their sum, since
-#: they are mostly the same customers.
+#: How much a touchpoint hurts: its volume × the largest of three shares, each at the lower end of Wilson's 95 %
+#: interval, so that a handful of bad experiences does not outweigh what is known about thousands. The shares are: not
+#: satisfied, of those who answered; failed; abandoned. It is the largest and not the sum, since they are mostly of the
+#: same customers.
 HURT = (
     "events × the largest of the shares not satisfied, failed and given up, each at the lower end of its 95 % interval"
 )
@@ -63,7 +63,7 @@ _SCORED = """
     )
 """
 
-#: name → ORDER BY. Shares are sorted by what they are at least, so that few events do not come first by chance.
+#: name → ORDER BY. Shares are sorted by their lower ends, so that few events do not come first by chance.
 SORTS = {
     "hurt": "hurt DESC, events DESC",
     "volume": "events DESC",
@@ -82,7 +82,7 @@ def touchpoints(
     channel: str | None = None,
     limit: int | None = None,
 ) -> list[TouchpointView]:
-    """Touchpoints in the order of `SORTS[sort]`, optionally only those of a stage or channel."""
+    """Return touchpoints in the order of `SORTS[sort]`, optionally only those of a stage or channel."""
     rows = connection.execute(
         text(f"""
             {_SCORED} SELECT {", ".join(TouchpointView._fields)} FROM scored
@@ -92,4 +92,4 @@ def touchpoints(
         """),
         {"stage": stage, "channel": channel, "limit": limit},
     )
-    return [TouchpointView(*row) for row in rows]
+    return [TouchpointView(**row._mapping) for row in rows]

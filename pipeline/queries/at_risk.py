@@ -1,4 +1,4 @@
-"""The customers whom the company may lose."""
+"""The customers that the company may lose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from pipeline.ledger.profile import reasons_at
+from pipeline.queries.customers import reasons_at
 from pipeline.scores.reason import Reason
 
 
@@ -32,9 +32,9 @@ class AtRisk(NamedTuple):
     reasons: Sequence[Reason]
 
 
-#: Whom the company is about to lose: those who came often, whose silence has raised the risk by much, and who may still
-#: be there. A visitor of one day has little to lose, somebody silent for a year is lost already, and both come late in
-#: the list; whoever closed the account comes last.
+#: The customers that the company is about to lose: they came often, their silence has raised the risk by much, and they
+#: may still be there. A visitor of one day and somebody silent for a year come late in the list; customers who closed
+#: the account come last.
 LOSING = "visits × what silence has added to the risk × the chance that they still come"
 
 #: name → ORDER BY.
@@ -77,9 +77,9 @@ def at_risk(
     sort: str = "losing",
     limit: int | None = None,
 ) -> list[AtRisk]:
-    """Customers whose risk as of `at` is in one of `bands`, in the order of `SORTS[sort]`.
+    """Return customers whose risk as of `at` is in one of `bands`, in the order of `SORTS[sort]`.
 
-    `named` leaves out whom the company knows by a cookie or an identifier only.
+    `named` leaves out customers known by a cookie or an identifier only.
     """
     values = {"at": at, "bands": list(bands), "named": named, "limit": limit}
     rows = connection.execute(text(_RISKS.format(order=SORTS[sort])), values)
@@ -102,6 +102,6 @@ def at_risk(
 
 
 def bands(connection: Connection, at: datetime) -> dict[str, int]:
-    """How many customers are in each band as of `at`."""
+    """Return the number of customers in each band as of `at`."""
     counts = {row.band: row.n for row in connection.execute(_BANDS, {"at": at})}
     return {band: counts.get(band, 0) for band in ("high", "medium", "low")}

@@ -8,12 +8,12 @@ _UNITS = ((86_400_000, "day"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
 
 
 def printable(text: str) -> str:
-    """A text that does nothing to a terminal: control characters stand as escapes."""
+    """Return a text that does nothing to a terminal: control characters stand as escapes."""
     return "".join([c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text])
 
 
 def span(milliseconds: float) -> str:
-    """A length of time in its two largest units: `850 ms`, `12 s`, `3 min 5 s`, `2 days 4 h`."""
+    """Return a length of time in its two largest units: `850 ms`, `12 s`, `3 min 5 s`, `2 days 4 h`."""
     left = round(milliseconds)
     if left < 1_000:
         return f"{left} ms"
@@ -28,7 +28,7 @@ def span(milliseconds: float) -> str:
 
 
 def share(value: float | None) -> str:
-    """A share of 0 to 1 in per cent; what is neither none nor all is never rounded to it."""
+    """Return a share of 0 to 1 in per cent; what is neither none nor all is never rounded to it."""
     if value is None:
         return ""
     if 0 < value < 0.005:
@@ -39,12 +39,12 @@ def share(value: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """The ends of a share's interval, in per cent."""
+    """Return the ends of a share's interval, in per cent."""
     return "" if low is None or high is None else f"{low * 100:.0f}–{high * 100:.0f} %"
 
 
 def moment(at: datetime, *, seconds: bool = True) -> str:
-    """A moment in UTC; the zone is said elsewhere."""
+    """Return a moment in UTC; the zone is said elsewhere."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
@@ -55,11 +55,11 @@ def amount(minor: int, currency: str | None) -> str:
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
-    """A number and its noun."""
+    """Return a number and its noun."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def ago(at: datetime, now: datetime) -> str:
-    """How long ago, in whole days from the first."""
+    """Return how long ago, in whole days from the first."""
     days = (now - at).days
     return f"{days} days ago" if days > 1 else "yesterday" if days == 1 else "today"

@@ -1,4 +1,4 @@
-"""Where customers give up, and what they do next."""
+"""Abandonment: where customers give up, and what they do next."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from sqlalchemy import Connection, text
 from pipeline import catalogue
 
 
-class Next(NamedTuple):
-    """What customers began next in the same journey, and how many of them; channel and kind None: nothing."""
+class NextTouchpoint(NamedTuple):
+    """What customers began next in the same journey, and how many of them; None for nothing."""
 
     channel: str | None
     kind: str | None
     times: int
 
 
-class GivingUp(NamedTuple):
-    """A touchpoint at which customers give up; `wait_ms_mean` is how long they had waited by then."""
+class AbandonmentPoint(NamedTuple):
+    """A touchpoint at which customers give up; `wait_ms_mean` is how long they had waited until then."""
 
     channel: str
     kind: str
     times: int
     wait_ms_mean: float | None
     #: The most frequent first.
-    next: Sequence[Next]
+    next: Sequence[NextTouchpoint]
 
 
-# A contact may tell twice that it was given up (call_queued, then call_abandoned): the last of them counts. What the
-# company began, such as a mail, is not what the customer did next.
+# A contact may say twice that it was abandoned (call_queued, then call_abandoned); the last one counts. What the
+# company began, such as an e-mail, is not what the customer did next.
 _GIVEN_UP = text("""
     WITH step AS (
         SELECT journey_id, number, step->>'channel' AS channel, step->>'kind' AS kind, step->>'outcome' AS outcome,
@@ -52,19 +52,21 @@ _GIVEN_UP = text("""
 """)
 
 
-def giving_up(connection: Connection) -> list[GivingUp]:
-    """All touchpoints at which customers give up, the most frequent first; reads the steps of all such journeys."""
+def abandonment_points(connection: Connection) -> list[AbandonmentPoint]:
+    """Return all touchpoints at which customers give up, the most frequent first; reads all such journeys."""
     company = [kind for kind, known in catalogue.load().kinds.items() if known.initiated_by == "company"]
-    found: dict[tuple[str, str], list[tuple[Next, int, int]]] = {}
+    found: dict[tuple[str, str], list[tuple[NextTouchpoint, int, int]]] = {}
     for row in connection.execute(_GIVEN_UP, {"company": company}):
-        following = Next(row.next_channel, row.next_kind, row.n)
+        following = NextTouchpoint(row.next_channel, row.next_kind, row.n)
         found.setdefault((row.channel, row.kind), []).append((following, row.waits, row.wait_ms))
     made = [_summed(channel, kind, rows) for (channel, kind), rows in found.items()]
     return sorted(made, key=lambda one: (-one.times, one.channel, one.kind))
 
 
-def _summed(channel: str, kind: str, rows: Sequence[tuple[Next, int, int]]) -> GivingUp:
+def _summed(channel: str, kind: str, rows: Sequence[tuple[NextTouchpoint, int, int]]) -> AbandonmentPoint:
     waits = sum(waits for _, waits, _ in rows)
     waited = sum(wait_ms for _, _, wait_ms in rows)
     following = [following for following, _, _ in rows]
-    return GivingUp(channel, kind, sum(one.times for one in following), waited / waits if waits else None, following)
+    return AbandonmentPoint(
+        channel, kind, sum(one.times for one in following), waited / waits if waits else None, following
+    )

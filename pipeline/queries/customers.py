@@ -1,4 +1,4 @@
-"""What the tables hold of one customer."""
+"""What the tables hold about one customer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.scores.churn.model import Activity, ChurnModel
 from pipeline.scores.churn.reasons import reasons
 from pipeline.scores.reason import Reason
 
-#: So many customers on either side of a key are looked through for one that is meant.
+#: Number of customers before and after a key among which a similar one is searched.
 _NEIGHBOURS = 100
 
 
@@ -134,7 +134,7 @@ _KNOWN = text("SELECT EXISTS (SELECT FROM journey WHERE merged_into IS NULL AND 
 
 
 def profile(connection: Connection, customer: str, at: datetime, journeys: int) -> Profile | None:
-    """All that is known of a customer, scores as of `at`, with the latest `journeys`; None for an unknown customer."""
+    """Return what is known about a customer, scores as of `at`, with the latest `journeys`; None if unknown."""
     totals = connection.execute(_TOTALS, {"customer": customer}).one()
     if not totals.journeys:
         return None
@@ -149,38 +149,41 @@ def profile(connection: Connection, customer: str, at: datetime, journeys: int) 
         last_seen_at=totals.last_seen_at,
         satisfaction=_satisfaction(connection, customer, at),
         churn_risk=_churn(connection, customer, at),
-        journeys=[JourneyView(*row) for row in rows],
+        journeys=[JourneyView(**row._mapping) for row in rows],
     )
 
 
-def telling_journey(connection: Connection, prefix: str, least: int, most: int) -> tuple[str, JourneyView] | None:
-    """A customer, whose key begins with `prefix`, and a journey of theirs that shows much in `least` to `most` steps.
+def example_journey(connection: Connection, prefix: str, least: int, most: int) -> tuple[str, JourneyView] | None:
+    """Return a customer whose key begins with `prefix`, and a journey that shows much in `least` to `most` steps.
 
-    It goes over as many channels as any does, with a failure and a giving up if there is such a one. Reads all of
-    these customers' journeys.
+    It has as many channels as any, and a failure and an abandonment if there is such a journey. Reads all journeys of
+    these customers.
     """
     row = connection.execute(_CROSSING, {"prefix": prefix, "least": least, "most": most}).one_or_none()
-    return None if row is None else (row[0], JourneyView(*row[1:]))
+    if row is None:
+        return None
+    columns = dict(row._mapping)
+    return columns.pop("customer"), JourneyView(**columns)
 
 
 def is_known(connection: Connection, customer: str) -> bool:
-    """Whether a customer of that key has been seen."""
+    """Return whether a customer with that key has been seen."""
     return bool(connection.execute(_KNOWN, {"key": customer}).scalar())
 
 
 def neighbours(connection: Connection, key: str) -> list[str]:
-    """Customers whose keys stand next to a key in order; reads an index only."""
+    """Return customers whose keys come right before and after a key; reads an index only."""
     return [row.customer for row in connection.execute(_NEAR, {"key": key, "most": _NEIGHBOURS})]
 
 
 def numbered(connection: Connection) -> list[str]:
-    """The keys of all customers known by number who have begun a contact."""
+    """Return the keys of all customers known by number who have begun a contact."""
     return [row.customer for row in connection.execute(_NUMBERED)]
 
 
 def _satisfaction(connection: Connection, customer: str, at: datetime) -> SatisfactionView | None:
     row = connection.execute(_SATISFACTION, {"customer": customer, "at": at}).one_or_none()
-    return None if row is None else SatisfactionView(*row)
+    return None if row is None else SatisfactionView(**row._mapping)
 
 
 def _churn(connection: Connection, customer: str, at: datetime) -> ChurnView | None:
@@ -202,7 +205,7 @@ def _churn(connection: Connection, customer: str, at: datetime) -> ChurnView | N
 
 
 def reasons_at(row: Any, at: datetime) -> tuple[Reason, ...]:
-    """The reasons as of `at` of a row of `churn_risk_at` joined with its model's version, source and parameters."""
+    """Return the reasons as of `at` for a row of `churn_risk_at` with its model's version, source and parameters."""
     closed = row.account_closed_at
     activity = Activity(
         row.visits, ms(row.first_active_at), ms(row.last_active_at), None if closed is None else ms(closed)

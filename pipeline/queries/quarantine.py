@@ -59,7 +59,7 @@ class Count(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which records; an empty choice means any."""
+    """A choice of records; an empty field means any."""
 
     reasons: Sequence[str] = ()
     statuses: Sequence[str] = ()
@@ -93,7 +93,7 @@ _COUNTS = text(f"""
     FROM quarantine WHERE {_WHERE} GROUP BY reason ORDER BY new DESC, count(*) DESC, reason
 """)
 _CONTENTS = text(f'SELECT {_COLUMNS}, key, raw, headers FROM quarantine WHERE {_WHERE} ORDER BY partition, "offset"')
-# Whoever else wants to settle the same records waits here, and then sees that they are settled.
+# Another command that wants to settle the same records waits here, and then sees that they are settled.
 _CLAIMED = text(f"""
     SELECT {_COLUMNS}, key, raw, headers FROM quarantine WHERE {_WHERE}
       AND (partition, "offset") > (:after_partition, :after_offset)
@@ -109,25 +109,25 @@ _REPLAYED = text("""
 
 
 def entries(connection: Connection, selection: Selection, limit: int | None = None) -> list[Entry]:
-    """The selected records, those refused last first."""
+    """Return the selected records, the latest refused first."""
     rows = connection.execute(_ENTRIES, {**_parameters(selection), "limit": limit})
     return [_entry(row) for row in rows]
 
 
 def counts(connection: Connection, selection: Selection) -> list[Count]:
-    """The selected records counted by reason."""
-    return [Count(*row) for row in connection.execute(_COUNTS, _parameters(selection))]
+    """Return the selected records counted by reason."""
+    return [Count(**row._mapping) for row in connection.execute(_COUNTS, _parameters(selection))]
 
 
 def contents(connection: Connection, places: Sequence[Place]) -> list[Contents]:
-    """The records of these places that are in quarantine, with their bytes."""
+    """Return the records of these places that are in quarantine, with their bytes."""
     if not places:
         return []
     return [_contents(row) for row in connection.execute(_CONTENTS, _parameters(Selection(places=places)))]
 
 
 def claimed(connection: Connection, selection: Selection, after: Place, limit: int) -> list[Contents]:
-    """Up to `limit` of the selected records beyond `after`, locked until the transaction ends."""
+    """Return up to `limit` of the selected records beyond `after`, locked until the transaction ends."""
     rows = connection.execute(
         _CLAIMED,
         {**_parameters(selection), "after_partition": after.partition, "after_offset": after.offset, "limit": limit},
@@ -136,18 +136,18 @@ def claimed(connection: Connection, selection: Selection, after: Place, limit: i
 
 
 def clock(connection: Connection) -> datetime:
-    """The database's clock, by which `rejected_at` goes."""
+    """Return the database's clock, which `rejected_at` is taken from."""
     moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
     return moment
 
 
 def mark_replayed(connection: Connection, places: Iterable[Place]) -> int:
-    """Mark records as replayed, as of the transaction's time; how many there were."""
+    """Mark records as replayed, as of the transaction's time; return how many there were."""
     return connection.execute(_REPLAYED, {"topic": TOUCHPOINTS, **_columns(places)}).rowcount
 
 
 def discard(connection: Connection, selection: Selection) -> int:
-    """Mark the selected records as discarded, as of the transaction's time; how many there were."""
+    """Mark the selected records as discarded, as of the transaction's time; return how many there were."""
     return connection.execute(_DISCARD, _parameters(selection)).rowcount
 
 

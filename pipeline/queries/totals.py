@@ -1,4 +1,4 @@
-"""The tables in a few numbers."""
+"""The totals of all tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 
 class Totals(NamedTuple):
-    """What was processed, and what came of it. `crossing` are journeys on more than one channel."""
+    """What was processed, and what it led to. `crossing` are journeys on more than one channel."""
 
     processed: int
     duplicates: int
@@ -38,7 +38,7 @@ _CHANNELS = text("SELECT channel, sum(events) AS n FROM touchpoint_score GROUP B
 
 
 def totals(connection: Connection) -> Totals:
-    """The numbers as they are now; reads every journey."""
+    """Return the totals as they are now; reads every journey."""
     positions = connection.execute(_POSITIONS).one()
     journeys = connection.execute(_JOURNEYS).one()
     return Totals(
@@ -53,6 +53,6 @@ def totals(connection: Connection) -> Totals:
     )
 
 
-def handled(connection: Connection) -> int:
-    """How many records have been dealt with in one way or another."""
+def count_handled(connection: Connection) -> int:
+    """Return the number of records that were processed, duplicates or quarantined."""
     return sum(map(int, connection.execute(_POSITIONS).one()))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.cli import words
+from pipeline.cli import formatting
 
 
 @pytest.mark.parametrize(
@@ -25,31 +25,31 @@ from pipeline.cli import words
     ],
 )
 def test_a_span_is_said_in_its_two_largest_units(milliseconds: int, said: str) -> None:
-    assert words.span(milliseconds) == said
+    assert formatting.span(milliseconds) == said
 
 
 @pytest.mark.parametrize(
     ("share", "said"), [(0.0, "0 %"), (0.0001, "<1 %"), (0.5, "50 %"), (0.9999, ">99 %"), (1.0, "100 %"), (None, "")]
 )
 def test_a_share_is_never_rounded_to_none_or_all(share: float | None, said: str) -> None:
-    assert words.share(share) == said
+    assert formatting.share(share) == said
 
 
 def test_control_characters_can_not_reach_a_terminal() -> None:
-    said = words.printable("a\x1b[31m\x07\nb\x9b\u202ec\udc80")
+    said = formatting.printable("a\x1b[31m\x07\nb\x9b\u202ec\udc80")
     assert said == "a\\x1b[31m\\x07\\nb\\x9b\\u202ec\\udc80"
 
 
 def test_letters_of_all_languages_stay_as_they_are() -> None:
-    assert words.printable("Zoë 李 été") == "Zoë 李 été"
+    assert formatting.printable("Zoë 李 été") == "Zoë 李 été"
 
 
 @pytest.mark.parametrize(("hours", "said"), [(1, "today"), (25, "yesterday"), (49, "2 days ago")])
 def test_ago_counts_whole_days(hours: int, said: str) -> None:
     now = datetime(2026, 5, 1, tzinfo=UTC)
-    assert words.ago(now - timedelta(hours=hours), now) == said
+    assert formatting.ago(now - timedelta(hours=hours), now) == said
 
 
 @pytest.mark.parametrize(("minor", "said"), [(5, "0.05 EUR"), (123_456, "1,234.56 EUR"), (-250, "-2.50 EUR")])
 def test_an_amount_keeps_its_sign_and_cents(minor: int, said: str) -> None:
-    assert words.amount(minor, "EUR") == said
+    assert formatting.amount(minor, "EUR") == said

@@ -1,4 +1,4 @@
-"""Reading the tables for a command: one consistent view of them, and errors that say what to do."""
+"""Connections for queries: one consistent view of the tables, and errors that say what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.ledger.revision import require_current
 
 @contextmanager
 def reading(database_url: str) -> Iterator[Connection]:
-    """A connection that sees one moment of the tables and changes nothing.
+    """Give a connection that sees one moment of the tables and changes nothing.
 
     Raises Unavailable when the database does not answer, InvalidInput when `pipeline init` has not migrated it.
     """
@@ -24,7 +24,7 @@ def reading(database_url: str) -> Iterator[Connection]:
 
 @contextmanager
 def writing(database_url: str) -> Iterator[Connection]:
-    """A connection for transactions; the caller commits. Raises as `reading` does."""
+    """Give a connection for transactions; the caller commits. Raises as `reading` does."""
     with _connected(database_url, "READ COMMITTED", read_only=False) as connection:
         yield connection
 

@@ -1,0 +1,1 @@
+"""Queries: reading the tables for people, apart from the ledger's write path."""
