@@ -1,4 +1,4 @@
-"""What README and docs/ say exists: commands, options, links, names; and their examples hold."""
+"""What README, CONTRIBUTING and docs/ say exists: commands, options, links, names; and their examples hold."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ from pipeline.touchpoint import Touchpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
-    page.relative_to(ROOT).as_posix(): page.read_text() for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    page.relative_to(ROOT).as_posix(): page.read_text()
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
 }
 ALL = "\n".join(PAGES.values())
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
@@ -174,6 +175,16 @@ def test_no_reason_or_metric_is_documented_that_does_not_exist() -> None:
     families = {family.name for family in Metrics().registry.collect()}
     for name in re.findall(r"`(pipeline_\w+)", ALL):
         assert name.removesuffix("_total") in families, name
+
+
+def test_the_glossary_defines_each_term_once_and_names_tables_that_exist() -> None:
+    glossary = PAGES["docs/glossary.md"]
+    terms = re.findall(r"\*\*([^*]+)\*\*", glossary)
+    assert len(terms) > 50
+    assert sorted(set(terms)) == sorted(terms)
+    named = set(re.findall(r"[Tt]able `(\w+)`", glossary))
+    assert named
+    assert named <= tables(), sorted(named - tables())
 
 
 def test_every_command_is_named_somewhere() -> None:
