@@ -69,18 +69,19 @@ def count_touchpoints(events: Iterable[Admitted]) -> Sequence[TouchpointCountRow
             sums.failures += times
         elif outcome == "abandoned":
             sums.abandoned += times
-    for _, _, step, traits, answer in events:
-        measures = step.measures
+    for event in events:
+        measures = event.step.measures
         if measures is None:
             continue  # an answer has a score
         if measures.wait_ms is not None:
-            sums = tally.of(traits)
+            sums = tally.of(event.traits)
             sums.waits += 1
             sums.wait_ms_sum += measures.wait_ms
         if measures.duration_ms is not None:
-            sums = tally.of(traits)
+            sums = tally.of(event.traits)
             sums.durations += 1
             sums.duration_ms_sum += measures.duration_ms
+        answer = event.answer
         if answer is not None:
             judged = tally.of(answer.about)
             judged.answers += 1

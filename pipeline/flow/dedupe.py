@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pipeline.flow.state import Customer
 from pipeline.journey.admitted import Admitted
 from pipeline.journey.sessionize import find_duplicates
+from pipeline.journey.step import Step
 
 
 class Deduplicated(NamedTuple):
@@ -31,9 +32,10 @@ def drop_duplicates(customers: Mapping[str, Customer], admitted: Sequence[Admitt
     duplicates: set[int] = set()
     for name, events in by_name.items():
         customer = customers[name]
-        if not _is_in_order(events):
-            events.sort(key=_time_and_key)
         steps = [event.step for event in events]
+        if not _is_in_order(steps):
+            events.sort(key=_time_and_key)
+            steps = [event.step for event in events]
         if places := find_duplicates(customer.journeys, steps, max([event.until for event in events])):
             duplicates.update([id(events[place]) for place in places])
             events = [event for event in events if id(event) not in duplicates]
@@ -48,11 +50,11 @@ def _time_and_key(event: Admitted) -> tuple[int, bytes]:
     return event.step.at, event.step.key
 
 
-def _is_in_order(events: list[Admitted]) -> bool:
+def _is_in_order(steps: list[Step]) -> bool:
     """Return whether each touchpoint happened after the one before."""
     last = -1
-    for event in events:
-        at = event.step.at
+    for step in steps:
+        at = step.at
         if at <= last:
             return False
         last = at

@@ -26,12 +26,12 @@ def advance_watermark(events: Sequence[Admitted], watermark: int, *, now_ms: int
     close everybody's journeys. A touchpoint is late if the watermark had passed its cover and the grace.
     """
     late = []
-    for _, until, step, _, _ in events:
-        at = step.at
+    for event in events:
+        at = event.step.at
         if at > watermark:
             watermark = max(watermark, min(at, now_ms))
-        elif until + grace_ms < watermark:
-            late.append(step.type.channel)
+        elif event.until + grace_ms < watermark:
+            late.append(event.step.type.channel)
     return EventTime(watermark, Counter(late))
 
 
