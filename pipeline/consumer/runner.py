@@ -50,7 +50,7 @@ class Processor(Protocol):
         """Return whether there are records to read or journeys to close."""
 
     async def sweep(self) -> None:
-        """Publish the churn risk of customers whom silence has moved into another band."""
+        """Publish the churn risk of customers that silence has moved into another band."""
 
     async def close(self) -> None:
         """Finish, and let go of everything."""

@@ -165,6 +165,22 @@ def test_a_failure_of_processing_ends_the_worker_without_acknowledging_and_witho
     run(test)
 
 
+def test_a_failure_of_taking_partitions_ends_the_worker_without_leaving_the_group() -> None:
+    class Failing(Processor):
+        async def take_partitions(self, assignment: Callable[[], set[int]]) -> dict[int, int]:
+            raise RuntimeError("not taken")
+
+    async def test() -> None:
+        worker, source = Failing(), Source([SliceMessage(slice_of(0, 0, [touchpoint("a")]))])
+        with pytest.raises(RuntimeError, match="not taken"):
+            await runner_of(worker, source).run_until_stopped()
+        assert source.acknowledged == []
+        assert source.stopped == [False]
+        assert "close" not in worker.calls
+
+    run(test)
+
+
 def test_a_position_beyond_the_topics_end_is_refused() -> None:
     async def test() -> None:
         worker, source = Processor(offset=7), Source(end=5)
