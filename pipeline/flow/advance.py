@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.flow.counts import count_touchpoints
-from pipeline.flow.dedupe import drop_duplicates
+from pipeline.flow.dedupe import drop_duplicates, group_by_customer, without
 from pipeline.flow.revisions import revise
-from pipeline.flow.scoring import score
+from pipeline.flow.scoring import Scoring
 from pipeline.flow.sessions import sessionize
 from pipeline.flow.state import Partition
 from pipeline.flow.values import AdmittedSlice, Batch
 from pipeline.flow.watermark import advance_watermark, close_passed
+from pipeline.journey.admitted import Admitted
+from pipeline.journey.journey import Journey
 from pipeline.scores.protocol import ActiveScore
 
 #: Journeys are loaded from this long before a customer's first event of a slice, so that a little lateness loads
@@ -53,15 +55,20 @@ def advance(
     partition's state is changed: after a batch that could not be committed it is void.
     """
     customers = partition.customers
-    fresh = drop_duplicates(customers, admitted.admitted)
-    sessionized = sessionize(fresh.by_customer)
-    score_rows = score(sessionized.changes, scores)
-    event_time = advance_watermark(fresh.admitted, partition.watermark, now_ms=now_ms, grace_ms=grace_ms)
-    watermark = max(event_time.watermark, now_ms) if admitted.is_idle else event_time.watermark
     touched = {key: customers[key] for key in admitted.due if key in customers}
-    touched |= {customer.key: customer for customer, _ in fresh.by_customer}
-    only_closed = close_passed(touched.values(), watermark, grace_ms, sessionized.journeys)
-    revisions = revise(sessionized.journeys)
+    changed: list[Journey] = []
+    duplicates: list[Admitted] = []
+    scoring = Scoring(scores)
+    for key, arrived in group_by_customer(admitted.admitted).items():
+        customer = customers[key]
+        if events := drop_duplicates(customer.journeys, arrived, duplicates):
+            touched[key] = customer
+            scoring.score(customer, sessionize(customer, events, changed))
+    fresh = without(admitted.admitted, duplicates)
+    event_time = advance_watermark(fresh, partition.watermark, now_ms=now_ms, grace_ms=grace_ms)
+    watermark = max(event_time.watermark, now_ms) if admitted.is_idle else event_time.watermark
+    only_closed = close_passed(touched.values(), watermark, grace_ms, changed)
+    revisions = revise(changed)
     partition.next_offset = admitted.next_offset
     partition.watermark = watermark
     partition.touch(touched.values(), now_ms)
@@ -70,14 +77,14 @@ def advance(
         next_offset=admitted.next_offset,
         watermark=watermark,
         journeys=revisions.rows,
-        scores=score_rows,
-        counts=count_touchpoints(fresh.admitted) if scores else (),
+        scores=scoring.rows,
+        counts=count_touchpoints(fresh) if scores else (),
         refused=admitted.refused,
         forwarded=admitted.forwarded,
-        processed=len(fresh.admitted),
-        duplicates=fresh.duplicates,
+        processed=len(fresh),
+        duplicates=len(duplicates),
         late=event_time.late,
-        by_channel=Counter([event.step.type.channel for event in fresh.admitted]),
+        by_channel=Counter([event.step.type.channel for event in fresh]),
         opened=revisions.opened,
         closed=revisions.closed,
         merged=revisions.merged,

@@ -1,56 +1,54 @@
-"""dedupe: a slice's touchpoints by customer, in order of time, without those that were there before."""
+"""dedupe: a customer's touchpoints of a slice in order of time, without those that were there before."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
-from pipeline.flow.state import Customer
 from pipeline.journey.admitted import Admitted
+from pipeline.journey.journey import Journey
 from pipeline.journey.sessionize import find_duplicates
 from pipeline.journey.step import Step
 
 
-class Deduplicated(NamedTuple):
-    """New touchpoints: of each customer in order of time, and all of them in the order of arrival."""
-
-    by_customer: list[tuple[Customer, list[Admitted]]]
-    admitted: Sequence[Admitted]
-    duplicates: int
-
-
-def drop_duplicates(customers: Mapping[str, Customer], admitted: Sequence[Admitted]) -> Deduplicated:
-    """Return the touchpoints that neither a journey has nor stood earlier in the slice.
-
-    Of duplicates that say different things, the one that arrived first counts.
-    """
-    by_name: defaultdict[str, list[Admitted]] = defaultdict(list)
+def group_by_customer(admitted: Sequence[Admitted]) -> Mapping[str, list[Admitted]]:
+    """Return the touchpoints of each customer, in the order of their arrival."""
+    groups: defaultdict[str, list[Admitted]] = defaultdict(list)
     for event in admitted:
-        by_name[event.customer].append(event)
-    by_customer = []
-    duplicates: set[int] = set()
-    for name, events in by_name.items():
-        customer = customers[name]
+        groups[event.customer].append(event)
+    return groups
+
+
+def drop_duplicates(journeys: list[Journey], events: list[Admitted], duplicates: list[Admitted]) -> list[Admitted]:
+    """Return a customer's touchpoints that neither a journey has nor arrived earlier, in order of time.
+
+    The others are added to `duplicates`. Of duplicates that say different things, the one that arrived first counts.
+    """
+    steps = [event.step for event in events]
+    if not _is_in_order(steps):
+        events = sorted(events, key=_time_and_key)
         steps = [event.step for event in events]
-        if not _is_in_order(steps):
-            events.sort(key=_time_and_key)
-            steps = [event.step for event in events]
-        if places := find_duplicates(customer.journeys, steps, max([event.until for event in events])):
-            duplicates.update([id(events[place]) for place in places])
-            events = [event for event in events if id(event) not in duplicates]
-        if events:
-            by_customer.append((customer, events))
-    if duplicates:
-        admitted = [event for event in admitted if id(event) not in duplicates]
-    return Deduplicated(by_customer, admitted, len(duplicates))
+    places = find_duplicates(journeys, steps, max([event.until for event in events]))
+    if not places:
+        return events
+    duplicates += [events[place] for place in places]
+    dropped = set(places)
+    return [event for place, event in enumerate(events) if place not in dropped]
+
+
+def without(admitted: Sequence[Admitted], duplicates: Sequence[Admitted]) -> Sequence[Admitted]:
+    """Return touchpoints without those very ones that are duplicates; equal ones stay."""
+    if not duplicates:
+        return admitted
+    dropped = {id(event) for event in duplicates}
+    return [event for event in admitted if id(event) not in dropped]
 
 
 def _time_and_key(event: Admitted) -> tuple[int, bytes]:
     return event.step.at, event.step.key
 
 
-def _is_in_order(steps: list[Step]) -> bool:
+def _is_in_order(steps: Sequence[Step]) -> bool:
     """Return whether each touchpoint happened after the one before."""
     last = -1
     for step in steps:

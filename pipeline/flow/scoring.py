@@ -1,4 +1,4 @@
-"""score: what has changed for customers is folded into their scores."""
+"""score: what has changed for a customer is folded into their scores."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from pipeline.flow.state import Customer
 from pipeline.scores.protocol import ActiveScore, CustomerChange
 
 
-def score(
-    changes: Sequence[tuple[Customer, CustomerChange]], scores: Sequence[ActiveScore]
-) -> Mapping[str, Sequence[Any]]:
-    """Fold changes into the customers' scores; return the rows of each score that changed, by its table's name."""
-    return {active.name: _score_customers(changes, active) for active in scores}
+class Scoring:
+    """Folds changes into customers' scores. `rows` has the rows of each score that changed, by its table's name."""
 
+    def __init__(self, scores: Sequence[ActiveScore]) -> None:
+        self._rows: dict[str, list[Any]] = {active.name: [] for active in scores}
+        self._scores = [(active.name, active.score, active.model, self._rows[active.name]) for active in scores]
 
-def _score_customers(changes: Sequence[tuple[Customer, CustomerChange]], active: ActiveScore) -> list[Any]:
-    name, kind, model = active.name, active.score, active.model
-    rows = []
-    for customer, change in changes:
-        before = customer.scores.get(name)
-        state = kind.fold(before, change, model)
-        if state is not before and state is not None:
-            customer.scores[name] = state
-            rows.append(kind.row(customer.key, state, model))
-    return rows
+    @property
+    def rows(self) -> Mapping[str, Sequence[Any]]:
+        """Return the rows made so far."""
+        return self._rows
+
+    def score(self, customer: Customer, change: CustomerChange) -> None:
+        """Fold what has changed for a customer into each score."""
+        states = customer.scores
+        for name, score, model, rows in self._scores:
+            before = states.get(name)
+            state = score.fold(before, change, model)
+            if state is not before and state is not None:
+                states[name] = state
+                rows.append(score.row(customer.key, state, model))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from pipeline.flow.state import Customer
 from pipeline.journey.admitted import Admitted
@@ -13,25 +12,12 @@ from pipeline.journey.step import Step
 from pipeline.scores.protocol import CustomerChange
 
 
-class Sessionized(NamedTuple):
-    """The journeys that have changed, and what has changed for each customer."""
+def sessionize(customer: Customer, events: Sequence[Admitted], changed: list[Journey]) -> CustomerChange:
+    """Put touchpoints, in order of time and without duplicates, into the customer's journeys; return what changed.
 
-    journeys: list[Journey]
-    changes: list[tuple[Customer, CustomerChange]]
-
-
-def sessionize(by_customer: Sequence[tuple[Customer, list[Admitted]]]) -> Sessionized:
-    """Put touchpoints, of each customer in order of time and without duplicates, into their journeys."""
-    journeys: list[Journey] = []
-    changes = []
-    for customer, events in by_customer:
-        visits = _sessionize_customer(customer, events, journeys)
-        changes.append((customer, CustomerChange(events, visits, customer.last_seen_at)))
-    return Sessionized(journeys, changes)
-
-
-def _sessionize_customer(customer: Customer, events: list[Admitted], changed: list[Journey]) -> int:
-    """Join events whose covers meet with each other first, and then with journeys; return the change in visits."""
+    Touchpoints whose covers meet are joined first, and then with the journeys that they meet. Journeys that have
+    changed are added to `changed`.
+    """
     first, visits = events[0], 0
     run, until, begun = [first.step], first.until, first.traits.begun_by_customer
     for _, covers_until, step, traits, _ in events[1:]:
@@ -43,7 +29,8 @@ def _sessionize_customer(customer: Customer, events: list[Admitted], changed: li
         if covers_until > until:
             until = covers_until
         begun = begun or traits.begun_by_customer
-    return visits + _join_run(customer, run, until, begun, changed)
+    visits += _join_run(customer, run, until, begun, changed)
+    return CustomerChange(events, visits, customer.last_seen_at)
 
 
 def _join_run(customer: Customer, run: list[Step], until: int, begun: bool, changed: list[Journey]) -> int:
