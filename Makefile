@@ -49,7 +49,7 @@ test: lint ## everything, on a private Kafka, registry and Postgres (TEST_PROCES
 	$(BIN)/coverage report --include='$(CORE)' --skip-covered --show-missing --fail-under=100
 	$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist loadfile tests/faults tests/fuzz tests/integration
 
-faults: setup ## hurt workers and servers under load, and check the books (FAULTS_SEED, FAULTS_ACTIONS, FAULTS_EVENTS)
+faults: setup ## inject faults under load, and check that every record is accounted for (FAULTS_SEED, FAULTS_ACTIONS, FAULTS_EVENTS)
 	@PYTHONPATH=tests $(BIN)/python -m faults
 
 fuzz: setup ## arbitrary bytes through decoding and publish (FUZZ_INPUTS, FUZZ_SLICES, FUZZ_FILES, FUZZ_SEED)

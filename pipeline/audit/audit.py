@@ -20,12 +20,12 @@ from pipeline.contract.validate import AHEAD_MS
 from pipeline.contract.writers import KnownWriters
 from pipeline.topics import TOUCHPOINTS
 
-#: Shows progress: takes the name of the work and its total, and gives a function that takes how much is done.
+#: Shows progress: takes the name of the work and its total, and returns a function that takes how much is done.
 Show = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
 class Difference(NamedTuple):
-    """Something that is not in the tables as the topic has it; `column` is (row) for a row that is missing or extra."""
+    """A value that differs between tables and topic; `column` is (row) for a row that is missing or extra."""
 
     table: str
     key: dict[str, Any]
@@ -35,7 +35,7 @@ class Difference(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """Of a table, how many rows were compared and left out, and how many differences there are."""
+    """The numbers of rows compared, rows left out, and differences of one table."""
 
     table: str
     rows: int
@@ -44,10 +44,11 @@ class Compared(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What an audit found.
+    """The result of an audit.
 
-    `expired` are the partitions whose beginning the topic no longer holds → from which time on journeys were compared.
-    `overdue` open journeys that event time has passed, which a running worker closes within about a second.
+    `expired` maps each partition whose beginning the topic no longer holds to the time from which journeys were
+    compared. `overdue` counts open journeys that event time has passed; a running worker closes them within about a
+    second.
     """
 
     taken_at: datetime
@@ -58,7 +59,7 @@ class Outcome(NamedTuple):
 
     @property
     def differences(self) -> int:
-        """Return how many there are."""
+        """Return the number of differences."""
         return sum(table.differences for table in self.tables)
 
 
@@ -68,7 +69,7 @@ def audit(
     """Compare the tables of `cut`, whose files are in the workspace's folder, with the topic up to their positions.
 
     Raises Unavailable when Kafka or the registry does not answer, InvalidInput when topic and tables can't belong
-    together. `differences` gives what was found.
+    together. `differences` returns them.
     """
     prepare(workspace, reference)
     for table in EXPORTS:
@@ -85,14 +86,14 @@ def audit(
 
 
 def differences(workspace: Workspace, most: int | None = None) -> Iterator[Difference]:
-    """Yield up to `most` of the differences, ordered by table and key."""
+    """Yield at most `most` differences, ordered by table and key."""
     query = 'SELECT * FROM difference ORDER BY "table", key, "column"' + ("" if most is None else f" LIMIT {most}")
     for table, key, column, expected, found in workspace.rows(query):
         yield Difference(table, json.loads(key), column, expected, found)
 
 
 def prepare(workspace: Workspace, reference: Reference) -> None:
-    """The tables to be filled, and what the rebuild must know beside the touchpoints."""
+    """Create the tables, and fill those that the rebuild needs besides the touchpoints."""
     workspace.run("schema")
     for table, rows in (
         ("gap", reference.gaps), ("known_kind", reference.kinds), ("known_channel", reference.channels),
@@ -102,7 +103,7 @@ def prepare(workspace: Workspace, reference: Reference) -> None:
 
 
 def rebuild(workspace: Workspace) -> None:
-    """Journeys and scores from the table `record`."""
+    """Compute journeys and scores from the table `record`."""
     workspace.run("rebuild")
     workspace.execute("CREATE TABLE exact (id INTEGER, weight VARCHAR, weighted VARCHAR)")
     with Appender(workspace, "exact") as appender:
@@ -149,7 +150,7 @@ def _read(workspace: Workspace, cut: Snapshot, topic: Topic, registry: Registry,
 
 
 def _since(stretch: Stretch, first_append: int | None, cut: Snapshot) -> int | None:
-    """From which time on (epoch ms) no touchpoint of a partition can have expired; None if none has.
+    """Return the time (epoch ms) from which no touchpoint of a partition can have expired; None if none has.
 
     What expired was appended before the first record that is left, and lay less than a day ahead of that.
     """

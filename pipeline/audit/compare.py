@@ -1,4 +1,4 @@
-"""Expected rows against those that are there: every difference, with its table, key and column."""
+"""Compares expected rows with the tables' rows: every difference, with its table, key and column."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OFF = "abs(e.{0} - f.{0}) > 1e-9 * greatest(1, abs(e.{0})) OR f.{0} IS NULL"
 _LESS = "f.{0} < e.{0}"
 #: Sums of a partition whose beginning has expired can only be too small.
 _SUM = "f.{0} < e.{0} OR (f.whole AND f.{0} <> e.{0})"
-#: Servers' clocks may be so far apart, in milliseconds.
+#: Maximum difference of servers' clocks, in milliseconds.
 _SKEW = 60_000
 
 _COUNTS = (
@@ -21,10 +21,10 @@ _COUNTS = (
 
 
 class Comparison(NamedTuple):
-    """How the rows of a table are compared: those of expected_TABLE (or `expected`) with those of there_TABLE.
+    """How the rows of expected_TABLE (or `expected`) are compared with those of there_TABLE.
 
-    `key` finds the row, and `shown` of it names it to people (all, if empty). `columns` are compared: name → when it is
-    wrong, of e and f. `moments` are epoch milliseconds, and shown as times.
+    `key` identifies the row; people see its columns `shown` (all, if empty). `columns` are compared: each name has
+    the condition, of e and f, under which it is wrong. `moments` are epoch milliseconds, and shown as times.
     """
 
     table: str
@@ -99,7 +99,7 @@ COMPARISONS = (
     ),
 )  # fmt: skip
 
-#: A step's fields, and what they are called in the column.
+#: A step's fields, by column of the workspace, with their names in the tables.
 _STEP = {"occurred_at": "at"} | {
     name: name
     for name in (
@@ -194,7 +194,7 @@ def _moment(value: str) -> str:
 
 
 def _steps(workspace: Workspace) -> None:
-    """Of each journey whose steps differ, the first that does: each of its fields, or that it is missing or extra."""
+    """Report the first step that differs of each journey: each of its fields, or that it is missing or extra."""
     unlike = " OR ".join(f"e.{field} IS DISTINCT FROM f.{field}" for field in _STEP)
     workspace.execute(
         f"""

@@ -1,4 +1,4 @@
-"""What a record of the topic says, as a row of the table `record`: decoded, judged, keyed. Nothing is added up here."""
+"""A record of the topic as a row of the table `record`: decoded, validated, keyed. Nothing is summed up here."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from pipeline.contract.reject import Rejected
 from pipeline.contract.validate import AHEAD_MS, EARLIEST_MS, check, check_kind
 from pipeline.touchpoint import CHANNELS, Touchpoint, customer_key
 
-#: How far the clocks of producers' brokers, workers and this machine may be apart.
+#: Maximum difference between the clocks of brokers, workers and this machine.
 SKEW_MS = 3_600_000
 _SENT_ON = "pipeline-forwarded-from"
 
-#: How many columns of a row only a touchpoint has.
+#: Number of columns that only a touchpoint has.
 _UNTOLD = (None,) * 17
 
 
 class Rules(NamedTuple):
-    """What the judgement of a record needs: `now_ms` is the cut's moment."""
+    """What validating a record needs; `now_ms` is the moment of the cut."""
 
     writers: Writers
     partitions: int
@@ -38,14 +38,13 @@ def row(message: Message, rules: Rules) -> Sequence[Any]:
 
     `reason` is null for what the contract accepts, `depends` says that the moment of processing decided whether
     occurred_at was too far ahead. Of refused records there are digests of value and key, of accepted ones the rest.
-    `weight` is an answer's as of its half-life's beginning, in 2^-32; `half_lives` so many passed since 1990.
+    `weight` is an answer's as of its half-life's beginning, in 2^-32; `half_lives` is the number of them since 1990.
     """
     partition, offset, appended = message.partition(), message.offset(), message.timestamp()[1]
     value = message.value()
-    found = decode(value, rules.writers)
-    if isinstance(found, Rejected):
-        return _refused(message, found, False)
-    t = found
+    t = decode(value, rules.writers)
+    if isinstance(t, Rejected):
+        return _refused(message, t, False)
     depends = t.occurred_at >= appended + AHEAD_MS - SKEW_MS
     if (wrong := check(t, rules.now_ms + SKEW_MS)) is not None:
         return _refused(message, wrong, depends)

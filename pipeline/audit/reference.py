@@ -1,4 +1,4 @@
-"""What the rebuild has to know beside the touchpoints: gaps, kinds and scales, as rows for its tables."""
+"""What the rebuild needs besides the touchpoints: gaps, kinds and scales, as rows for its tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pipeline.errors import InvalidInput
 
-#: instrument, worst, best, and from which score on it counts as satisfied.
+#: instrument, worst, best, and the lowest score that counts as satisfied.
 SCALES = (
     ("csat", 1.0, 5.0, 4.0),
     ("nps", 0.0, 10.0, 9.0),

@@ -1,4 +1,4 @@
-"""The cut: positions, tables and models as of one moment, streamed into files so that the moment is soon over."""
+"""The cut: positions, tables and models as of one moment, streamed into files, so that the transaction is short."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _ms(column: str) -> str:
     return f"(extract(epoch FROM {column}) * 1000)::bigint AS {column}"
 
 
-#: table → what is read of it. Long values that can only be the same or not are read as their digests.
+#: What is read of each table. Long values that are only compared for equality are read as digests.
 EXPORTS = {
     "journey": f"""
         SELECT journey_id::text, customer, partition, revision, status, {_ms("started_at")}, {_ms("ended_at")},
@@ -49,7 +49,7 @@ EXPORTS = {
 
 
 class Snapshot(NamedTuple):
-    """What is needed before the files are read: `taken_at` in epoch ms, partition → its position's next offset."""
+    """What is needed before the files are read: `taken_at` in epoch ms, and the next offset by partition."""
 
     taken_at: int
     next_offsets: dict[int, int]
@@ -57,9 +57,9 @@ class Snapshot(NamedTuple):
 
 
 def take(connection: Connection, folder: Path, step: Callable[[int], None]) -> Snapshot:
-    """Write the tables to `folder`/TABLE.csv, in one moment of theirs.
+    """Write the tables to `folder`/TABLE.csv, as of one moment.
 
-    `connection` is in a transaction that is read only and repeatable. `step` is told how many are done.
+    `connection` is in a transaction that is read only and repeatable. `step` gets the number of tables that are done.
     """
     raw = connection.connection.driver_connection
     assert isinstance(raw, psycopg.Connection)

@@ -12,16 +12,16 @@ from pipeline.errors import InvalidInput, PipelineError, Unavailable
 from pipeline.topics import TOUCHPOINTS
 
 _ANSWER_S = 5.0
-#: A broker that gives nothing for so long is taken to be away.
+#: A broker that sends nothing for this long counts as unreachable.
 _SILENCE_S = 60.0
 _FETCHED_KIB = 16_384
 _CHUNK = 5_000
-#: The client waits so long for a chunk to fill.
+#: Maximum time that the client waits for a chunk to fill.
 _PATIENCE_S = 0.1
 
 
 class Stretch(NamedTuple):
-    """What is to be read of a partition: offsets from `low` (the first that there is) to before `end`."""
+    """The offsets to be read of a partition: from `low` (the first that exists) to before `end`."""
 
     partition: int
     low: int
@@ -29,7 +29,7 @@ class Stretch(NamedTuple):
 
 
 class Topic:
-    """Reads `touchpoints.v1` without a group: it leaves no trace in Kafka.
+    """Reads `touchpoints.v1` without a group: it commits no offsets.
 
     Every method raises Unavailable when the broker does not answer.
     """
@@ -60,11 +60,11 @@ class Topic:
         Raises InvalidInput when the topic is missing, or ends before a position.
         """
         try:
-            found = self._consumer.list_topics(TOUCHPOINTS, _ANSWER_S).topics[TOUCHPOINTS]
-            if found.error is not None:
+            metadata = self._consumer.list_topics(TOUCHPOINTS, _ANSWER_S).topics[TOUCHPOINTS]
+            if metadata.error is not None:
                 raise InvalidInput(f"Kafka has no topic {TOUCHPOINTS}. Run `pipeline init`.")
             stretches = []
-            for number in sorted(next_offsets.keys() & found.partitions.keys()):
+            for number in sorted(next_offsets.keys() & metadata.partitions.keys()):
                 low, high = self._consumer.get_watermark_offsets(TopicPartition(TOUCHPOINTS, number), _ANSWER_S)
                 if next_offsets[number] > high:
                     raise InvalidInput(
@@ -72,7 +72,7 @@ class Topic:
                         f"ends at {high:,}: it was made anew, or the database belongs to another Kafka."
                     )
                 stretches.append(Stretch(number, low, max(low, next_offsets[number])))
-            return len(found.partitions), stretches
+            return len(metadata.partitions), stretches
         except KafkaException as error:
             raise self._unavailable(error.args[0]) from None
 

@@ -1,4 +1,4 @@
-"""DuckDB in a folder of its own, within a bound of memory; folder and all are gone afterwards."""
+"""DuckDB in a temporary folder with a limit of memory; the folder is removed afterwards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.errors import PipelineError
 _CHUNK = 200_000
 _CSV = """auto_detect = false, parallel = false, header = false, delim = ',', quote = '"', escape = '"', nullstr = '',
     allow_quoted_nulls = false"""
-#: Other than Postgres's, since Python's writer puts into quotes only what its own lines end in.
+#: Not Postgres's line end: Python's writer quotes only the one that its own lines end in.
 _LINE_END = "\r\n"
 
 
@@ -40,11 +40,11 @@ class Workspace:
         )
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the database."""
         self._db.close()
 
     def run(self, script: str, **values: object) -> None:
-        """Run a script of `sql/`; `$name` in it takes the value of that name, a number."""
+        """Run a script of `sql/`; `$name` in it is replaced by the value of that name, a number."""
         text = (files("pipeline.audit") / "sql" / f"{script}.sql").read_text("utf-8")
         for statement in _statements(text):
             self._db.execute(statement, {name: value for name, value in values.items() if f"${name}" in statement})
@@ -54,12 +54,12 @@ class Workspace:
         self._db.execute(statement, values)
 
     def rows(self, query: str, values: Sequence[object] | None = None) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a query, a few at a time."""
+        """Yield the rows of a query, fetched in chunks."""
         cursor = self._db.cursor()
         try:
             cursor.execute(query, values)
-            while found := cursor.fetchmany(10_000):
-                yield from found
+            while rows := cursor.fetchmany(10_000):
+                yield from rows
         finally:
             cursor.close()
 
@@ -84,7 +84,7 @@ class Workspace:
 
 
 class Appender:
-    """Appends many rows to a table, by way of CSV files: each is loaded when it is full. None is null."""
+    """Appends many rows to a table, through CSV files: each is loaded when it is full. None becomes null."""
 
     def __init__(self, workspace: Workspace, table: str) -> None:
         self._workspace, self._table = workspace, table
@@ -92,7 +92,7 @@ class Appender:
         self._open()
 
     def add(self, row: Sequence[Any]) -> None:
-        """One row."""
+        """Add a row."""
         self._write(row)
         self._waiting += 1
         if self._waiting >= _CHUNK:
@@ -120,7 +120,7 @@ class Appender:
 
 @contextmanager
 def workspace(memory_mb: int) -> Iterator[Workspace]:
-    """Give a workspace in the folder for temporary files (TMPDIR), closed to other users.
+    """Open a workspace in the folder for temporary files (TMPDIR), closed to other users.
 
     Raises PipelineError when the disk or the memory allowed is too small.
     """

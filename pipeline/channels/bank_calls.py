@@ -1,10 +1,10 @@
 """The call records of "Anonymous Bank", an Israeli bank's call centre in 1999 (Mandelbaum and Guedj, Technion).
 
 One row is one call that was meant for an agent. `outcome` is AGENT (answered), HANG (the caller hung up, in the queue
-or still in the voice menu) or PHANTOM (a call that its documentation can't explain). The known share of abandoned calls
-in February, 17.7 %, is HANG among all rows (5,904 of 33,344), phantoms and callers who never had to queue included;
-among those who queued it is 21.5 %. So each row gives one `call_queued`, also who was put through at once (a wait of
-0), and a phantom one without an outcome.
+or still in the voice menu) or PHANTOM (a call that the documentation does not explain). The published share of
+abandoned calls in February, 17.7 %, is HANG among all rows (5,904 of 33,344), phantoms and callers who never had to
+queue included; among those who queued it is 21.5 %. So each row becomes one `call_queued`: with a wait of 0 for a
+caller who was put through at once, and without an outcome for a phantom.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ABSENT = "0:00:00"
 
 
 def reader(source: str = "anonymous-bank") -> Adapter:
-    """Return an adapter for the rows of the call centre `source`; times are local to Israel."""
+    """Return an adapter for the rows of the call centre `source`; times are Israel's local time."""
 
     def read(record: Record) -> list[Touchpoint]:
         # call_id alone is not unique: each line of the voice menu counts by itself; the date is for its wrapping round
@@ -65,7 +65,7 @@ def reader(source: str = "anonymous-bank") -> Adapter:
 
 
 def _times(record: Record, date: str, wait_s: int, talk_s: int, served: bool) -> tuple[int, int | None, int | None]:
-    """Epoch milliseconds at which the call was queued, answered, and over.
+    """Return when the call was queued, answered, and over, in epoch milliseconds.
 
     `date` is that of the call's first moment; a clock that falls back by more than half a day has passed midnight.
     (25 calls left the voice menu up to two minutes before they entered it, whose clock was wrong; that is no midnight.)
@@ -87,12 +87,12 @@ def _times(record: Record, date: str, wait_s: int, talk_s: int, served: bool) ->
 
 
 def _unrolled(clocks: list[int]) -> list[int]:
-    """Seconds of the day, in the order in which they passed, as seconds since the first one's midnight."""
-    days, found = 0, clocks[:1]
+    """Return times of day, given in the order in which they passed, as seconds since the first day's midnight."""
+    days, times = 0, clocks[:1]
     for earlier, later in pairwise(clocks):
         days += later < earlier - _DAY_S // 2
-        found.append(later + days * _DAY_S)
-    return found
+        times.append(later + days * _DAY_S)
+    return times
 
 
 def _clock(record: Record, name: str) -> int:

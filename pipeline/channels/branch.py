@@ -1,4 +1,4 @@
-"""Tickets of a branch's queue system: coming, waiting, being served or leaving, and the buttons at the exit."""
+"""Tickets of a branch's queue system: arrival, wait, service or leaving, and the rating buttons at the exit."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _RATINGS = ("1", "2", "3", "4", "5")
 def reader(source: str = "branch-queue") -> Adapter:
     """Return an adapter for the tickets of the queue system `source`; times RFC 3339.
 
-    `result` is served, left (told the machine) or no_show (was called in vain, at called_at). A ticket gives
-    `visit_started` at issued_at, then `counter_served` at called_at (with wait and duration), or `visit_abandoned` with
-    the time until it was noticed: finished_at, else called_at. A `rating` of 1 to 5 becomes a CSAT answer on the
-    counter. Tickets are numbered anew each day, so branch and time belong to the id. A ticket without a customer_number
-    is a visitor of its own.
+    `result` is served, left (the customer told the machine) or no_show (did not come when called, at called_at). A
+    ticket gives `visit_started` at issued_at, then `counter_served` at called_at (with wait and duration), or
+    `visit_abandoned` with the time until it was noticed: finished_at, else called_at. A `rating` of 1 to 5 becomes a
+    CSAT answer on the counter. Tickets are numbered anew each day, so branch and time belong to the id. A ticket
+    without a customer_number is a visitor of its own.
     """
 
     def read(record: Record) -> list[Touchpoint]:

@@ -1,4 +1,4 @@
-"""Call detail records: who waited for how long, who gave up, who was served."""
+"""Call detail records: waits, abandoned calls, answered calls."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ COLUMNS = ("call_id", "queued_at", "ended_at")
 
 
 class Call(NamedTuple):
-    """One call that wanted somebody to talk to; times in epoch milliseconds.
+    """One call that asked for an agent; times in epoch milliseconds.
 
-    `outcome` is succeeded (answered), abandoned, or none (neither). `wait_ms` is the time in the queue, 0 for who was
+    `outcome` is succeeded (answered), abandoned, or none (neither). `wait_ms` is the time in the queue, 0 for a call
     put through at once. `answered_at` is None when nobody answered; `ended_at` and `duration_ms` (of the talk) are None
     when that was not recorded.
     """
@@ -35,7 +35,7 @@ class Call(NamedTuple):
 
 
 def touchpoints(call: Call) -> list[Touchpoint]:
-    """Return what the caller went through.
+    """Return the touchpoints of a call.
 
     Always `call_queued`, with the wait and the outcome, so that abandoned ÷ events of it is the share of calls that
     were abandoned; then `call_abandoned` (with the wait again), or `call_answered` and `call_ended` (with the
@@ -55,18 +55,18 @@ def touchpoints(call: Call) -> list[Touchpoint]:
         subject=call.call_id,
         attributes=call.attributes,
     )
-    found = [queued]
+    touchpoints = [queued]
     if call.outcome == "abandoned":
         given_up = queued._replace(
             event_id=f"{call.call_id}-abandoned", occurred_at=call.queued_at + call.wait_ms, kind="call_abandoned"
         )
-        found.append(given_up)
+        touchpoints.append(given_up)
     if call.answered_at is not None:
         plain = queued._replace(wait_ms=None, outcome="none")
         answered = plain._replace(
             event_id=f"{call.call_id}-answered", occurred_at=call.answered_at, kind="call_answered"
         )
-        found.append(answered)
+        touchpoints.append(answered)
         if call.ended_at is not None:
             ended = plain._replace(
                 event_id=f"{call.call_id}-ended",
@@ -74,8 +74,8 @@ def touchpoints(call: Call) -> list[Touchpoint]:
                 kind="call_ended",
                 duration_ms=call.duration_ms,
             )
-            found.append(ended)
-    return found
+            touchpoints.append(ended)
+    return touchpoints
 
 
 def reader(source: str = "pbx", country_code: str | None = None) -> Adapter:
@@ -83,7 +83,7 @@ def reader(source: str = "pbx", country_code: str | None = None) -> Adapter:
 
     Fields: call_id, queued_at, answered_at (empty: abandoned), ended_at, customer_number, caller (a phone number;
     hashed; `country_code` is for numbers without one) and queue; times RFC 3339. A call without customer_number and
-    caller (a withheld number) is a caller of its own.
+    caller (a withheld number) is a customer of its own.
     """
 
     def read(record: Record) -> list[Touchpoint]:

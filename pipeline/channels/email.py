@@ -31,14 +31,14 @@ KINDS = {
     "group_unsubscribe": _Meaning("email_unsubscribed"),
     "group_resubscribe": _Meaning("email_resubscribed"),
 }
-#: Between provider and mailbox, or about the sender's own account: nothing that reaches a customer.
+#: Events between provider and mailbox, or about the sender's own account; no customer notices them.
 _NO_TOUCHPOINTS = ("deferred", "account_status_change")
-#: A mail program that loads pictures by itself (Apple's Mail Privacy Protection) is no sign of life.
+#: A mail program that loads pictures by itself (Apple's Mail Privacy Protection) says nothing about the customer.
 _BY_MACHINE = _Meaning("email_auto_opened")
 
 
 def reader(source: str = "mailer") -> Adapter:
-    """An adapter for the events of the provider `source`; the address is hashed, IP address and agent are dropped.
+    """Return an adapter for the events of the provider `source`. Addresses are hashed; IP and agent are dropped.
 
     `customer_id` among the unique arguments of the mail names the customer by number.
     """
@@ -88,7 +88,7 @@ def _attributes(record: Record) -> dict[str, str]:
 
 
 def _link(url: str) -> str | None:
-    """Host and path; the rest of an address may name the reader."""
+    """Return host and path; the rest of a URL may identify the reader."""
     try:
         parts = urlsplit(url)
         return f"{parts.hostname or ''}{parts.path}"

@@ -1,4 +1,4 @@
-"""Reading a channel's own record field by field. What is said of a bad one names the field, never quotes its value."""
+"""Reads a channel's own record field by field. Errors name the field and never quote its value."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pipeline.contract.times import parse_rfc3339
 from pipeline.touchpoint import Touchpoint
 
 Record = Mapping[str, object]
-#: A record in, its touchpoints out (none, when the record is no touchpoint of the customer's), or a refusal.
+#: Turns a record into its touchpoints (none, if no customer did anything), or a refusal.
 Adapter = Callable[[Record], "list[Touchpoint] | Rejected"]
 
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 
 
 class Bad(ValueError):
-    """What is wrong with which field."""
+    """A field that is wrong, and why."""
 
 
 def adapter(read: Callable[[Record], list[Touchpoint]]) -> Adapter:
-    """Make a reader that raises Bad into one that returns a refusal."""
+    """Turn a reader that raises Bad into one that returns a refusal."""
 
     @wraps(read)
     def reading(record: Record) -> list[Touchpoint] | Rejected:
@@ -35,7 +35,7 @@ def adapter(read: Callable[[Record], list[Touchpoint]]) -> Adapter:
 
 
 def need(record: Record, name: str) -> str:
-    """Return a text that must be there, trimmed and not empty."""
+    """Return a required text, trimmed and not empty."""
     value = text(record, name)
     if value is None:
         raise Bad(f"{name} is missing")
@@ -43,7 +43,7 @@ def need(record: Record, name: str) -> str:
 
 
 def text(record: Record, name: str) -> str | None:
-    """Return a text that may be absent (also null or empty), trimmed; whole numbers count as texts, as in ids."""
+    """Return an optional text (absent, null or empty), trimmed; whole numbers count as texts, as in ids."""
     value = record.get(name)
     if value is None:
         return None
@@ -53,7 +53,7 @@ def text(record: Record, name: str) -> str | None:
 
 
 def whole(record: Record, name: str) -> int:
-    """Return a whole number from 0, as a number or as digits; raises Bad when it is absent or another."""
+    """Return a whole number from 0, as a number or as digits; raises Bad when it is absent or something else."""
     value = need(record, name)
     if not _WHOLE.fullmatch(value):
         raise Bad(f"{name} must be a whole number from 0")
@@ -61,7 +61,7 @@ def whole(record: Record, name: str) -> int:
 
 
 def moment(record: Record, name: str) -> int | None:
-    """Return an RFC 3339 time that may be absent, in epoch milliseconds."""
+    """Return an optional RFC 3339 time, in epoch milliseconds."""
     value = text(record, name)
     if value is None:
         return None
@@ -72,7 +72,7 @@ def moment(record: Record, name: str) -> int | None:
 
 
 def need_moment(record: Record, name: str) -> int:
-    """Return an RFC 3339 time that must be there, in epoch milliseconds."""
+    """Return a required RFC 3339 time, in epoch milliseconds."""
     value = moment(record, name)
     if value is None:
         raise Bad(f"{name} is missing")
@@ -80,7 +80,7 @@ def need_moment(record: Record, name: str) -> int:
 
 
 def inner(record: Record, name: str) -> Record:
-    """Return an object inside; an empty one when it is absent."""
+    """Return a nested object; an empty one when it is absent."""
     value = record.get(name)
     if value is None:
         return {}

@@ -1,4 +1,4 @@
-"""Normalising and hashing what identifies a customer, so that no plain address or number leaves the producer."""
+"""Normalises and hashes identifiers, so that no plain address or number leaves the producer."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _E164 = re.compile(r"[1-9]\d{6,14}", re.ASCII)
 
 
 def email(address: str) -> Identifier:
-    """The identifier of an e-mail address: SHA-256, as 64 hex digits, of the trimmed, lower-cased address in UTF-8.
+    """Return the identifier of an e-mail address: the SHA-256 (64 hex digits) of the trimmed, lower-cased UTF-8.
 
-    Nothing else is folded: dots and `+tags` before the @ are different mailboxes with most providers, and the other
+    Nothing else is normalised: dots and `+tags` before the @ are different mailboxes with most providers, and the other
     systems that hash addresses (advertising platforms, delivery providers) do the same. Raises ValueError, without
     quoting it, when there is no one @ with something on both sides.
     """
@@ -35,7 +35,7 @@ def phone(number: str, country_code: str | None = None) -> Identifier:
 
     Spaces, dashes, dots, slashes and brackets are dropped, `00` and `+` in front mean the same. A national number
     (`030 …`) needs `country_code` (such as "49"), whose one trunk zero it loses; without one it is refused, since
-    guessing the country would join strangers. Raises ValueError, without quoting it, when it is no number.
+    guessing the country would join different people. Raises ValueError, without quoting it, when it is no number.
     """
     plain = _SEPARATORS.sub("", number.replace("(0)", ""))
     if plain.startswith("+"):
@@ -59,7 +59,7 @@ def is_hashed(identifier: Identifier) -> bool:
 def with_hashes(touchpoint: Touchpoint) -> Touchpoint | Rejected:
     """Return the touchpoint with plain addresses and numbers among its identifiers hashed.
 
-    Hashes stay (in lower case).
+    Hashes stay, in lower case.
     """
     if not touchpoint.identifiers:
         return touchpoint

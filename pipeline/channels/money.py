@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
-#: How many decimals a currency has, where it is not two: ISO 4217, list one.
+#: Number of decimals of currencies that do not have two: ISO 4217, list one.
 _EXPONENTS = {
     **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND"), 0),
     **dict.fromkeys(("VUV", "XAF", "XOF", "XPF"), 0),
@@ -19,7 +19,7 @@ _LONGS = range(-(2**63), 2**63)
 def minor_units(amount: object, currency: str) -> int:
     """Return an amount (a number, or a text with a decimal point) in the smallest unit of an ISO 4217 currency.
 
-    Fractions of that unit are rounded, halves to even. Raises ValueError when either is not what it should be.
+    Fractions of that unit are rounded, halves to even. Raises ValueError for a wrong amount or currency.
     """
     if not _CODE.fullmatch(currency):
         raise ValueError("currency must be three capitals (ISO 4217)")

@@ -1,4 +1,4 @@
-"""A touchpoint on its way out: checked, and as the bytes of a record's key and value."""
+"""Checks a touchpoint and serializes it to a record's key and value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Unpublishable(InvalidInput):
 
 
 def outgoing(touchpoint: Touchpoint, encoder: Encoder, now_ms: int) -> tuple[bytes, bytes]:
-    """Key and value of a touchpoint's record; `now_ms` is the clock, in epoch milliseconds.
+    """Return key and value of a touchpoint's record; `now_ms` is the clock, in epoch milliseconds.
 
     Raises Unpublishable when the worker would refuse it, or when an address or phone number in it is not hashed.
     """

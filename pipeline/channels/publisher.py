@@ -1,4 +1,4 @@
-"""Publishing touchpoints: validated, keyed by customer, in the order they are given, each exactly once in the topic."""
+"""Publishes touchpoints: validated, keyed by customer, in order, each exactly once in the topic."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from pipeline.errors import InvalidInput, Unavailable
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint
 
-#: How long a broker may take to answer the first question.
+#: Maximum time for the broker's first answer.
 ANSWER_S = 10.0
-#: How long a touchpoint waits for others, to go to the broker with them.
+#: Maximum time that a touchpoint waits for others of its batch.
 LINGER_MS = 30
-#: After how long a touchpoint that can't be delivered is given up.
+#: Time after which an undeliverable touchpoint has failed.
 DELIVERY_TIMEOUT_MS = 30_000
-#: How many touchpoints may wait for the broker before `publish` waits, too.
+#: Maximum number of touchpoints that wait for the broker; then `publish` waits, too.
 QUEUE_MESSAGES = 100_000
-#: How many KiB they may take; touchpoints of usual size come to their number first.
+#: Maximum size of these touchpoints in KiB; with usual ones the number is reached first.
 QUEUE_KBYTES = 128 * 1024
 
 
 class Publisher:
     """Sends touchpoints to Kafka; use it as a context manager, since only leaving it waits for their delivery.
 
-    Counts: `published` (handed to the producer), `delivered` (acknowledged by all in-sync replicas), `failed`.
+    Counts: `published` (accepted by the producer), `delivered` (acknowledged by all in-sync replicas), `failed`.
     Records' times are the broker's (append time). Raises Unavailable when broker or registry do not answer, and
     InvalidInput when `pipeline init` has not made the topic and its schema.
     """
@@ -64,14 +64,14 @@ class Publisher:
                 "queue.buffering.max.messages": queue_messages,
                 "queue.buffering.max.kbytes": queue_kbytes,
                 "error_cb": self._on_error,
-                "log_level": 0,  # what matters comes as an error; librdkafka would write to standard error
+                "log_level": 0,  # errors are raised; librdkafka would write its log to standard error
             }
         )
         self._find_topic()
         self._encoder = touchpoint_encoder(registry_url)
 
     def publish(self, touchpoint: Touchpoint) -> None:
-        """Hand over one touchpoint; waits while the queue is full.
+        """Publish one touchpoint; wait while the queue is full.
 
         Raises Unpublishable when it is not valid (nothing was sent then, and others may follow), and Unavailable as
         soon as any touchpoint could not be delivered.
@@ -104,7 +104,7 @@ class Publisher:
     ) -> None:
         if error is None:
             self.flush()
-        elif not self.failed:  # what was handed over before still goes out; the error that is under way says the rest
+        elif not self.failed:  # what was published before is still delivered; the raised error says the rest
             self._producer.flush(5)
 
     def _find_topic(self) -> None:

@@ -1,4 +1,4 @@
-"""Files to records: JSON Lines and CSV, plain or gzipped, line by line, each remembering where it stood."""
+"""Reads JSON Lines and CSV files, plain or gzipped, line by line, with line numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.errors import InvalidInput
 FORMATS = ("jsonl", "csv", "tsv")
 _BY_EXTENSION = {"jsonl": "jsonl", "ndjson": "jsonl", "json": "jsonl", "csv": "csv", "tsv": "tsv"}
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
-#: A longer line is no record, and is not kept in memory.
+#: A longer line is refused, and not kept in memory.
 MAX_LINE_BYTES = 4 * 1024 * 1024
 
 
@@ -31,20 +31,20 @@ class Line(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line of CSV and its cells, or why there are none."""
+    """A line of CSV and its cells, or why they can't be read."""
 
     line: Line
     cells: list[str] | Rejected
 
 
 def format_of(name: str) -> str | None:
-    """Return the format that a file's extension tells (before .gz), None when it tells none."""
+    """Return the format by a file's extension (before .gz); None for an unknown one."""
     return _BY_EXTENSION.get(name.lower().removesuffix(".gz").rpartition(".")[2])
 
 
 @contextmanager
 def opened(name: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """Give a file to read (`-` is standard input), and the file whose position tells how far that has come.
+    """Open a file (`-` is standard input); also return the file whose position shows the progress.
 
     Raises InvalidInput when it can't be opened, or turns out to be broken while it is read.
     """
@@ -65,7 +65,7 @@ def opened(name: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 
 
 def lines(file: IO[bytes]) -> Iterator[Line]:
-    """Yield the lines of a file that are not blank; a byte order mark is passed over."""
+    """Yield the lines of a file that are not blank; a byte order mark is skipped."""
     number = 0
     while raw := file.readline(MAX_LINE_BYTES):
         number += 1
@@ -92,7 +92,7 @@ def json_object(line: Line) -> dict[str, Any] | Rejected:
 def rows(file: IO[bytes], format_name: str) -> Iterator[Row]:
     """Yield the rows of a CSV (RFC 4180, UTF-8) or TSV file, the header first.
 
-    A quote that is never closed costs its own line only: what it swallowed is read again, line by line.
+    A quote that is never closed spoils its own line only: the lines that it swallowed are read again, one by one.
     """
     waiting: deque[Line] = deque()
     source = lines(file)

@@ -1,4 +1,4 @@
-"""Sending refused records once more, as they were."""
+"""Sends refused records again, unchanged."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ REPLAYED_HEADER = "pipeline-replayed-from"
 _DROPPED = (REPLAYED_HEADER, FORWARDED_HEADER)
 _ANSWER_S = 10.0
 _DELIVERY_TIMEOUT_MS = 30_000
-#: The broker's own limit decides, not the producer's.
+#: The broker's limit applies, not the producer's.
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 
 class Replay(NamedTuple):
-    """A record to be sent again; `wrong` is why it would be refused once more, None when it would be taken."""
+    """A record to be sent again; `wrong` is why it would be refused again, None if it would be accepted."""
 
     place: str
     key: bytes | None
@@ -44,17 +44,17 @@ def again(
     writers: Writers,
     now_ms: int,
 ) -> Replay:
-    """Return a refused record as it is to be sent: with the customer's key where it can be read, else with its own.
+    """Return the record to be sent for a refused one: with the customer's key if it can be decoded, else with its own.
 
     `place` is where it was refused, as PARTITION/OFFSET; `now_ms` the clock in epoch milliseconds.
     """
-    found = decode(value, writers)
+    decoded = decode(value, writers)
     kept = [(name, said) for name, said in headers if name not in _DROPPED]
     kept.append((REPLAYED_HEADER, place.encode()))
-    if isinstance(found, Touchpoint):
-        named = customer_key(found)
-        return Replay(place, key if named is None else named.encode(), value, kept, check(found, now_ms))
-    return Replay(place, key, value, kept, found)
+    if isinstance(decoded, Touchpoint):
+        named = customer_key(decoded)
+        return Replay(place, key if named is None else named.encode(), value, kept, check(decoded, now_ms))
+    return Replay(place, key, value, kept, decoded)
 
 
 class Replayer:
@@ -90,7 +90,7 @@ class Replayer:
             raise InvalidInput(f"Kafka at {bootstrap_servers} has no topic {TOUCHPOINTS}. Run `pipeline init`.")
 
     def deliver(self, records: Sequence[Replay]) -> dict[str, str | None]:
-        """Send records; by place, what kept each from being delivered, None for those that the broker confirmed."""
+        """Send records. Return by place why a record was not delivered; None for those that the broker confirmed."""
         said: dict[str, str | None] = {record.place: "the broker did not confirm it in time" for record in records}
         for record in records:
             self._produce(record, partial(_note, said, record.place))

@@ -1,4 +1,4 @@
-"""What can be published: touchpoints themselves, or a channel's own records through its adapter. A table."""
+"""The sources that can be published: touchpoints themselves, or a channel's own records through its adapter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.touchpoint import Touchpoint
 
 
 class Channel(NamedTuple):
-    """An adapter by the name of its source, the format its records usually come in, and the columns they must have."""
+    """An adapter, the default name of its source, the usual format of its records, and their required columns."""
 
     reader: Callable[[str], Adapter]
     source: str
@@ -35,10 +35,10 @@ CHANNELS = {
 
 
 class Read(NamedTuple):
-    """What a line holds: touchpoints (hashed, not yet checked), or why it is refused."""
+    """A line, and its touchpoints (hashed, not yet validated) or why it is refused."""
 
     line: Line
-    found: Sequence[Touchpoint] | Rejected
+    result: Sequence[Touchpoint] | Rejected
 
 
 def read(file: IO[bytes], format_name: str) -> Iterator[Read]:
@@ -95,6 +95,6 @@ def _header(table: Iterator[tuple[Line, list[str] | Rejected]]) -> list[str] | N
     return [name.strip() for name in first[1]]
 
 
-def _one(found: Touchpoint | Rejected) -> Sequence[Touchpoint] | Rejected:
-    hashed = found if isinstance(found, Rejected) else with_hashes(found)
+def _one(touchpoint: Touchpoint | Rejected) -> Sequence[Touchpoint] | Rejected:
+    hashed = touchpoint if isinstance(touchpoint, Rejected) else with_hashes(touchpoint)
     return hashed if isinstance(hashed, Rejected) else (hashed,)

@@ -29,7 +29,7 @@ KINDS = {
 _MONEY = {"purchase": 1, "refund_issued": -1}
 _OUTCOMES = {"purchase": "succeeded", "checkout_step_completed": "succeeded", "coupon_denied": "failed"}
 _SUFFIXES = {"_failed": "failed", "_abandoned": "abandoned", "_succeeded": "succeeded"}
-#: Properties that are kept; others, such as what was searched for, may hold personal data.
+#: Properties that are kept; others, such as search terms, may hold personal data.
 _KEPT = ("product_id", "sku", "category", "list_id", "promotion_id", "step", "coupon")
 _NO_TOUCHPOINTS = ("identify", "group", "alias")
 _MOBILE = ("ios", "android")
@@ -38,7 +38,7 @@ _MOBILE = ("ios", "android")
 def reader(source: str = "web") -> Adapter:
     """Return an adapter for the events of the site `source`: page, screen and track calls.
 
-    Identify and the like give none.
+    Other calls, such as identify, give none.
     """
 
     def read(record: Record) -> list[Touchpoint]:
@@ -105,11 +105,11 @@ def _channel(call: str, context: Record) -> str:
 
 
 def _times(record: Record) -> tuple[int, int | None]:
-    """When it occurred and was sent, on the receiver's clock.
+    """Return when it occurred and when it was sent, on the receiver's clock.
 
     A client's clock may be wrong, so its time is corrected as Segment does
     (https://www.twilio.com/docs/segment/connections/spec/common#timestamps): timestamp = receivedAt - (sentAt -
-    originalTimestamp), which takes a message to arrive when it is sent. A record with originalTimestamp has been
+    originalTimestamp), which assumes that a message arrives when it is sent. A record with originalTimestamp has been
     corrected already. What the formula puts after receivedAt (the clock was set back in between) counts as received.
     """
     occurred_at = need_moment(record, "timestamp")

@@ -41,18 +41,18 @@ def at_risk(band: tuple[str, ...], named: bool, sort: str, limit: int, as_json: 
     """
     at = datetime.now(UTC)
     with reading(settings.load().database_url) as connection:
-        found = read(connection, at, bands=band or BANDS[:2], named=named, sort=sort, limit=limit)
+        customers = read(connection, at, bands=band or BANDS[:2], named=named, sort=sort, limit=limit)
         counts = bands(connection, at)
     if as_json:
-        print_json(found)
+        print_json(customers)
         return
-    if found:
-        print_table(COLUMNS, rows(found, at))
+    if customers:
+        print_table(COLUMNS, rows(customers, at))
         click.echo()
     click.echo(f"{summary(counts)}, as of {formatting.moment(at)} UTC")
 
 
-def rows(found: Sequence[AtRisk], now: datetime) -> list[list[str | Cell]]:
+def rows(customers: Sequence[AtRisk], now: datetime) -> list[list[str | Cell]]:
     """Return the cells of COLUMNS."""
     return [
         [
@@ -63,7 +63,7 @@ def rows(found: Sequence[AtRisk], now: datetime) -> list[list[str | Cell]]:
             "" if one.satisfaction is None else f"{one.satisfaction:.0f}",
             "; ".join(reason.text for reason in one.reasons),
         ]
-        for one in found
+        for one in customers
     ]
 
 

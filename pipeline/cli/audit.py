@@ -120,19 +120,19 @@ def _run(space: Any) -> Outcome:
     from pipeline.ledger.database import unavailable
     from pipeline.queries.connection import reading
 
-    found = settings.load()
-    known = reference.read(found.policy_file)
+    config = settings.load()
+    known = reference.read(config.policy_file)
     try:
         with (
-            reading(found.database_url) as connection,
+            reading(config.database_url) as connection,
             progress("Reading the tables", len(snapshot.EXPORTS)) as done,
         ):
             cut = snapshot.take(connection, space.folder, done)
     except psycopg.Error as error:
-        raise unavailable(found.database_url, error) from None
-    topic = Topic(found.bootstrap_servers)
+        raise unavailable(config.database_url, error) from None
+    topic = Topic(config.bootstrap_servers)
     try:
-        return compare_all(space, cut, topic, Registry(found.registry_url), known, progress)
+        return compare_all(space, cut, topic, Registry(config.registry_url), known, progress)
     finally:
         topic.close()
 

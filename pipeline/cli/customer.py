@@ -40,27 +40,27 @@ SURENESS = ((20, "well known"), (40, "roughly known"), (100, "little known"))
 def customer(key: str, journeys: int, steps: int, as_json: bool) -> None:
     """Show one customer."""
     with reading(settings.load().database_url) as connection:
-        found = profile(connection, find(connection, key), datetime.now(UTC), journeys)
-    assert found is not None  # find() has just seen one, in the same moment of the tables
+        shown = profile(connection, find(connection, key), datetime.now(UTC), journeys)
+    assert shown is not None  # find() has just seen one, in the same moment of the tables
     if as_json:
-        print_json(found)
+        print_json(shown)
     else:
-        show(found, steps)
+        show(shown, steps)
 
 
-def show(found: Profile, steps: int) -> None:
+def show(view: Profile, steps: int) -> None:
     """Print a customer for people."""
     out = console()
-    _line(out, formatting.printable(found.customer), "bold")
-    for label, text, style in summary(found):
+    _line(out, formatting.printable(view.customer), "bold")
+    for label, text, style in summary(view):
         _line(out, f"  {label:<14}{text}", style)
-    if found.churn_risk:
-        for reason in found.churn_risk.reasons:
+    if view.churn_risk:
+        for reason in view.churn_risk.reasons:
             _line(out, f"  {'':<14}· {reason.text}", "")
-    if found.journeys:
-        of = "" if len(found.journeys) == found.journey_count else f", {len(found.journeys)} of {found.journey_count:,}"
+    if view.journeys:
+        of = "" if len(view.journeys) == view.journey_count else f", {len(view.journeys)} of {view.journey_count:,}"
         _line(out, f"\nJourneys, the latest first{of} (times in UTC)", "bold")
-    for journey in found.journeys:
+    for journey in view.journeys:
         out.print()
         show_journey(out, journey, steps)
 
@@ -71,20 +71,20 @@ def show_journey(out: Console, journey: JourneyView, steps: int) -> None:
     print_table(view.COLUMNS, view.rows(journey, steps), header=False, indent=2)
 
 
-def summary(found: Profile) -> list[tuple[str, str, str]]:
+def summary(view: Profile) -> list[tuple[str, str, str]]:
     """Return what is known on the whole: label, text, style."""
-    channels = ", ".join(f"{channel} {count:,}" for channel, count in found.channels.items())
-    first, last = (formatting.moment(at, seconds=False) for at in (found.first_seen_at, found.last_seen_at))
+    channels = ", ".join(f"{channel} {count:,}" for channel, count in view.channels.items())
+    first, last = (formatting.moment(at, seconds=False) for at in (view.first_seen_at, view.last_seen_at))
     seen = f"{first} to {last}"
-    risk = found.churn_risk
+    risk = view.churn_risk
     return [
-        ("seen", f"{seen} UTC, last {formatting.ago(found.last_seen_at, found.as_of)}", ""),
+        ("seen", f"{seen} UTC, last {formatting.ago(view.last_seen_at, view.as_of)}", ""),
         (
             "touchpoints",
-            f"{found.touchpoints:,} in {formatting.plural(found.journey_count, 'journey')}: {channels}",
+            f"{view.touchpoints:,} in {formatting.plural(view.journey_count, 'journey')}: {channels}",
             "",
         ),
-        ("satisfaction", _satisfaction(found.satisfaction), ""),
+        ("satisfaction", _satisfaction(view.satisfaction), ""),
         ("churn risk", _risk(risk), BAND_STYLES[risk.band] if risk else ""),
     ]
 

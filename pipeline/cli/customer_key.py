@@ -1,4 +1,4 @@
-"""Finding the customer that somebody at a keyboard means."""
+"""Finds the customer that a user of the command line means."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class UnknownCustomer(PipelineError):
 
 
 def find(connection: Connection, given: str) -> str:
-    """Return the key of the customer that is meant.
+    """Return the key of the customer.
 
-    Raises UnknownCustomer, which says how keys look and who is alike.
+    Raises UnknownCustomer, which states the forms of keys, and similar ones.
     """
     tried = forms(given)
     for key in tried:
@@ -58,10 +58,10 @@ def forms(given: str) -> list[str]:
 def alike(given: str, tried: list[str], known: list[str]) -> list[str]:
     """Return the keys among `known` that are similar to what was given, the most similar first."""
     values = {key.partition(":")[2]: key for key in known}
-    found = [values[value] for value in get_close_matches(given, list(values), _SUGGESTIONS, _ALIKE)]
+    similar = [values[value] for value in get_close_matches(given, list(values), _SUGGESTIONS, _ALIKE)]
     for key in tried:
-        found += get_close_matches(key, known, _SUGGESTIONS, _ALIKE)
-    return list(dict.fromkeys(found))[:_SUGGESTIONS]
+        similar += get_close_matches(key, known, _SUGGESTIONS, _ALIKE)
+    return list(dict.fromkeys(similar))[:_SUGGESTIONS]
 
 
 def _hashed(kind: str, value: str) -> list[str]:

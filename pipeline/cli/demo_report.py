@@ -21,7 +21,7 @@ _INDENT = 2
 _BAR = 40
 _STEPS = 20
 _NEXT = 3
-#: What of `pipeline touchpoints` is shown, by its columns' titles.
+#: The columns of `pipeline touchpoints` that are shown.
 _TOUCHPOINT_COLUMNS = (
     "channel",
     "kind",
@@ -35,42 +35,47 @@ _TOUCHPOINT_COLUMNS = (
 )
 
 
-def show(found: Findings) -> None:
-    """Print what came of the touchpoints."""
+def show(findings: Findings) -> None:
+    """Print the results."""
     out = console()
-    _overview(out, found.totals)
-    if found.journey is not None and found.customer is not None:
-        _title(out, f"One journey across {formatting.plural(len(found.journey.channels), 'channel')}: {found.customer}")
-        _say(out, f"{journeys.heading(found.journey)}. Times in UTC.")
-        print_table(journeys.COLUMNS, journeys.rows(found.journey, _STEPS), header=False, indent=_INDENT)
+    _overview(out, findings.totals)
+    if findings.journey is not None and findings.customer is not None:
+        _title(
+            out,
+            f"One journey across {formatting.plural(len(findings.journey.channels), 'channel')}: {findings.customer}",
+        )
+        _say(out, f"{journeys.heading(findings.journey)}. Times in UTC.")
+        print_table(journeys.COLUMNS, journeys.rows(findings.journey, _STEPS), header=False, indent=_INDENT)
     _title(out, "Touchpoints that hurt")
-    _say(out, "By how many contacts went badly at the least: not satisfied, failed or given up.")
-    _touchpoints(found)
+    _say(out, "Sorted by the least number of contacts that went badly: not satisfied, failed or abandoned.")
+    _touchpoints(findings)
     _title(out, "Where customers give up, and what they do next")
-    _show_abandonment(found.abandonment)
+    _show_abandonment(findings.abandonment)
     _title(out, "Customers about to be lost")
-    _say(out, f"{at_risk.summary(found.bands)}. Of those known by number, these came often and may still be won back:")
-    print_table(at_risk.COLUMNS, at_risk.rows(found.at_risk, found.as_of), indent=_INDENT)
+    _say(
+        out, f"{at_risk.summary(findings.bands)}. Of those known by number, these came often and may still be won back:"
+    )
+    print_table(at_risk.COLUMNS, at_risk.rows(findings.at_risk, findings.as_of), indent=_INDENT)
     _title(out, "Refused records")
-    if found.refused:
+    if findings.refused:
         _say(out, "In quarantine, with their bytes, until somebody corrects, replays or discards them:")
         columns = (Column("record"), Column("reason"), Column("why", folds=True))
-        print_table(columns, [(str(one.place), one.reason, one.detail) for one in found.refused], indent=_INDENT)
+        print_table(columns, [(str(one.place), one.reason, one.detail) for one in findings.refused], indent=_INDENT)
     else:
         _say(out, "None.")
 
 
-def show_ways_on(found: Findings, settings: Settings, folder: Path, command: str, psql: Path | None) -> None:
-    """Print the commands and places to look on, and how to stop; `command` is how `pipeline` is called here."""
+def show_ways_on(findings: Findings, settings: Settings, folder: Path, command: str, psql: Path | None) -> None:
+    """Print further commands and places, and how to stop; `command` is how `pipeline` is called here."""
     out = console()
-    customer = found.customer or "KEY"
-    refused = str(found.refused[0].place) if found.refused else "PARTITION/OFFSET"
+    customer = findings.customer or "KEY"
+    refused = str(findings.refused[0].place) if findings.refused else "PARTITION/OFFSET"
     ways = [
-        (f"{command} customer {customer}", "all of a customer's journeys, satisfaction and churn risk"),
+        (f"{command} customer {customer}", "all journeys, satisfaction and churn risk of a customer"),
         (f"{command} touchpoints --stage during", "every touchpoint, here those of the purchase"),
         (f"{command} at-risk --named --limit 50", "more customers at risk"),
         (f"{command} quarantine show {refused}", "why a record was refused, its bytes, and how to mend it"),
-        (f"{command} worker", "go on processing; its metrics: "
+        (f"{command} worker", "continue to process; its metrics: "
                             f"http://{settings.metrics_host}:{settings.metrics_port}/metrics"),
         (f"{command} simulate --rate 200", "while it runs, more touchpoints"),
     ]  # fmt: skip
@@ -102,10 +107,10 @@ def _next(one: NextTouchpoint) -> str:
     return "nothing more" if one.kind is None else f"{one.channel} {one.kind}"
 
 
-def _merged(found: Sequence[NextTouchpoint]) -> list[NextTouchpoint]:
-    """Looking at pages and products is one thing here."""
+def _merged(following: Sequence[NextTouchpoint]) -> list[NextTouchpoint]:
+    """Merge views of pages and of products into one."""
     times: dict[tuple[str | None, str | None], int] = {}
-    for one in found:
+    for one in following:
         browsing = one.channel == "web" and one.kind in ("page_viewed", "product_viewed", "search_performed")
         key = (one.channel, "browsing" if browsing else one.kind)
         times[key] = times.get(key, 0) + one.times
@@ -133,15 +138,15 @@ def _overview(out: Console, known: Totals) -> None:
     print_table((Column("channel"), Column("touchpoints", right=True), Column("")), rows, indent=_INDENT)
 
 
-def _touchpoints(found: Findings) -> None:
+def _touchpoints(findings: Findings) -> None:
     titles = [column.title for column in touchpoints.COLUMNS]
     wanted = [titles.index(title) for title in _TOUCHPOINT_COLUMNS]
-    rows = touchpoints.rows(found.touchpoints)
+    rows = touchpoints.rows(findings.touchpoints)
     cells = [[row[i] for i in wanted] for row in rows]
     print_table([touchpoints.COLUMNS[i] for i in wanted], cells, indent=_INDENT)
 
 
-def _show_abandonment(found: Sequence[AbandonmentPoint]) -> None:
+def _show_abandonment(points: Sequence[AbandonmentPoint]) -> None:
     columns = (
         Column("channel"), Column("kind"), Column("times", right=True), Column("after waiting", right=True),
         Column("next", folds=True),
@@ -156,7 +161,7 @@ def _show_abandonment(found: Sequence[AbandonmentPoint]) -> None:
                 "" if one.wait_ms_mean is None else formatting.span(one.wait_ms_mean),
                 following(one),
             )
-            for one in found
+            for one in points
         ],
         indent=_INDENT,
     )

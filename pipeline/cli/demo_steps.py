@@ -16,7 +16,7 @@ _TELL_EVERY_S = 5.0
 
 @contextmanager
 def step(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Say what is being done and how long it took; the function is told how much of `total` is done by now."""
+    """Show a step and how long it took; the function gets how much of `total` is done."""
     began = time.monotonic()
     if sys.stderr.isatty():
         with progress(what, total) as show:

@@ -1,4 +1,4 @@
-"""How numbers, times and texts are put for people."""
+"""Formats numbers, times and texts for people."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _UNITS = ((86_400_000, "day"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
 
 
 def printable(text: str) -> str:
-    """Return a text that does nothing to a terminal: control characters stand as escapes."""
+    """Return a text that is harmless on a terminal: control characters are escaped."""
     return "".join([c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text])
 
 
 def span(milliseconds: float) -> str:
-    """Return a length of time in its two largest units: `850 ms`, `12 s`, `3 min 5 s`, `2 days 4 h`."""
+    """Return a duration in its two largest units: `850 ms`, `12 s`, `3 min 5 s`, `2 days 4 h`."""
     left = round(milliseconds)
     if left < 1_000:
         return f"{left} ms"
@@ -28,7 +28,7 @@ def span(milliseconds: float) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a share of 0 to 1 in per cent; what is neither none nor all is never rounded to it."""
+    """Return a share of 0 to 1 in per cent; only exact values are shown as 0 % and 100 %."""
     if value is None:
         return ""
     if 0 < value < 0.005:
@@ -44,12 +44,12 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def moment(at: datetime, *, seconds: bool = True) -> str:
-    """Return a moment in UTC; the zone is said elsewhere."""
+    """Return a moment in UTC, without the zone."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
 def amount(minor: int, currency: str | None) -> str:
-    """Money in the currency's smallest unit, as it is for most currencies: two decimal places."""
+    """Return an amount, given in the smallest unit, with two decimal places, which most currencies have."""
     sign = "-" if minor < 0 else ""
     return f"{sign}{abs(minor) // 100:,}.{abs(minor) % 100:02d} {currency or ''}".rstrip()
 

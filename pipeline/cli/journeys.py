@@ -1,4 +1,4 @@
-"""A journey for people: what happened where, step by step."""
+"""Shows a journey for people, step by step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAID = {"succeeded": "succeeded", "failed": "failed", "abandoned": "given up"}
 
 
 class Line(NamedTuple):
-    """One line of a journey: a step, or as many as `times` of the same kind on end that nothing came of."""
+    """One line of a journey: a step, or `times` consecutive ones of the same kind without an outcome."""
 
     at: datetime
     channel: str
@@ -28,7 +28,7 @@ class Line(NamedTuple):
 
 
 def heading(journey: JourneyView) -> str:
-    """When, how it stands, and where it went."""
+    """Return its time, status, outcome and channels."""
     channels = ", ".join(f"{channel} {count}" for channel, count in _by_count(journey.channels))
     outcome = f", {SAID[journey.outcome]} in the end" if journey.outcome in SAID else ""
     end = formatting.moment(journey.ended_at, seconds=False)
@@ -41,7 +41,7 @@ def heading(journey: JourneyView) -> str:
 
 
 def lines(steps: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """Return the steps, those of the same kind on end in one line unless there is more to tell of them."""
+    """Return the lines of steps; consecutive ones of the same kind share a line unless they have details."""
     made = []
     for _, group in groupby(enumerate(steps), key=lambda item: _sameness(*item)):
         same = [step for _, step in group]
@@ -78,7 +78,7 @@ def rows(journey: JourneyView, most: int) -> Iterator[list[str | Cell]]:
 
 
 def _ends(journey: JourneyView, most: int) -> tuple[list[Line], list[Line]]:
-    """Return the lines up to the place where some are left out, and those after it."""
+    """Return the lines before and after the place where some are left out."""
     # Of a long journey the ledger keeps as many steps from the beginning as from the end.
     gap = len(journey.steps) // 2 if journey.steps_omitted else len(journey.steps)
     before, after = lines(journey.steps[:gap]), lines(journey.steps[gap:])
@@ -92,7 +92,7 @@ def _ends(journey: JourneyView, most: int) -> tuple[list[Line], list[Line]]:
 
 
 def details(step: Mapping[str, Any]) -> str:
-    """Return what else is known of a step."""
+    """Return the details of a step."""
     said = []
     if (wait := step.get("wait_ms")) is not None:
         said.append(f"waited {formatting.span(wait)}")
@@ -106,7 +106,7 @@ def details(step: Mapping[str, Any]) -> str:
 
 
 def _sameness(number: int, step: Mapping[str, Any]) -> tuple[object, ...]:
-    """Equal for steps that need only one line."""
+    """Return what is equal for steps that share a line."""
     eventful = step["outcome"] != "none" or details(step)
     # A line covers one day, since it shows one time.
     return (step["channel"], step["kind"], step["at"][:10], number if eventful else -1)

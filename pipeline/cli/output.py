@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-#: In a file or pipe nothing is folded.
+#: Width in a file or pipe, where nothing is folded.
 _UNFOLDED = 1000
 #: A folding column is not made narrower than this.
 _FOLDED = 40
@@ -38,7 +38,7 @@ class Column(NamedTuple):
 
 
 def console(least: int = 0) -> Console:
-    """Standard output: as wide as the terminal and at least `least`, or with nothing folded elsewhere.
+    """Return standard output: as wide as the terminal and at least `least`; elsewhere nothing is folded.
 
     Colours on a terminal only.
     """
@@ -52,9 +52,9 @@ def console(least: int = 0) -> Console:
 def print_table(
     columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]], *, header: bool = True, indent: int = 0
 ) -> None:
-    """Print a table without lines; control characters in cells are made harmless.
+    """Print a table without lines; control characters in cells are escaped.
 
-    Only columns that fold give way to a narrow terminal, and those not below _FOLDED; the terminal wraps the rest, so
+    Only columns that fold shrink on a narrow terminal, and not below _FOLDED; the terminal wraps the rest, so
     that nothing is cut off.
     """
     from rich.padding import Padding
@@ -80,7 +80,7 @@ def print_table(
 
 
 def print_json(value: Any) -> None:
-    """JSON on standard output; moments as RFC 3339 in UTC, named tuples as objects."""
+    """Print JSON on standard output; moments as RFC 3339 in UTC, named tuples as objects."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
     click.echo(orjson.dumps(_plain(value), option=options).decode())
 

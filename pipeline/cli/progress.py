@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress(what: str, total: int | None, *, of_bytes: bool = False) -> Iterator[Callable[[int], None]]:
-    """Give a function that takes how much is done by now, of `total` (None: unknown)."""
+    """Return a function that gets how much of `total` (None: unknown) is done."""
     if not sys.stderr.isatty():
         yield lambda _done: None
         return

@@ -88,7 +88,7 @@ Send = Callable[[Touchpoint], None]
 
 @dataclass(slots=True)
 class _Tally:
-    """Counts, and what becomes of refused lines."""
+    """Counts lines, and reports refused ones."""
 
     rejects: IO[bytes] | None
     lines: int = 0
@@ -112,7 +112,7 @@ class _Tally:
             self.rejects.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
     def finish(self) -> None:
-        """Say how many refused lines were not named."""
+        """Report how many refused lines were not shown."""
         if self.rejected > _NAMED:
             hint = "" if self.rejects is not None else "; --rejects FILE keeps them all"
             click.echo(f"… and {self.rejected - _NAMED:,} more lines refused{hint}", err=True)
@@ -129,27 +129,27 @@ def _run(
     before = 0
     for name, kind in zip(files, formats, strict=True):
         with opened(name) as (file, position):
-            for line, found in _named(name, reader(file, kind)):
+            for line, result in _named(name, reader(file, kind)):
                 tally.lines += 1
-                rejected = found if isinstance(found, Rejected) else _send_all(found, send)
+                rejected = result if isinstance(result, Rejected) else _send_all(result, send)
                 if rejected is not None:
                     tally.refuse(name, line, rejected)
                 else:
-                    tally.touchpoints += len(found)
+                    tally.touchpoints += len(result)
                 if tally.lines % _SHOW_EVERY == 0 and position.seekable():
                     show(before + position.tell())
         before += _size([name]) or 0
 
 
-def _send_all(found: Sequence[Touchpoint], send: Send) -> Rejected | None:
+def _send_all(touchpoints: Sequence[Touchpoint], send: Send) -> Rejected | None:
     """Send a line's touchpoints: all, or none when one of them is refused."""
-    if len(found) > 1:
+    if len(touchpoints) > 1:
         now_ms = _now_ms()
-        for touchpoint in found:
+        for touchpoint in touchpoints:
             if (wrong := check(touchpoint, now_ms)) is not None:
                 return wrong
     try:
-        for touchpoint in found:
+        for touchpoint in touchpoints:
             send(touchpoint)
     except Unpublishable as refused:
         return refused.rejected
@@ -157,7 +157,7 @@ def _send_all(found: Sequence[Touchpoint], send: Send) -> Rejected | None:
 
 
 def _named(name: str, reads: Iterator[Read]) -> Iterator[Read]:
-    """Yield the same, with the file's name in what is wrong with all of it."""
+    """Yield the same; errors that concern the whole file name it."""
     try:
         yield from reads
     except InvalidInput as error:
@@ -174,8 +174,8 @@ def _look_at_header(name: str, kind: str, reader: Reader) -> None:
 def _publishing() -> Iterator[Send]:
     from pipeline.channels.publisher import Publisher
 
-    found = settings.load()
-    with Publisher(found.bootstrap_servers, found.registry_url) as publisher:
+    config = settings.load()
+    with Publisher(config.bootstrap_servers, config.registry_url) as publisher:
         yield publisher.publish
 
 
@@ -191,7 +191,7 @@ def _checking() -> Iterator[Send]:
 
 def _rejects_file(name: str) -> AbstractContextManager[IO[bytes]]:
     try:
-        # what was refused may hold personal data: for the owner's eyes only
+        # refused lines may hold personal data: only the owner may read them
         return os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
     except OSError as error:
         raise click.FileError(name, error.strerror or str(error)) from None
@@ -209,7 +209,7 @@ def _format(name: str, channel: str | None) -> str:
 
 
 def _size(files: Sequence[str]) -> int | None:
-    """Return the bytes of all files; None when one of them is no regular file, but a pipe."""
+    """Return the size of all files in bytes; None if one of them is not a regular file."""
     paths = [Path(name) for name in files]
     return sum(path.stat().st_size for path in paths) if all(path.is_file() for path in paths) else None
 

@@ -22,7 +22,7 @@ from pipeline.simulate.population import DEFAULT_DAYS, touchpoints
 from pipeline.touchpoint import Touchpoint
 
 _SHOW_EVERY = 500
-#: When ahead of the rate asked for by less than this, go on; sleeping is not more exact.
+#: Do not sleep for less than this, in seconds; sleeping is not more exact.
 _SLACK_S = 0.005
 
 Send = Callable[[Touchpoint], None]
@@ -123,8 +123,8 @@ def _keep_to(rate: float, done: int, begun: float) -> None:
 def _to_kafka() -> Iterator[Send]:
     from pipeline.channels.publisher import Publisher
 
-    found = settings.load()
-    with Publisher(found.bootstrap_servers, found.registry_url) as publisher:
+    config = settings.load()
+    with Publisher(config.bootstrap_servers, config.registry_url) as publisher:
         yield publisher.publish
 
 

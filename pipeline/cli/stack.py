@@ -31,8 +31,8 @@ STYLES = {"running": "green", "not answering": "yellow", "stopped": "red"}
 def up(folder: Path) -> None:
     """Start a private Kafka, schema registry and Postgres.
 
-    Everything is under .pipeline/ and on 127.0.0.1 only. Returns when all three answer; they go on running. What
-    runs already is left alone. Other commands find them by .pipeline/env.
+    Everything is under .pipeline/ and on 127.0.0.1 only. Returns when all three answer; they go on running. Servers
+    that run already are left alone. Other commands find them by .pipeline/env.
     """
     from pipeline.local.stack import Stack
 

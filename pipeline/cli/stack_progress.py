@@ -20,7 +20,7 @@ PLAIN_SECONDS = 5.0
 
 @contextmanager
 def progress_to(stream: TextIO) -> Iterator[Progress]:
-    """Give what tells of long steps on this stream."""
+    """Return the progress of long steps, shown on this stream."""
     if not stream.isatty():
         yield _Plain(stream)
         return

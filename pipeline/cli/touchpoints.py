@@ -39,7 +39,7 @@ UNCATALOGUED = "*"
 @click.option("--limit", type=click.IntRange(1), help="Maximum number of rows.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def touchpoints(sort: str, stage: str | None, channel: str | None, limit: int | None, as_json: bool) -> None:
-    """Show every touchpoint and how customers fare there; what hurts most comes first.
+    """Show every touchpoint and how well it works for customers; what hurts most comes first.
 
     Satisfied is the share of the answers that judge the touchpoint, with its 95 % interval. What hurts is volume × the
     largest of the shares not satisfied, failed and given up, each at the lower end of its 95 % interval: so many of
@@ -47,21 +47,21 @@ def touchpoints(sort: str, stage: str | None, channel: str | None, limit: int | 
     abandoned are as careful.
     """
     with reading(settings.load().database_url) as connection:
-        found = read(connection, sort=sort, stage=stage, channel=channel, limit=limit)
+        shown = read(connection, sort=sort, stage=stage, channel=channel, limit=limit)
     if as_json:
-        print_json(found)
+        print_json(shown)
         return
-    if not found:
+    if not shown:
         click.echo("No touchpoints here yet: has `pipeline worker` processed some?", err=True)
         return
-    print_table(COLUMNS, rows(found))
+    print_table(COLUMNS, rows(shown))
     if sort == "hurt":
         click.echo(f"\nbad ≥: {HURT}")
-    if any(not one.catalogued for one in found):
+    if any(not one.catalogued for one in shown):
         click.echo(f"\n{UNCATALOGUED} not in the catalogue (schemas/catalogue.toml)")
 
 
-def rows(found: Sequence[TouchpointView]) -> list[list[str | Cell]]:
+def rows(shown: Sequence[TouchpointView]) -> list[list[str | Cell]]:
     """Return the cells of COLUMNS."""
     return [
         [
@@ -77,7 +77,7 @@ def rows(found: Sequence[TouchpointView]) -> list[list[str | Cell]]:
             "" if one.wait_ms_mean is None else formatting.span(one.wait_ms_mean),
             f"{one.hurt:,.0f}" if one.hurt >= 1 else "",
         ]
-        for one in found
+        for one in shown
     ]
 
 

@@ -44,8 +44,8 @@ def columns(header: Sequence[str]) -> tuple[Column, ...]:
     if len(header) > MAX_COLUMNS:
         raise InvalidInput(f"The header has {len(header):,} columns; at most {MAX_COLUMNS:,} are read.")
     names = [name.strip() for name in header]
-    if len(names) == 1 and (found := re.search(r"[;\t|]", names[0])):
-        raise InvalidInput(f"The columns are separated by {found[0]!r}; they must be separated by commas.")
+    if len(names) == 1 and (separator := re.search(r"[;\t|]", names[0])):
+        raise InvalidInput(f"The columns are separated by {separator[0]!r}; they must be separated by commas.")
     problems = []
     if unknown := [name for name in names if _column(name) is None]:
         problems.append("unknown columns: " + _listed("; ", [_say_unknown(name) for name in unknown[: _NAMED + 1]]))

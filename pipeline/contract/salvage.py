@@ -36,7 +36,7 @@ def salvage(value: bytes | None, writers: Writers) -> dict[str, Any] | None:
 
 def _json(value: bytes) -> dict[str, Any] | None:
     try:
-        found = orjson.loads(value)
+        document = orjson.loads(value)
     except orjson.JSONDecodeError:
         return None
-    return found if isinstance(found, dict) else None
+    return document if isinstance(document, dict) else None

@@ -17,7 +17,7 @@ from pipeline.simulate.delivery import delivered
 from pipeline.simulate.population import touchpoints
 from pipeline.touchpoint import Feedback, Touchpoint, customer_key
 
-#: Shares of touchpoints that come up to three days late, and that come twice.
+#: Shares of touchpoints that arrive up to three days late, and of those that arrive twice.
 LATE, TWICE = 0.05, 0.02
 _LATE_DAYS = 3.0
 _SHOW_EVERY = 500
@@ -25,7 +25,7 @@ _SHOW_EVERY = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much is simulated."""
+    """The size of the simulation."""
 
     events: int
     customers: int
@@ -34,7 +34,7 @@ class Size:
 
 
 def publish(settings: Settings, size: Size, show: Callable[[int], None]) -> int:
-    """Publish the simulated touchpoints, some late and some twice; how many records that were."""
+    """Publish the simulated touchpoints, some late and some twice; return the number of records."""
     now_ms = time.time_ns() // 1_000_000
     made = touchpoints(seed=size.seed, customers=size.customers, events=size.events, days=size.days, end_ms=now_ms)
     count = 0
@@ -49,9 +49,9 @@ def publish(settings: Settings, size: Size, show: Callable[[int], None]) -> int:
 
 
 def publish_bad(settings: Settings, seed: int) -> int:
-    """Put three records into the topic as careless systems would; how many. Raises Unavailable when they don't arrive.
+    """Publish three records that must be refused; return their number. Raises Unavailable if they are not delivered.
 
-    One is JSON where Avro is due, one has a score that its scale does not have, one has seconds for milliseconds.
+    One is JSON instead of Avro, one has a score outside its scale, one has seconds instead of milliseconds.
     """
     now_ms = time.time_ns() // 1_000_000
     encoder = touchpoint_encoder(settings.registry_url)

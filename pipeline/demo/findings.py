@@ -1,4 +1,4 @@
-"""What the tables show after the demonstration."""
+"""The content of the tables after the demonstration."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pipeline.queries.totals import Totals, totals
 from pipeline.queries.touchpoints import TouchpointView, touchpoints
 from pipeline.settings import Settings
 
-#: A journey that shows much fits on a screen.
+#: The numbers of steps of the example journey, which has to fit on a screen.
 _LEAST, _MOST = 8, 18
 _TOUCHPOINTS, _ABANDONMENT_POINTS, _AT_RISK, _REFUSED = 6, 4, 6, 6
 
 
 class Findings(NamedTuple):
-    """The tables as of a moment; `customer` is whose `journey` it is, both None without a fitting one."""
+    """The tables as of a moment; `journey` is an example of `customer`; both are None if no journey fits."""
 
     as_of: datetime
     totals: Totals
@@ -35,7 +35,7 @@ class Findings(NamedTuple):
 
 
 def find(settings: Settings, seed: int) -> Findings:
-    """Return what there is to show, with a journey of one of the customers simulated with `seed`."""
+    """Return the content, with a journey of one of the customers simulated with `seed`."""
     at = datetime.now(UTC)
     with reading(settings.database_url) as connection:
         customer, journey = example_journey(connection, f"customer:{seed}-", _LEAST, _MOST) or (None, None)

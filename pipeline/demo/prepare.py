@@ -1,4 +1,4 @@
-"""Making an empty stack ready, as `pipeline init` does."""
+"""Prepares an empty stack, as `pipeline init` does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIMULATED = re.compile(r"customer:(\d{1,9})-\d{6}")
 
 
 def prepare(settings: Settings, partitions: int = PARTITIONS) -> None:
-    """Topics, schemas and tables; what is there stays."""
+    """Create topics, schemas and tables; existing ones stay."""
     create_topics(settings.bootstrap_servers, partitions, 1)
     registry = Registry(settings.registry_url)
     for topic, schema in topic_schemas().items():

@@ -17,14 +17,14 @@ from pipeline.settings import Settings
 _IDLE_S = 2
 _LOOK_EVERY_S = 0.5
 _STOP_S = 30.0
-#: How long other workers of the group, if there are any, may take for their share.
+#: Maximum time for other workers of the group, if there are any, to process their partitions.
 _PATIENCE_S = 120.0
 
 
 def work(settings: Settings, servers: Mapping[str, str], log: Path, until: int, show: Callable[[int], None]) -> None:
-    """Run a worker until the ledger has handled `until` records in all; `show` gets the number handled so far.
+    """Run a worker until the ledger has processed `until` records altogether; `show` gets the number processed so far.
 
-    `servers` are the settings that name them. Raises PipelineError, which names the log, when the worker fails.
+    `servers` are the settings that name the servers. Raises PipelineError, which names the log, when the worker fails.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -53,7 +53,7 @@ def _watch(settings: Settings, process: subprocess.Popen[bytes], until: int, sho
         while True:
             ended = process.poll() is not None
             done = count_handled(connection)
-            connection.rollback()  # the next look is at another moment
+            connection.rollback()  # the next query sees a new snapshot
             show(done)
             if ended and (process.returncode or done >= until):
                 return

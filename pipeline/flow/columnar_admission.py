@@ -12,7 +12,7 @@ from pipeline.flow.partitioner import Partitioner
 from pipeline.flow.traits import NO_TRAITS, TraitsResolver
 from pipeline.flow.values import Received
 from pipeline.journey.admitted import Admitted, Answer
-from pipeline.journey.step import Step, event_keys, measured
+from pipeline.journey.step import NOT_MEASURED, Step, event_keys, measured
 
 #: The attribute of feedback that is about another touchpoint: <channel>/<kind>.
 ABOUT = "about"
@@ -81,7 +81,8 @@ class ColumnarAdmission:
             scores[place] = answer.millipoints / 1000
         times = columns.occurred_at
         types = [each.types[outcome or "none"] for each, outcome in zip(traits, columns.outcome, strict=True)]
-        measures = map(measured, columns.wait_ms, columns.duration_ms, scores, columns.amount_minor, columns.currency)
+        values = zip(columns.wait_ms, columns.duration_ms, scores, columns.amount_minor, columns.currency, strict=True)
+        measures = [None if some == NOT_MEASURED else measured(*some) for some in values]
         keys = event_keys(columns.source, columns.event_id, times)
         steps = map(tuple.__new__, repeat(Step), zip(times, keys, types, measures, strict=True))
         until = [at + each.gap_ms for at, each in zip(times, traits, strict=True)]

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from pipeline.journey.journey import Journey
 from pipeline.journey.row import JourneyRow
 
 
-class Revisions:
+class Revisions(NamedTuple):
     """The rows of revisions, and what they change: journeys opened, closed and merged, and open ones altogether."""
 
-    def __init__(self) -> None:
-        self.rows: list[JourneyRow] = []
-        self.opened = 0
-        self.closed = 0
-        self.merged = 0
-        self.open_change = 0
-
-    def add(self, journey: Journey) -> None:
-        """Make the next revision of a journey."""
-        journey.revision += 1
-        is_first = journey.revision == 1
-        if is_first:
-            self.opened += 1
-        if journey.merged_into is not None:
-            self.merged += 1
-        elif not journey.is_open and (journey.was_open or is_first):
-            self.closed += 1
-        self.open_change += journey.is_open - journey.was_open
-        journey.was_open = journey.is_open
-        self.rows.append(journey.row())
+    rows: Sequence[JourneyRow]
+    opened: int
+    closed: int
+    merged: int
+    open_change: int
 
 
 def revise(changed: Iterable[Journey]) -> Revisions:
@@ -38,8 +24,19 @@ def revise(changed: Iterable[Journey]) -> Revisions:
 
     None of them opened and was merged within the same batch: covers that meet are joined before they meet journeys.
     """
-    revisions = Revisions()
+    rows = []
+    opened = closed = merged = open_change = 0
     for journey in changed:
+        is_first = journey.revision == 0
+        is_open, was_open = journey.is_open, journey.was_open
+        opened += is_first
+        if journey.merged_into is not None:
+            merged += 1
+        elif not is_open and (was_open or is_first):
+            closed += 1
+        open_change += is_open - was_open
         journey.is_changed = False
-        revisions.add(journey)
-    return revisions
+        journey.was_open = is_open
+        journey.revision += 1
+        rows.append(journey.row())
+    return Revisions(rows, opened, closed, merged, open_change)

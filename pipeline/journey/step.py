@@ -31,6 +31,10 @@ class Measures(NamedTuple):
     currency: str | None = None
 
 
+#: The values of `Measures` where nothing was measured.
+NOT_MEASURED = (None,) * len(Measures._fields)
+
+
 class Step(NamedTuple):
     """One touchpoint of a journey.
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from pipeline.journey.step import Step
 
-#: The forms in which steps are written: JSON for Postgres, Avro for Kafka.
+#: The forms in which steps are written: JSON for Postgres, Avro for Kafka. Each is an attribute of `Steps`.
 JSON, AVRO = "json", "avro"
-_FORMS = 2
 
 
 class Steps:
@@ -20,12 +19,13 @@ class Steps:
     concatenation: one step after the other. The earlier sequence is let go when both forms are there.
     """
 
-    __slots__ = ("_base", "_written", "items")
+    __slots__ = ("_base", "avro", "items", "json")
 
     def __init__(self, items: Sequence[Step], base: Steps | None = None) -> None:
         self.items: tuple[Step, ...] = tuple(items)
         self._base = base
-        self._written: dict[str, Any] = {}
+        self.json: str | None = None
+        self.avro: bytes | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -38,32 +38,29 @@ class Steps:
 
     def written(self, form: str, write: Callable[[Sequence[Step]], Any]) -> Any:
         """Return all steps in a form; `write` makes it of those that are not written yet."""
-        if self._base is None and form not in self._written:
-            whole = self._written[form] = write(self.items)
-            return whole
-        return self.complete(form, write(self.unwritten(form)))
+        whole = getattr(self, form)
+        return self.complete(form, write(self.unwritten(form))) if whole is None else whole
 
     def unwritten(self, form: str) -> tuple[Step, ...]:
         """Return the steps that are still to be written in a form; `complete` takes what they come to."""
-        if form in self._written:
+        if getattr(self, form) is not None:
             return ()
-        base = None if self._base is None else self._written_base(form)
+        base = self._written_base(form)
         return self.items if base is None else self.items[len(base.items) :]
 
     def complete(self, form: str, rest: Any) -> Any:
         """Return all steps in a form, given the text or bytes of the `unwritten` ones."""
-        whole = self._written.get(form)
-        if whole is None and self._base is None:
-            whole = self._written[form] = rest
-        elif whole is None:
+        whole = getattr(self, form)
+        if whole is None:
             base = self._written_base(form)
-            whole = self._written[form] = rest if base is None else base._written[form] + rest
-            if len(self._written) == _FORMS:
+            whole = rest if base is None else getattr(base, form) + rest
+            setattr(self, form, whole)
+            if self.json is not None and self.avro is not None:
                 self._base = None
         return whole
 
     def _written_base(self, form: str) -> Steps | None:
         base = self._base
-        while base is not None and form not in base._written:
+        while base is not None and getattr(base, form) is None:
             base = base._base
         return base

@@ -18,9 +18,9 @@ def head() -> str:
 
 def require_current(connection: Connection) -> None:
     """Raise InvalidInput, which says what to run, unless the database is at this version's revision."""
-    found = None
+    revision = None
     if inspect(connection).has_table("alembic_version"):
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if found != head():
-        state = "has no tables yet" if found is None else f"is at revision {found}, and this version needs {head()}"
+        revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if revision != head():
+        state = f"is at revision {revision}, and this version needs {head()}" if revision else "has no tables yet"
         raise InvalidInput(f"The database {state}. Run `pipeline init`.")

@@ -1,1 +1,1 @@
-"""A private Kafka, schema registry and Postgres in a project's folder: no Docker, no root, nothing installed."""
+"""A private Kafka, schema registry and Postgres in a project's folder, without Docker, root, or an installation."""

@@ -1,7 +1,7 @@
-"""Which user Postgres runs as, and what that user can reach.
+"""The user that Postgres runs as, and the files that this user can reach.
 
 An ordinary user runs it as themselves. Root can't: the user `pgserver` (the name that the wheel uses, too) is made
-for it. No folder's permissions are changed but those that this package made.
+for it. Only permissions of folders that this package made are changed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OWN = Account(user=None, group=None)
 
 
 def for_postgres() -> Account:
-    """Return the caller's own, or for root that of `pgserver`, which is made if it isn't there."""
+    """Return the caller's own; for root that of `pgserver`, which is created if it does not exist."""
     if os.geteuid() != 0:
         return OWN
     try:
@@ -50,26 +50,26 @@ def for_postgres() -> Account:
 
 
 def environment() -> dict[str, str]:
-    """Return what Postgres's programs run with; none of the caller's PG variables."""
+    """Return the environment of Postgres's programs, without the caller's PG variables."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def can_reach(who: Account, folder: Path) -> bool:
-    """Return whether that user can pass through all of the folder's parents and itself."""
+    """Return whether that user can enter the folder and all of its parents."""
     if who.user is None:
         return True
     return _run(who, "sh", "-c", 'cd "$1"', "sh", str(folder))
 
 
 def give(who: Account, *paths: Path) -> None:
-    """Make that user the owner."""
+    """Make that user the owner of a path."""
     if who.user is not None and who.group is not None:
         for path in paths:
             os.chown(path, who.user, who.group)
 
 
 def place_elsewhere(digest: str) -> Path:
-    """Return a folder outside the project for one project's data, which every user can pass through."""
+    """Return a folder outside the project for one project's data, which every user can enter."""
     return _shared_folder(digest)
 
 
@@ -121,8 +121,8 @@ def _shared_folder(name: str) -> Path:
         try:
             for made in (folder.parent, folder):
                 made.mkdir(exist_ok=True)
-                found = made.lstat()
-                if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+                status = made.lstat()
+                if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
                     raise PermissionError(f"{made} belongs to somebody else")
                 made.chmod(0o711)
         except OSError:

@@ -1,4 +1,4 @@
-"""Downloads from a Maven repository, by jgo: several at a time, verified, given up at once when interrupted."""
+"""Downloads from a Maven repository, by jgo: several at a time, verified, stopped at once when interrupted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Artifact:
 
     @property
     def file_name(self) -> str:
-        """Return its name in the cache, `<artifact>-<version>[-<classifier>].<type>`."""
+        """Return the name of the file in the cache, `<artifact>-<version>[-<classifier>].<type>`."""
         _, name, kind, *classifier, version = self.coordinate.split(":")
         return "-".join([name, version, *classifier]) + f".{kind}"
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a local server."""
+"""Errors of local servers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class StartFailed(PipelineError):
 
 
 class Cancelled(PipelineError):
-    """A start was given up because another server's failed."""
+    """A start was cancelled because another server failed to start."""
 
 
 def capitalised(title: str) -> str:
-    """Return a server's title as a sentence begins with it."""
+    """Return a server's title with its first letter in upper case."""
     return title[0].upper() + title[1:]

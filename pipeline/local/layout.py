@@ -1,4 +1,4 @@
-"""Where the local stack keeps its files: everything under `<folder>/.pipeline/`."""
+"""The files of the local stack: all are under `<folder>/.pipeline/`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Layout:
 
     @classmethod
     def of(cls, folder: Path) -> Layout:
-        """Return the layout of a folder as a person named it."""
+        """Return the layout of a folder that a user has named."""
         return cls(folder.resolve())
 
     @property
@@ -26,12 +26,12 @@ class Layout:
 
     @property
     def env(self) -> Path:
-        """Return what other commands read: `KEY=value` lines, only there while the stack is up."""
+        """Return the file that other commands read: `KEY=value` lines; it exists while the stack is up."""
         return self.root / "env"
 
     @property
     def state(self) -> Path:
-        """Ports and processes, as JSON."""
+        """Return the file of ports and processes (JSON)."""
         return self.root / "state.json"
 
     @property
@@ -41,19 +41,19 @@ class Layout:
 
     @property
     def password(self) -> Path:
-        """Return the database password, readable by its owner only."""
+        """Return the file of the database password, which only its owner can read."""
         return self.root / "password"
 
     def data(self, server: str) -> Path:
-        """Return a server's data."""
+        """Return the folder of a server's data."""
         return self.root / "data" / server
 
     def config(self, server: str) -> Path:
-        """Return a server's generated configuration; rewritten at each start."""
+        """Return the folder of a server's generated configuration; rewritten at each start."""
         return self.root / "config" / server
 
     def scratch(self, server: str) -> Path:
-        """Return a server's temporary files; emptied at each start."""
+        """Return the folder of a server's temporary files; emptied at each start."""
         return self.root / "tmp" / server
 
     def log(self, server: str) -> Path:
@@ -62,5 +62,5 @@ class Layout:
 
     @property
     def digest(self) -> str:
-        """Tells this folder from others, in names outside it."""
+        """Return a digest that identifies this folder in names outside it."""
         return hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]

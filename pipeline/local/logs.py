@@ -1,4 +1,4 @@
-"""The servers' log files: appended to, kept, and set aside at a start when they have grown."""
+"""The servers' log files: appended to, and rotated at a start when they are large."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def opened(log: Path, name: str) -> BinaryIO:
 
 
 def rotate(log: Path, *, bytes_: int = ROTATE_BYTES, kept: int = KEPT) -> None:
-    """Set a log of more than `bytes_` aside as `.1`, its predecessors as `.2` to `.<kept>`; drop the oldest."""
+    """Rename a log of more than `bytes_` to `.1`, its predecessors to `.2` … `.<kept>`; delete the oldest."""
     if not log.exists() or log.stat().st_size <= bytes_:
         return
     for number in range(kept, 0, -1):

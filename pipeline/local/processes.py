@@ -1,6 +1,6 @@
-"""Finding, starting and ending server processes.
+"""Finds, starts and ends server processes.
 
-A process is known by a mark in its command line (its own data folder), never by its number alone: after a reboot
+A process is known by a mark in its command line (its own data folder), never by its number alone: after a reboot,
 the number may belong to anything.
 """
 
@@ -34,28 +34,28 @@ def find(mark: str, remembered: int | None) -> psutil.Process | None:
     """Return the process with `mark` among its arguments: the remembered one, or else whichever has it."""
     if remembered is not None and (process := _marked(remembered, mark)) is not None:
         return process
-    found = {p.pid: p for p in psutil.process_iter() if _has(p, mark)}
-    for process in found.values():
+    marked = {p.pid: p for p in psutil.process_iter() if _has(p, mark)}
+    for process in marked.values():
         # a child that has just been forked off has its parent's arguments
-        if _parent(process) not in found:
+        if _parent(process) not in marked:
             return process
     return None
 
 
 def working_in(folder: Path) -> list[psutil.Process]:
-    """Processes whose working folder this is; those of other users are left out unless the caller is root."""
-    found = []
+    """Return the processes whose working folder this is; those of other users only for root."""
+    running = []
     for process in psutil.process_iter():
         try:
             if process.cwd() == str(folder):
-                found.append(process)
+                running.append(process)
         except psutil.Error:
             continue
-    return found
+    return running
 
 
 def spawn(launch: Launch, log: BinaryIO) -> psutil.Popen:
-    """Start in a session of its own, so that it outlives this process and its terminal."""
+    """Start a server in its own session, so that it outlives this process and its terminal."""
     return psutil.Popen(
         list(launch.argv),
         env=dict(launch.env),
@@ -69,12 +69,12 @@ def spawn(launch: Launch, log: BinaryIO) -> psutil.Popen:
 
 
 def as_user(user: int | None, group: int | None) -> dict[str, object]:
-    """Arguments for `subprocess` that run something as another user, or as oneself."""
+    """Return arguments for `subprocess` that run a program as another user, or as the caller."""
     return {} if user is None else {"user": user, "group": group, "extra_groups": []}
 
 
 def alive(process: psutil.Process) -> bool:
-    """Return whether it still runs; one that only waits to be reaped does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -100,7 +100,7 @@ def end(process: psutil.Process, how: signal.Signals, seconds: float) -> bool:
 
 
 def kill(processes: Sequence[psutil.Process]) -> None:
-    """SIGKILL, and wait until they are gone."""
+    """Send SIGKILL, and wait until the processes are gone."""
     for process in processes:
         try:
             process.kill()
@@ -110,7 +110,7 @@ def kill(processes: Sequence[psutil.Process]) -> None:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Poll a condition; whether it came true in time."""
+    """Poll a condition; return whether it became true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

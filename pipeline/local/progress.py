@@ -1,4 +1,4 @@
-"""What a long step tells a person; the command line draws it, tests leave it out."""
+"""Progress of long work; the command line shows it, tests ignore it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called from several threads."""
+    """Shows progress; called from several threads."""
 
     def note(self, text: str) -> None:
-        """Say something once."""
+        """Show a message."""
 
     def step(self, text: str) -> AbstractContextManager[None]:
-        """Something that takes seconds; it is done when the context ends."""
+        """Show a step that takes seconds; it is done when the context ends."""
 
     def download(self, text: str, size: int) -> AbstractContextManager[Callable[[int], None]]:
         """Return a function that gets the number of further bytes of a download of `size` bytes."""
 
 
 class Silent:
-    """Says nothing."""
+    """Shows nothing."""
 
     def note(self, text: str) -> None:
-        """Leave it out."""
+        """Do nothing."""
 
     def step(self, text: str) -> AbstractContextManager[None]:
-        """Leave it out."""
+        """Do nothing."""
         return nullcontext()
 
     def download(self, text: str, size: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Leave it out."""
+        """Do nothing."""
         return nullcontext(lambda _: None)

@@ -1,7 +1,7 @@
 """Apicurio Registry, with its Confluent-compatible API.
 
 Its schemas are in a database of their own on the stack's Postgres: Kafka keeps records that name schemas by number,
-so the numbers have to survive a restart.
+so these numbers must survive a restart.
 """
 
 from __future__ import annotations

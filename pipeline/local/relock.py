@@ -14,7 +14,7 @@ from pipeline.local.download import digest
 
 KAFKA = (
     "org.apache.kafka:kafka_2.13:4.4.0",
-    # named, because a logging binding of Log4j 2 would draw in a kafka-clients of long ago
+    # named, because a logging binding of Log4j 2 would pull in an old kafka-clients
     "org.apache.kafka:kafka-clients:4.4.0",
     "org.slf4j:slf4j-reload4j:1.7.36",
 )

@@ -1,4 +1,4 @@
-"""What the three servers have in common: prepare, start, wait until it answers, stop."""
+"""What the three servers have in common: they are prepared, started, waited for, and stopped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline.local.state import State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """One server, as seen at a moment. `state` is `running`, `not answering` or `stopped`."""
+    """The state of a server at a moment. `state` is `running`, `not answering` or `stopped`."""
 
     name: str
     state: str
@@ -38,7 +38,7 @@ class Server(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
-    #: which of the state's ports it listens on; the first is the one that clients use
+    #: names of the ports it listens on; clients use the first
     port_names: ClassVar[Sequence[str]]
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     stop_seconds: ClassVar[float] = 20.0
@@ -51,12 +51,12 @@ class Server(ABC):
 
     @property
     def data(self) -> Path:
-        """Return where its data is."""
+        """Return the folder of its data."""
         return self.layout.data(self.name)
 
     @property
     def log(self) -> Path:
-        """Return its log."""
+        """Return its log file."""
         return self.layout.log(self.name)
 
     @property
@@ -66,34 +66,34 @@ class Server(ABC):
 
     @property
     def address(self) -> str:
-        """Host and port, or an empty string before the first start."""
+        """Return host and port, or an empty string before the first start."""
         return f"{ports.HOST}:{self.port}" if self.port_names[0] in self.state.ports else ""
 
     @property
     @abstractmethod
     def mark(self) -> str:
-        """Return an argument that only this server of this folder has on its command line."""
+        """Return the argument that identifies this server of this folder on command lines."""
 
     @abstractmethod
     def prepare(self) -> Launch:
-        """Make data and configuration ready, mend what a killed run left, and say how to start."""
+        """Prepare data and configuration, repair what a killed run left, and return how to start."""
 
     @abstractmethod
     def answers(self) -> bool:
-        """Return whether it does its job now; takes a few seconds at most."""
+        """Return whether it can serve now; takes a few seconds at most."""
 
     def settle(self) -> bool:
-        """Asked repeatedly after a start: whether it is ready for clients."""
+        """Return whether it is ready for clients; called repeatedly after a start."""
         return self.answers()
 
     def process(self) -> psutil.Process | None:
-        """Return its process, if it runs."""
+        """Return its process, or None if it does not run."""
         if self._child is not None:
             self._child.poll()  # reap it if it has ended
         return processes.find(self.mark, self.state.pids.get(self.name))
 
     def start(self) -> None:
-        """Start it if it doesn't run; `wait_ready` says when it answers."""
+        """Start it if it doesn't run; call `wait_ready` afterwards."""
         if self.process() is not None:
             return
         files.emptied(self.layout.scratch(self.name))
@@ -117,7 +117,7 @@ class Server(ABC):
             time.sleep(processes.POLL_SECONDS)
 
     def stop(self, hard: bool = False) -> None:
-        """Stop it and wait for its end; `hard` kills it as a crash would."""
+        """Stop it and wait for its end; `hard` kills it, as a crash would."""
         process = self.process()
         if process is not None:
             processes.end(process, signal.SIGKILL if hard else self.stop_signal, self.stop_seconds)
@@ -127,7 +127,7 @@ class Server(ABC):
         self.state.keep_pid(self.name, None)
 
     def status(self) -> Status:
-        """Return what it is doing now."""
+        """Return its state now."""
         process = self.process()
         since = _since(process)
         if process is None or since is None:

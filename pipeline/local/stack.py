@@ -1,4 +1,4 @@
-"""The stack of one folder: Kafka, the schema registry and Postgres, started, stopped and looked at together."""
+"""The stack of one folder: Kafka, the schema registry and Postgres, started, stopped and shown together."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from pipeline.local.registry import Registry
 from pipeline.local.server import Server, Status
 from pipeline.local.state import State
 
-#: how long a server that runs already may take to answer before it counts as hung and is started anew
+#: maximum time for a running server to answer; then it counts as hung and is restarted
 PATIENCE_SECONDS = 10.0
 LOCK_SECONDS = 600.0
 
 
 class Stack:
-    """A private stack under `<folder>/.pipeline/`. Servers outlive the process that starts them.
+    """A private stack under `<folder>/.pipeline/`. The servers outlive the process that starts them.
 
     `postgres` are settings of the database server's own (name → value) beside the usual ones.
     """
@@ -51,7 +51,7 @@ class Stack:
     def up(self, progress: Progress | None = None) -> None:
         """Start what doesn't run, wait until all three answer, and write `.pipeline/env`.
 
-        What a killed run left behind is mended. If a server can't be started, those that this call started are
+        What a killed run left is repaired. If a server can't be started, those that this call started are
         stopped again and the error, which names the log, is raised.
         """
         progress = progress or Silent()
@@ -71,7 +71,7 @@ class Stack:
             self._write_env()
 
     def down(self, progress: Progress | None = None, *, delete: bool = False) -> bool:
-        """Stop what runs: Kafka and the registry, then Postgres. Returns whether anything ran.
+        """Stop the servers: Kafka and the registry, then Postgres. Return whether any was running.
 
         Data is kept unless `delete`, which removes `.pipeline` altogether.
         """
@@ -95,7 +95,7 @@ class Stack:
         return bool(running)
 
     def status(self) -> tuple[Status, ...]:
-        """Return each server as it is now."""
+        """Return the state of each server."""
         self.state.reload()
         with ThreadPoolExecutor(len(self._servers)) as pool:
             return tuple(pool.map(lambda server: server.status(), self._servers.values()))
@@ -109,7 +109,7 @@ class Stack:
         }
 
     def _make_root(self) -> None:
-        """`.pipeline`, open for passing through only when root's Postgres, another user, has to."""
+        """Create `.pipeline`; other users can enter it only where root's Postgres runs as one."""
         mode = 0o711 if os.geteuid() == 0 else 0o700
         try:
             for folder in (self.layout.root, self.layout.root / "data"):
@@ -134,7 +134,7 @@ class Stack:
             self.layout.root.rmdir()
 
     def _assign_ports(self) -> None:
-        """Keep the ports of servers that run; for the others choose anew what somebody else has taken."""
+        """Keep the ports of running servers; for the others, replace ports that are taken."""
         before = dict(self.state.ports)
         for server in self._servers.values():
             if server.process() is not None and not set(server.port_names) <= set(before):
@@ -151,7 +151,7 @@ class Stack:
 
     @contextmanager
     def _locked(self, progress: Progress) -> Iterator[None]:
-        """Alone in this folder; waits for another `up` or `down`."""
+        """Lock the folder; wait for another `up` or `down`."""
         while True:
             lock = InterProcessLock(self.layout.lock)
             if not lock.acquire(blocking=False):
@@ -176,7 +176,7 @@ class Stack:
 
 
 class _Start:
-    """A start of several servers at once: all of them, or none that wasn't running before."""
+    """Starts several servers at once: all of them, or none that wasn't running before."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -206,11 +206,11 @@ class _Start:
             raise errors[0]
 
     def also(self, work: Callable[[], None]) -> None:
-        """Do this at the same time as the rest."""
+        """Run a function at the same time as the rest."""
         self._futures.append(self._pool.submit(work))
 
     def bring_up(self, server: Server, *, then: Server | None = None) -> None:
-        """Start a server if need be and wait until it answers; then the one that needs it."""
+        """Start a server if need be and wait until it answers; then start the one that needs it."""
         if server.status().state != "running":
             began = time.monotonic()
             with self._progress.step(f"Starting {server.title}"):

@@ -1,4 +1,4 @@
-"""What is remembered between commands: ports, and which process was started for which server."""
+"""The state kept between commands: ports, and the process of each server."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class State:
             self._save()
 
     def keep_place(self, server: str, folder: Path) -> None:
-        """Remember that a server's data is somewhere else than in `.pipeline/data`."""
+        """Remember a server's data folder that is not in `.pipeline/data`."""
         with self._lock:
             self.places[server] = str(folder)
             self._save()

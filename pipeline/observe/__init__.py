@@ -1,1 +1,1 @@
-"""What is observed: metrics, health, logs."""
+"""Observability: metrics, health, logs."""

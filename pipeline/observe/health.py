@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 #: A worker further behind than this, in seconds, is alive but not ready.
 READY_LAG_S = 60.0
-#: A worker whose event loop has not turned for this long, in seconds, is no longer alive.
+#: A worker whose event loop has not run for this long, in seconds, is no longer alive.
 ALIVE_S = 60.0
 
 
@@ -20,7 +20,7 @@ class Health:
     away: set[str] = field(default_factory=set)
 
     def alive(self, now: float) -> tuple[bool, str]:
-        """Return whether the worker's event loop turns, and what is wrong if not."""
+        """Return whether the worker's event loop runs, and what is wrong if not."""
         silent = now - self.beat_at
         return (True, "alive") if silent < ALIVE_S else (False, f"the worker has not moved for {silent:.0f} s")
 

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from pipeline.errors import InvalidInput
 from pipeline.observe.health import Health
 
-#: Several workers on one machine: each takes the first free port from the configured one on.
+#: Number of ports that are tried: of several workers on one machine, each takes the next free one.
 PORTS_TRIED = 20
 
 
@@ -31,11 +31,11 @@ class _Quiet(WSGIRequestHandler):
     timeout = 10
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests of a scraper are not worth a line."""
+        """Log nothing: requests of a scraper are frequent."""
 
 
 def serve(host: str, port: int, registry: CollectorRegistry, health: Health) -> tuple[int, Callable[[], None]]:
-    """Serve in a thread; the port that was free, and a function that stops the server.
+    """Serve in a thread; return the port, and a function that stops the server.
 
     Raises InvalidInput when the address can't be used.
     """

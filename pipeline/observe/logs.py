@@ -11,7 +11,7 @@ from pipeline.observe.repeats import Repeats
 
 
 def configure(level: str = "info") -> None:
-    """Set up logs of this project and of the libraries it runs (those from warnings on)."""
+    """Configure the logs of this project, and of its libraries (warnings and above)."""
     number = logging.getLevelNamesMapping()[level.upper()]
     readable = sys.stderr.isatty()
     shared: list[structlog.typing.Processor] = [
@@ -35,6 +35,6 @@ def configure(level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(number, logging.WARNING))
-    # Faust names what it does by design here: topics are declared by `pipeline init`, gaps are those of slices.
+    # Faust warns of what is intended here: `pipeline init` declares topics, and slices make gaps.
     logging.getLogger("faust.transport.drivers.aiokafka").setLevel(logging.ERROR)
     logging.getLogger("faust.transport.consumer").setLevel(logging.ERROR)

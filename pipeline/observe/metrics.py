@@ -24,13 +24,13 @@ class Metrics:
         self.events = Counter("pipeline_events", "Touchpoints processed, each once", ["channel"], registry=r)
         self.rejected = Counter("pipeline_rejected", "Records put into quarantine", ["reason"], registry=r)
         self.late = Counter(
-            "pipeline_late", "Touchpoints that came after their cover and the grace; they were counted", ["channel"],
+            "pipeline_late", "Touchpoints that arrived after their cover and the grace", ["channel"],
             registry=r,
         )  # fmt: skip
-        self.duplicates = Counter("pipeline_duplicates", "Touchpoints that had come before", registry=r)
+        self.duplicates = Counter("pipeline_duplicates", "Touchpoints that had been processed before", registry=r)
         self.forwarded = Counter("pipeline_forwarded", "Records sent on with the right key", registry=r)
         self.expired = Counter(
-            "pipeline_expired_records", "Offsets that the topic no longer held when they were to be read", registry=r
+            "pipeline_expired_records", "Offsets that had expired in the topic before they were read", registry=r
         )
         self.fenced = Counter("pipeline_fenced", "Batches refused because another worker had taken over", registry=r)
         self.journeys = Counter(
@@ -43,7 +43,7 @@ class Metrics:
         )
         self.lag_records = Gauge("pipeline_lag_records", "Records not yet processed", ["partition"], registry=r)
         self.lag_seconds = Gauge(
-            "pipeline_lag_seconds", "How long the oldest record not yet processed has waited", ["partition"], registry=r
+            "pipeline_lag_seconds", "Age of the oldest record not yet processed", ["partition"], registry=r
         )
         self.watermark = Gauge(
             "pipeline_watermark_seconds", "Event time of the partition, Unix time", ["partition"], registry=r

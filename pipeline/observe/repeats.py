@@ -1,4 +1,4 @@
-"""Letting one of many equal log lines through: libraries repeat themselves while a server is away."""
+"""Drops repeated log lines: libraries repeat themselves while a server is unreachable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Repeats(logging.Filter):
-    """Drops a line whose text before its arguments was let through less than `pause_s` seconds ago."""
+    """Drops a line whose text before its arguments was logged less than `pause_s` seconds ago."""
 
     def __init__(self, pause_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -16,7 +16,7 @@ class Repeats(logging.Filter):
         self._let_through: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the line is worth writing."""
+        """Return whether the line is to be logged."""
         now, text = self._clock(), str(record.msg)
         if now - self._let_through.get(text, -self._pause_s) < self._pause_s:
             return False

@@ -11,7 +11,7 @@ from pipeline import catalogue
 
 
 class NextTouchpoint(NamedTuple):
-    """What customers began next in the same journey, and how many of them; None for nothing."""
+    """What customers began next in the same journey, and how many did; None for nothing."""
 
     channel: str | None
     kind: str | None
@@ -19,7 +19,7 @@ class NextTouchpoint(NamedTuple):
 
 
 class AbandonmentPoint(NamedTuple):
-    """A touchpoint at which customers give up; `wait_ms_mean` is how long they had waited until then."""
+    """A touchpoint at which customers give up; `wait_ms_mean` is their mean wait until then."""
 
     channel: str
     kind: str
@@ -55,11 +55,11 @@ _GIVEN_UP = text("""
 def abandonment_points(connection: Connection) -> list[AbandonmentPoint]:
     """Return all touchpoints at which customers give up, the most frequent first; reads all such journeys."""
     company = [kind for kind, known in catalogue.load().kinds.items() if known.initiated_by == "company"]
-    found: dict[tuple[str, str], list[tuple[NextTouchpoint, int, int]]] = {}
+    by_point: dict[tuple[str, str], list[tuple[NextTouchpoint, int, int]]] = {}
     for row in connection.execute(_GIVEN_UP, {"company": company}):
         following = NextTouchpoint(row.next_channel, row.next_kind, row.n)
-        found.setdefault((row.channel, row.kind), []).append((following, row.waits, row.wait_ms))
-    made = [_summed(channel, kind, rows) for (channel, kind), rows in found.items()]
+        by_point.setdefault((row.channel, row.kind), []).append((following, row.waits, row.wait_ms))
+    made = [_summed(channel, kind, rows) for (channel, kind), rows in by_point.items()]
     return sorted(made, key=lambda one: (-one.times, one.channel, one.kind))
 
 

@@ -13,9 +13,9 @@ from pipeline.scores.reason import Reason
 
 
 class AtRisk(NamedTuple):
-    """A customer's churn risk as of a moment; `losing` is what the list is sorted by (see `LOSING`).
+    """A customer's churn risk as of a moment; `losing` is the sort key of the list (see `LOSING`).
 
-    `satisfaction` is 0 to 100, None without an answer; `risen` is by how much silence has raised the probability since
+    `satisfaction` is 0 to 100, None without an answer; `risen` is the rise of the probability by silence since
     the last visit.
     """
 
@@ -32,8 +32,8 @@ class AtRisk(NamedTuple):
     reasons: Sequence[Reason]
 
 
-#: The customers that the company is about to lose: they came often, their silence has raised the risk by much, and they
-#: may still be there. A visitor of one day and somebody silent for a year come late in the list; customers who closed
+#: The customers that the company is about to lose: they came often, silence has raised their risk much, and they
+#: may still be there. Visitors of one day and customers silent for a year come late in the list; those who closed
 #: the account come last.
 LOSING = "visits × what silence has added to the risk × the chance that they still come"
 

@@ -14,7 +14,7 @@ from pipeline.ledger.revision import require_current
 
 @contextmanager
 def reading(database_url: str) -> Iterator[Connection]:
-    """Give a connection that sees one moment of the tables and changes nothing.
+    """Open a read-only connection with one consistent view of the tables.
 
     Raises Unavailable when the database does not answer, InvalidInput when `pipeline init` has not migrated it.
     """
@@ -24,7 +24,7 @@ def reading(database_url: str) -> Iterator[Connection]:
 
 @contextmanager
 def writing(database_url: str) -> Iterator[Connection]:
-    """Give a connection for transactions; the caller commits. Raises as `reading` does."""
+    """Open a connection for transactions; the caller commits. Raises as `reading` does."""
     with _connected(database_url, "READ COMMITTED", read_only=False) as connection:
         yield connection
 

@@ -13,7 +13,7 @@ from pipeline.scores.churn.model import Activity, ChurnModel
 from pipeline.scores.churn.reasons import reasons
 from pipeline.scores.reason import Reason
 
-#: Number of customers before and after a key among which a similar one is searched.
+#: Number of customers before and after a key that are searched for a similar one.
 _NEIGHBOURS = 100
 
 
@@ -52,7 +52,7 @@ class SatisfactionView(NamedTuple):
 
 
 class ChurnView(NamedTuple):
-    """Churn risk as of a moment, and what it rests on then."""
+    """Churn risk as of a moment, and the reasons for it."""
 
     probability: float
     band: str
@@ -67,7 +67,7 @@ class ChurnView(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """One customer; `journeys` are the latest first, up to as many as were asked for, the other numbers of all."""
+    """One customer; `journeys` has the latest ones first, up to the limit; the other numbers are of all journeys."""
 
     customer: str
     as_of: datetime

@@ -1,4 +1,4 @@
-"""The quarantine: finding refused records, and settling them."""
+"""The quarantine: refused records are selected, read and settled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATUSES = ("new", "replayed", "discarded")
 
 
 class Place(NamedTuple):
-    """Where a refused record stood in its topic; as text, `PARTITION/OFFSET`."""
+    """The partition and offset of a refused record; as text, `PARTITION/OFFSET`."""
 
     partition: int
     offset: int
@@ -47,7 +47,7 @@ class Contents(NamedTuple):
 
 
 class Count(NamedTuple):
-    """How many records were refused for a reason, and what became of them."""
+    """The number of records refused for a reason, by status."""
 
     reason: str
     new: int
@@ -59,7 +59,7 @@ class Count(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """A choice of records; an empty field means any."""
+    """Selects records; an empty field means any."""
 
     reasons: Sequence[str] = ()
     statuses: Sequence[str] = ()
@@ -120,7 +120,7 @@ def counts(connection: Connection, selection: Selection) -> list[Count]:
 
 
 def contents(connection: Connection, places: Sequence[Place]) -> list[Contents]:
-    """Return the records of these places that are in quarantine, with their bytes."""
+    """Return the quarantined records of these places, with their bytes."""
     if not places:
         return []
     return [_contents(row) for row in connection.execute(_CONTENTS, _parameters(Selection(places=places)))]

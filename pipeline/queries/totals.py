@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 
 class Totals(NamedTuple):
-    """What was processed, and what it led to. `crossing` are journeys on more than one channel."""
+    """What was processed, and the results. `crossing` counts journeys on more than one channel."""
 
     processed: int
     duplicates: int

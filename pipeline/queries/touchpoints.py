@@ -1,4 +1,4 @@
-"""The touchpoints that customers meet, and how it goes there."""
+"""Touchpoints with their counts, satisfaction, failures and waits."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sqlalchemy import Connection, text
 class TouchpointView(NamedTuple):
     """One touchpoint. Shares are 0 to 1; `score` is the share satisfied with `low` and `high`, its 95 % interval.
 
-    `hurt` is how many of its events went badly at the least (see `HURT`), `hurt_by` what they suffer from most:
-    `dissatisfied`, `failed` or `abandoned`, None where nothing is known to go badly.
+    `hurt` is the least number of its events that went badly (see `HURT`); `hurt_by` is the main cause:
+    `dissatisfied`, `failed` or `abandoned`, None if nothing is known to go badly.
     """
 
     stage: str
@@ -63,7 +63,7 @@ _SCORED = """
     )
 """
 
-#: name → ORDER BY. Shares are sorted by their lower ends, so that few events do not come first by chance.
+#: name → ORDER BY. Shares are sorted by their lower bounds, so that few events do not come first by chance.
 SORTS = {
     "hurt": "hurt DESC, events DESC",
     "volume": "events DESC",

@@ -1,4 +1,4 @@
-"""What simulated customers think and say: moods, surveys that some answer, complaints."""
+"""Feedback of simulated customers: moods, surveys that some answer, complaints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WITH_WORDS = 0.15
 
 
 def experience(person: Person, quality: float) -> None:
-    """Let something good (1) or bad (0) change a mood; the bad weighs double."""
+    """Change a mood by something good (1) or bad (0); bad weighs double."""
     pull = 0.2 if quality >= 0.5 else 0.4
     person.mood += pull * (quality - person.mood)
 

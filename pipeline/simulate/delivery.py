@@ -1,4 +1,4 @@
-"""How touchpoints reach the pipeline: most at once, some days late, some twice."""
+"""Delivery of simulated touchpoints: most at once, some days late, some twice."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def delivered(
     """Yield the touchpoints in order of delivery.
 
     A share `disorder` (0 to 1) comes late, by up to `late_days`; a share `duplicates` (0 to 1) comes once more within
-    the hour, on top. Each of them comes; what is still held back at the end comes then. The same arguments give the
-    same order. Takes memory for what is held back.
+    the hour, on top. None is lost: those still held back come at the end. The same arguments give the
+    same order. Only those that are held back take memory.
     """
     rng = Random(f"delivery {seed}")
     held: list[tuple[int, int, Touchpoint]] = []

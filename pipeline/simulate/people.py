@@ -1,4 +1,4 @@
-"""Who the simulated customers are: their habits, patience and readiness to answer and to leave."""
+"""Simulated customers: their habits, patience and readiness to answer and to leave."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from random import Random
 
 from pipeline.touchpoint import Identifier
 
-#: Of all people, those only known by a cookie, and those only known by an e-mail address.
+#: Shares of people known by a cookie only, and by an e-mail address only.
 VISITORS, SUBSCRIBERS = 0.10, 0.05
-#: Of those who are known, how many are there from the start; the others come within the first two thirds of the time.
+#: Share of known customers who are there from the start; the others come within the first two thirds of the time.
 THERE_FROM_THE_START = 0.7
 _LATEST_ARRIVAL = 2 / 3
-#: How many leave when nothing pleases or annoys them in particular, over the whole time.
+#: Share that leaves over the whole time, in an ordinary mood.
 LEAVERS = 0.18
 _MOST_LIKELY_TO_LEAVE = 0.12
 
@@ -29,33 +29,33 @@ _DAYPARTS = ((0.5, 13.0, 4.0), (0.3, 20.0, 2.0), (0.2, 8.5, 2.0))  # (weight, ho
 
 @dataclass(slots=True)
 class Person:
-    """One simulated person. What changes along the way: `mood`, 0 (angry) to 1 (delighted), and `gone`."""
+    """One simulated person. `mood`, 0 (angry) to 1 (delighted), and `gone` change over time."""
 
     customer_id: str | None
     anonymous_id: str | None
     identifiers: tuple[Identifier, ...]
-    #: How often they come, relative to the others.
+    #: Frequency of visits, relative to the others.
     weight: float
-    #: Before this moment (0 to 1 of the time simulated) they are not there yet.
+    #: When they become customers (0 to 1 of the simulated time).
     arrives: float
-    #: The chance that they are awake and willing, by hour of the day.
+    #: Probability of a visit, by hour of the day.
     hours: tuple[float, ...]
-    #: Cumulative chances of beginning on the web, by e-mail, by phone; the rest goes to a branch.
+    #: Cumulative probabilities of beginning on the web, by e-mail, by phone; the rest goes to a branch.
     habit: tuple[float, float, float]
-    #: How long they wait, on the phone or in a branch, before they give up.
+    #: Maximum wait, on the phone or in a branch, before they give up.
     patience_ms: int
-    #: The chance that they answer a survey.
+    #: Probability of answering a survey.
     answers: float
-    #: Added to what they think of an experience.
+    #: Added to their rating of an experience.
     leniency: float
-    #: The chance that they leave after an episode, when in an ordinary mood.
+    #: Probability of leaving after an episode, in an ordinary mood.
     leaves: float
     mood: float = 0.7
     gone: bool = False
 
 
 def make(rng: Random, number: int, seed: int, episodes_each: float) -> Person:
-    """Make up person `number`. `episodes_each` is how many episodes a person has on average in the time simulated."""
+    """Generate person `number`. `episodes_each` is the mean number of episodes per person in the simulated time."""
     kind = rng.random()
     customer_id = anonymous_id = None
     identifiers: tuple[Identifier, ...] = ()

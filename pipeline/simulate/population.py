@@ -1,4 +1,4 @@
-"""The simulated period: who does what when, until the wanted number of touchpoints is reached."""
+"""The simulated period: people's episodes, until the wanted number of touchpoints is reached."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.simulate.people import Person, make
 from pipeline.simulate.story import DAY, HOUR, MINUTE, Story
 from pipeline.touchpoint import Touchpoint
 
-#: Touchpoints per person when their number is left open.
+#: Touchpoints per person if the number of people is not given.
 EVENTS_EACH = 25
 DEFAULT_DAYS = 42
 
@@ -26,10 +26,10 @@ _CLOSES = 0.35  # of the customers who leave, those who say so
 def touchpoints(
     *, seed: int, customers: int | None = None, events: int = 10_000, days: float = DEFAULT_DAYS, end_ms: int
 ) -> Iterator[Touchpoint]:
-    """Exactly `events` touchpoints of `customers` people in the `days` up to `end_ms` (epoch milliseconds).
+    """Yield exactly `events` touchpoints of `customers` people in the `days` up to `end_ms` (epoch milliseconds).
 
-    In order of `occurred_at`, save for a last few. The same arguments give the same touchpoints, event ids included.
-    Takes memory for the people and for what lies ahead of them, not for what has been.
+    In order of `occurred_at`, except for a few at the end. The same arguments give the same touchpoints, event ids
+    included. Memory holds the people and future touchpoints only.
     """
     if events < 1:
         return
@@ -50,7 +50,7 @@ def touchpoints(
 
 
 def _moments(story: Story, people: list[Person], start_ms: int, end_ms: int, events: int) -> Iterator[int]:
-    """Let people begin episodes; yields moments before which nothing more will be added, at last `end_ms` for ever.
+    """Let people begin episodes. Yield moments before which nothing more will be added; in the end `end_ms` for ever.
 
     Candidates come as a Poisson process over everybody, whose rate is set anew each day (or fortieth of a shorter time)
     so that the number of touchpoints comes out in time.
@@ -87,7 +87,7 @@ def _moments(story: Story, people: list[Person], start_ms: int, end_ms: int, eve
 
 
 class _Pace:
-    """How many candidates it takes for a number of touchpoints, as learnt from the days before."""
+    """Estimates how many candidates a number of touchpoints takes, from the days before."""
 
     def __init__(self) -> None:
         self._tried = 40.0
@@ -126,5 +126,5 @@ def _leave(story: Story, person: Person, at: int) -> None:
 
 
 def _run(seed: int, customers: int, events: int, span: int, end_ms: int) -> str:
-    """Return what tells this simulation from every other."""
+    """Return what identifies this simulation."""
     return blake2b(f"{seed} {customers} {events} {span} {end_ms}".encode(), digest_size=4).hexdigest()

@@ -1,4 +1,4 @@
-"""Calling and coming in person: waiting, giving up, and where those who gave up turn."""
+"""Calls and branch visits: waiting, giving up, and what comes next."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pipeline.simulate.answers import ask, complain, experience, tell
 from pipeline.simulate.people import Person
 from pipeline.simulate.story import HOUR, MINUTE, SECOND, Story
 
-#: How crowded it is by hour of the day (UTC), 1 is ordinary.
+#: Load by hour of the day (UTC); 1 is ordinary.
 _CALLS = (0.3,) * 7 + (0.6, 1.0, 1.7, 2.0, 1.6, 1.1, 1.0, 1.2, 1.3, 1.2, 1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.3)
 _BRANCHES = (0.2,) * 8 + (0.7, 1.0, 1.2, 1.6, 2.1, 1.8, 1.0, 0.9, 1.3, 1.2) + (0.5,) * 6
 OPEN_FROM, OPEN_UNTIL = 8, 18
@@ -15,7 +15,7 @@ _BRANCH_NAMES = ("north", "market", "station", "harbour")
 
 
 def call(story: Story, person: Person, at: int, *, about: str = "question", tries: int = 0) -> None:
-    """Call: wait, be served or hang up; who hung up tries again, comes in person, or lets it be."""
+    """Simulate a call: wait, be served or hang up; then some try again, visit a branch, or stop."""
     rng = story.rng
     wait = int(rng.expovariate(1 / (75 * SECOND)) * _CALLS[at // HOUR % 24])
     topic = {"topic": about}
@@ -58,7 +58,7 @@ def _after_giving_up(story: Story, person: Person, at: int, about: str, tries: i
 
 
 def visit(story: Story, person: Person, at: int, *, about: str = "errand") -> None:
-    """Come to a branch, draw a ticket, be served or leave; some buy, some press a button at the exit."""
+    """Simulate a visit to a branch: a ticket, then service or leaving; some buy, some rate at the exit."""
     rng = story.rng
     wait = int(rng.expovariate(1 / (7 * MINUTE)) * _BRANCHES[at // HOUR % 24])
     patience = person.patience_ms * 5  # who has come all the way waits longer than on the phone

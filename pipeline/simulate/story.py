@@ -1,4 +1,4 @@
-"""What happens in a simulated period, while it is being made up: touchpoints ahead of the moment, in order of time."""
+"""The future touchpoints of a simulation, in order of time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SOURCES = {"web": "web-shop", "email": "mailer", "call_centre": "pbx", "branch"
 class Story:
     """Collects touchpoints; `run` goes into every event_id, so that two simulations never share one.
 
-    What would lie after `end_ms` is left out. `told` counts what was collected.
+    Touchpoints after `end_ms` are dropped. `told` counts the collected ones.
     """
 
     def __init__(self, rng: Random, run: str, end_ms: int) -> None:
@@ -43,7 +43,7 @@ class Story:
         subject: str | None = None,
         attributes: Mapping[str, str] = NO_ATTRIBUTES,
     ) -> None:
-        """Let `kind` happen to `person` at `at` (epoch milliseconds); amounts are euro cents."""
+        """Add a touchpoint of `person` at `at` (epoch milliseconds); amounts are euro cents."""
         if at > self._end_ms:
             return
         self.told += 1
@@ -60,7 +60,7 @@ class Story:
         return f"{prefix}-{self._run}-{self._subjects:x}"
 
     def until(self, moment: int) -> Iterator[Touchpoint]:
-        """Take out what happens up to `moment`, in order of time."""
+        """Remove and return the touchpoints up to `moment`, in order of time."""
         ahead = self._ahead
         while ahead and ahead[0][0] <= moment:
             yield heappop(ahead)[2]

@@ -1,4 +1,4 @@
-"""On the site and by e-mail: looking, buying, failing to buy, and the mails around it."""
+"""Visits to the site, purchases, failed checkouts, and mails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FAILS, _LEFT = 0.16, 0.30  # of checkouts: end in an error; are left
 
 
 def browse(story: Story, person: Person, at: int) -> None:
-    """A visit on the site; one in four puts something into the cart, and most of those go on to the checkout."""
+    """Simulate a visit to the site; one in four fills the cart, and most of those go on to the checkout."""
     rng = story.rng
     choice, random = rng.choice, rng.random
     for _ in range(1 + min(12, int(rng.expovariate(0.45)))):
@@ -36,7 +36,7 @@ def browse(story: Story, person: Person, at: int) -> None:
 
 
 def check_out(story: Story, person: Person, at: int) -> None:
-    """Try to buy."""
+    """Simulate a checkout."""
     rng = story.rng
     order = story.subject("order")
     story.add(person, at, "web", "checkout_started", subject=order)
@@ -92,7 +92,7 @@ def _bought(story: Story, person: Person, at: int, order: str) -> None:
 
 
 def mail(story: Story, person: Person, at: int, campaign: str = "newsletter") -> None:
-    """A mail: delivered, perhaps opened, perhaps clicked, which leads to the site."""
+    """Simulate a mail: delivered, perhaps opened, perhaps clicked, which leads to the site."""
     rng = story.rng
     about = {"campaign": campaign}
     if rng.random() < 0.015:

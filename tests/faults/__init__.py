@@ -1,1 +1,1 @@
-"""The fault gate: the real pipeline under load while workers and servers are hurt; do the books still agree?"""
+"""The fault gate: the real pipeline under load while workers and servers fail; every record must be accounted for."""

@@ -12,7 +12,7 @@ import psutil
 from sqlalchemy import text
 
 from faults.plan import Action
-from faults.recovery import Hurt
+from faults.recovery import Fault
 from faults.scene import NAMES, RECOVERS_S, USUAL, Scene
 from faults.supervisor import Incarnation
 from faults.versions import newer
@@ -58,7 +58,7 @@ def kill_all(scene: Scene, action: Action) -> None:
     exits = [scene.supervisor.kill(name) for name in scene.supervisor.names]
     for exit_ in exits[:-1]:
         scene.injected["kill_all"] += 1
-        scene.hurts.append(Hurt(cause="kill_all", at=exit_.at, killed=frozenset({exit_.worker})))
+        scene.faults.append(Fault(cause="kill_all", at=exit_.at, killed=frozenset({exit_.worker})))
     scene.died(exits[-1], "kill_all")
     scene.goes_on(exits[0].at, frozenset(exit_.worker for exit_ in exits))
 

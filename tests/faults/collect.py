@@ -11,7 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Top
 from fastavro import schemaless_reader
 
 from faults.database import Database
-from faults.world import CustomerTold, JourneyTold, Letter, Position, Record, World
+from faults.world import DeadLetter, Position, PublishedJourney, PublishedScore, Record, World
 from pipeline.contract.encode import HEADER_BYTES
 from pipeline.contract.schema import parse_safely
 from pipeline.flow.admission import FORWARDED_HEADER
@@ -104,7 +104,7 @@ def world(
         ],
         changes=database.all_changes(),
         journeys=[
-            JourneyTold(partition, offset, says["journey_id"], says["revision"], _journey(says))
+            PublishedJourney(partition, offset, says["journey_id"], says["revision"], _journey(says))
             for partition, offset, says in _decoded(servers, JOURNEYS)
         ],
         journey_rows={
@@ -122,7 +122,7 @@ def world(
         churn_risk_rows=_customer_rows(database, "churn_risk", _CHURN),
         letters=[_letter(message) for message in messages(servers, DEAD_LETTERS)],
         quarantined=[
-            Letter(row.partition, row.offset, None if row.raw is None else bytes(row.raw))
+            DeadLetter(row.partition, row.offset, None if row.raw is None else bytes(row.raw))
             for row in database.rows('SELECT partition, "offset", raw FROM quarantine')
         ],
         outbox=database.rows("SELECT count(*) AS n FROM outbox")[0].n,
@@ -140,9 +140,9 @@ def _record(message: Message) -> Record:
     )  # fmt: skip
 
 
-def _letter(message: Message) -> Letter:
+def _letter(message: Message) -> DeadLetter:
     headers = dict(message.headers() or [])
-    return Letter(int(headers["pipeline-partition"]), int(headers["pipeline-offset"]), message.value())
+    return DeadLetter(int(headers["pipeline-partition"]), int(headers["pipeline-offset"]), message.value())
 
 
 def _decoded(servers: str, topic: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
@@ -157,9 +157,9 @@ def _journey(says: dict[str, Any]) -> tuple[Any, ...]:
     return (*(says[name] for name in _JOURNEY), tuple(sorted(says["channels"].items())), hash(steps))
 
 
-def _of_customers(servers: str, topic: str, names: Sequence[str]) -> list[CustomerTold]:
+def _of_customers(servers: str, topic: str, names: Sequence[str]) -> list[PublishedScore]:
     return [
-        CustomerTold(partition, offset, says["customer"], tuple(says[name] for name in names))
+        PublishedScore(partition, offset, says["customer"], tuple(says[name] for name in names))
         for partition, offset, says in _decoded(servers, topic)
     ]
 

@@ -1,4 +1,4 @@
-"""One run: start everything, feed while it is hurt, let it finish, and check the books."""
+"""One run: start everything, feed during faults, finish, and check the invariants."""
 
 from __future__ import annotations
 
@@ -199,10 +199,10 @@ def _recoveries(scene: Scene, records: Sequence[Record]) -> dict[str, list[float
     for record in records:
         appended.setdefault(record.partition, []).append((record.offset, record.at))
     found: dict[str, list[float]] = {}
-    for hurt in scene.hurts:
-        took = recovery.seconds(hurt, scene.changes(), appended)
+    for fault in scene.faults:
+        took = recovery.seconds(fault, scene.changes(), appended)
         if took is not None:
-            found.setdefault(hurt.cause, []).append(took)
+            found.setdefault(fault.cause, []).append(took)
     return found
 
 

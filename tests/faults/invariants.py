@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from faults.recovery import by_partition
-from faults.world import CustomerTold, World
+from faults.world import PublishedScore, World
 
 #: Says, of a world, each thing that is wrong.
 Invariant = Callable[[World], Iterator[str]]
@@ -28,7 +28,7 @@ def each_accepted_record_is_accounted_for_once(world: World) -> Iterator[str]:
         yield f"the broker acknowledged {world.accepted:,} records, and the topic holds {own:,} of producers"
 
 
-def each_partitions_books_agree_with_its_topic(world: World) -> Iterator[str]:
+def each_partition_is_accounted_for(world: World) -> Iterator[str]:
     """Records in a partition = processed + duplicates + quarantined + sent on."""
     there = Counter(record.partition for record in world.records)
     booked = {p.partition: p.processed + p.duplicates + p.quarantined + p.forwarded for p in world.positions}
@@ -47,7 +47,7 @@ def what_is_sent_on_arrives_once(world: World) -> Iterator[str]:
         if origin not in originals:
             yield f"{origin} was sent on, and is not in the topic"
     if sum(copies.values()) != (sent := sum(p.forwarded for p in world.positions)):
-        yield f"{sent:,} records were sent on by the books, and {sum(copies.values()):,} arrived"
+        yield f"{sent:,} records were sent on by the positions, and {sum(copies.values()):,} arrived"
 
 
 def no_lag_is_left(world: World) -> Iterator[str]:
@@ -149,7 +149,7 @@ def the_tables_are_those_of_an_undisturbed_run(world: World) -> Iterator[str]:
 
 INVARIANTS: Sequence[Invariant] = (
     each_accepted_record_is_accounted_for_once,
-    each_partitions_books_agree_with_its_topic,
+    each_partition_is_accounted_for,
     what_is_sent_on_arrives_once,
     no_lag_is_left,
     positions_never_go_back,
@@ -164,7 +164,7 @@ INVARIANTS: Sequence[Invariant] = (
 
 def title(invariant: Invariant) -> str:
     """An invariant's name as a sentence."""
-    return invariant.__name__.replace("_", " ").replace("partitions books", "partition's books")
+    return invariant.__name__.replace("_", " ")
 
 
 def check(world: World) -> dict[str, list[str]]:
@@ -172,7 +172,7 @@ def check(world: World) -> dict[str, list[str]]:
     return {title(invariant): list(invariant(world)) for invariant in INVARIANTS}
 
 
-def _latest(told: Sequence[CustomerTold]) -> dict[str, Any]:
+def _latest(told: Sequence[PublishedScore]) -> dict[str, Any]:
     return {each.customer: each.says for each in sorted(told, key=lambda each: (each.partition, each.offset))}
 
 

@@ -16,7 +16,7 @@ _SILENT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hurt:
+class Fault:
     """A moment (epoch seconds) from which on recovery counts.
 
     `killed`: workers that were killed then; their partitions have recovered with a commit under a later epoch.
@@ -37,14 +37,16 @@ class Recovery:
     worst: float
 
 
-def seconds(hurt: Hurt, changes: Sequence[Change], appended: Mapping[int, Sequence[tuple[int, float]]]) -> float | None:
+def seconds(
+    fault: Fault, changes: Sequence[Change], appended: Mapping[int, Sequence[tuple[int, float]]]
+) -> float | None:
     """From the moment until the last of the partitions has committed a record again; None if none had one to commit.
 
     `appended` has each partition's records: offset and append time in epoch seconds, in order. Where the first record
     to be processed afterwards was appended later than the moment, time counts from there: until then there was nothing
     to process. Infinite if a partition that had records never committed any.
     """
-    found = [_of_partition(hurt, own, appended.get(number, ())) for number, own in by_partition(changes).items()]
+    found = [_of_partition(fault, own, appended.get(number, ())) for number, own in by_partition(changes).items()]
     return max((each for each in found if each is not None), default=None)
 
 
@@ -56,15 +58,15 @@ def by_partition(changes: Iterable[Change]) -> dict[int, list[Change]]:
     return found
 
 
-def _of_partition(hurt: Hurt, own: Sequence[Change], appended: Sequence[tuple[int, float]]) -> float | None:
-    before = [change for change in own if change.at <= hurt.at]
-    epoch = before[-1].epoch if before and before[-1].owner in hurt.killed else 0
+def _of_partition(fault: Fault, own: Sequence[Change], appended: Sequence[tuple[int, float]]) -> float | None:
+    before = [change for change in own if change.at <= fault.at]
+    epoch = before[-1].epoch if before and before[-1].owner in fault.killed else 0
     position = before[-1].next_offset if before else 0
     first = bisect_left(appended, (position, 0.0))
-    if first == len(appended) or appended[first][1] > hurt.at + _SILENT_S:
+    if first == len(appended) or appended[first][1] > fault.at + _SILENT_S:
         return None
-    since = max(hurt.at, appended[first][1])
-    for last, change in pairwise(before[-1:] + [each for each in own if each.at > hurt.at]):
+    since = max(fault.at, appended[first][1])
+    for last, change in pairwise(before[-1:] + [each for each in own if each.at > fault.at]):
         if change.next_offset > last.next_offset and change.epoch > epoch:
             return max(0.0, change.at - since)
     return float("inf")

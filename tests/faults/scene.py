@@ -14,7 +14,7 @@ from faults.database import Database, role
 from faults.feed import Feed
 from faults.history import Change
 from faults.proxy import Proxy
-from faults.recovery import Hurt, by_partition
+from faults.recovery import Fault, by_partition
 from faults.supervisor import Exit, Supervisor
 from faults.versions import Versions
 from faults.waiting import wait_for
@@ -42,7 +42,7 @@ class Scene:
     group: str
     proxies: dict[str, Proxy] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict, repr=False)
-    hurts: list[Hurt] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     injected: Counter[str] = field(default_factory=Counter)
     refused_zombies: int = 0
 
@@ -69,13 +69,13 @@ class Scene:
     def died(self, exit_: Exit, cause: str) -> None:
         """Note that a worker was killed, and wait until processing goes on."""
         self.injected[cause] += 1
-        self.hurts.append(Hurt(cause=cause, at=exit_.at, killed=frozenset({exit_.worker})))
+        self.faults.append(Fault(cause=cause, at=exit_.at, killed=frozenset({exit_.worker})))
         self.goes_on(exit_.at, frozenset({exit_.worker}))
 
     def returned(self, cause: str, at: float) -> None:
         """Note that a server is back since `at`, and wait until processing goes on."""
         self.injected[cause] += 1
-        self.hurts.append(Hurt(cause=cause, at=at))
+        self.faults.append(Fault(cause=cause, at=at))
         self.goes_on(at)
 
     def goes_on(self, since: float, killed: frozenset[str] = frozenset()) -> None:

@@ -15,7 +15,7 @@ SEED, EVENTS = 1, 6_000
 
 
 @pytest.mark.timeout(900)
-def test_the_books_agree_after_workers_and_servers_were_hurt_under_load(stack: Stack, tmp_path: Path) -> None:
+def test_every_record_is_accounted_for_after_faults_under_load(stack: Stack, tmp_path: Path) -> None:
     outcome = run(stack, tmp_path, seed=SEED, events=EVENTS, actions_planned=short_plan(SEED))
     assert outcome.holds, report(outcome)
     assert outcome.accepted >= EVENTS

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from faults.history import Change
-from faults.recovery import Hurt, Recovery, seconds, summed
+from faults.recovery import Fault, Recovery, seconds, summed
 
 A, B = "worker-a", "worker-b"
-KILLED = Hurt(cause="kill", at=100.0, killed=frozenset({A}))
+KILLED = Fault(cause="kill", at=100.0, killed=frozenset({A}))
 
 
 def commit(at: float, next_offset: int, *, partition: int = 0, epoch: int = 1, owner: str = A) -> Change:

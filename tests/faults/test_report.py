@@ -11,7 +11,7 @@ from faults.supervisor import Exit
 
 
 def outcome() -> Outcome:
-    made = Outcome(seed=3, events=10, actions=short_plan(3), accepted=12_345, violations={"books agree": []})
+    made = Outcome(seed=3, events=10, actions=short_plan(3), accepted=12_345, violations={"positions agree": []})
     made.injected["kill_forwarding"] = 1
     made.recoveries = {"kill_forwarding": [2.0], "broker_crash": [1.0, 30.0]}
     made.exits = [
@@ -35,11 +35,11 @@ def test_a_run_in_which_all_holds_says_so_with_its_figures() -> None:
 
 def test_a_violation_is_in_the_heading_and_told_with_its_first_examples() -> None:
     made = outcome()
-    made.violations = {"books agree": [f"partition {number}" for number in range(30)]}
+    made.violations = {"positions agree": [f"partition {number}" for number in range(30)]}
     made.recoveries["kill_random"] = [float("inf")]
     text = report(made)
     assert text.startswith("# Fault gate: VIOLATED")
-    assert "- VIOLATED: books agree (30 times)" in text
+    assert "- VIOLATED: positions agree (30 times)" in text
     assert "  - partition 0" in text
     assert "partition 29" not in text
     assert "| kill: random | 1 | never | never | never | missed |" in text

@@ -25,7 +25,7 @@ class Record(NamedTuple):
     headers: Sequence[tuple[str, bytes | None]] = ()
 
 
-class JourneyTold(NamedTuple):
+class PublishedJourney(NamedTuple):
     """A record of journeys.v1, in the order of offsets; `says` are its contents as the table has them."""
 
     partition: int
@@ -35,7 +35,7 @@ class JourneyTold(NamedTuple):
     says: Any
 
 
-class CustomerTold(NamedTuple):
+class PublishedScore(NamedTuple):
     """A record of satisfaction.v1 or churn-risk.v1."""
 
     partition: int
@@ -44,7 +44,7 @@ class CustomerTold(NamedTuple):
     says: Any
 
 
-class Letter(NamedTuple):
+class DeadLetter(NamedTuple):
     """A dead letter: from where in touchpoints.v1 it came, and its bytes."""
 
     partition: int
@@ -75,14 +75,14 @@ class World:
     records: Sequence[Record]
     positions: Sequence[Position]
     changes: Sequence[Change]
-    journeys: Sequence[JourneyTold]
+    journeys: Sequence[PublishedJourney]
     journey_rows: Mapping[str, tuple[int, Any]]
-    satisfaction: Sequence[CustomerTold]
+    satisfaction: Sequence[PublishedScore]
     satisfaction_rows: Mapping[str, Any]
-    churn_risk: Sequence[CustomerTold]
+    churn_risk: Sequence[PublishedScore]
     churn_risk_rows: Mapping[str, Any]
-    letters: Sequence[Letter]
-    quarantined: Sequence[Letter]
+    letters: Sequence[DeadLetter]
+    quarantined: Sequence[DeadLetter]
     outbox: int
     tables: Mapping[str, Counter[str]]
     undisturbed: Mapping[str, Counter[str]]

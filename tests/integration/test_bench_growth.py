@@ -1,4 +1,4 @@
-"""The measurements of growth work, and their books balance; how fast anything is is not asserted."""
+"""The measurements of growth work, and every record is accounted for; speed is not asserted."""
 
 from __future__ import annotations
 

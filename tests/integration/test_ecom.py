@@ -105,13 +105,13 @@ def test_three_workers_find_the_same_as_one(half_hour: Pipe, ecom: tuple[list[To
     touchpoints, sessions = ecom
     workers = [half_hour.start_worker("--most-records", "500") for _ in range(3)]
 
-    def books() -> Any:
+    def position_totals() -> Any:
         return half_hour.sql("SELECT sum(processed) AS processed, count(DISTINCT owner) AS owners FROM position")[0]
 
-    wait_until(lambda: books().owners == 3, "each has partitions", 90)
+    wait_until(lambda: position_totals().owners == 3, "each has partitions", 90)
     half_hour.publish(shuffled(touchpoints))
-    wait_until(lambda: books().processed == len(touchpoints), "all is processed", 120)
-    assert books().owners == 3
+    wait_until(lambda: position_totals().processed == len(touchpoints), "all is processed", 120)
+    assert position_totals().owners == 3
     for worker in workers:
         worker.terminate()
     for worker in workers:

@@ -1,4 +1,4 @@
-"""`pipeline quarantine`: looking at refused records, and settling them."""
+"""`pipeline quarantine`: refused records are shown and settled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.cli.quarantine.showing import show
 def quarantine() -> None:
     """List, show, replay and discard refused records.
 
-    A record goes by the partition and offset of touchpoints.v1 at which it was refused: PARTITION/OFFSET.
+    A record is named by its partition and offset in touchpoints.v1: PARTITION/OFFSET.
     """
 
 

@@ -1,4 +1,4 @@
-"""Replaying records as somebody has corrected them."""
+"""Replays corrected records."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from pipeline.touchpoint import Touchpoint
 
 
 class Corrected(NamedTuple):
-    """A line of the file: the touchpoint, or why it is none, and the record that it takes the place of."""
+    """A line of the file: the touchpoint, or why it is refused, and the record that it replaces."""
 
     number: int
     place: Place
-    found: Touchpoint | Rejected
+    touchpoint: Touchpoint | Rejected
 
 
 def replay_corrected(settings: Settings, name: str, places: Sequence[Place], statuses: Sequence[str]) -> Result:
@@ -49,7 +49,7 @@ def replay_corrected(settings: Settings, name: str, places: Sequence[Place], sta
             open_ = {one.entry.place for one in claimed(connection, selection, Place(-1, -1), len(wanted))}
             refused = set()
             for line in corrected:
-                if line.place in open_ and (wrong := _publish(publisher, line.found)) is not None:
+                if line.place in open_ and (wrong := _publish(publisher, line.touchpoint)) is not None:
                     refused.add(line.place)
                     result.refused += 1
                     click.echo(f"{name}:{line.number}: {wrong.detail} ({wrong.reason})", err=True)
@@ -60,8 +60,8 @@ def replay_corrected(settings: Settings, name: str, places: Sequence[Place], sta
 
 
 def read(name: str, places: Sequence[Place]) -> list[Corrected]:
-    """Return the file's lines, each with its record: as the line says, or else as `places` say in the same order."""
-    found = []
+    """Return the file's lines, each with its record: the one that the line names, or else the next of `places`."""
+    corrected = []
     with opened(name) as (file, _):
         for index, line in enumerate(lines(file)):
             place = places[index] if index < len(places) else None
@@ -71,17 +71,19 @@ def read(name: str, places: Sequence[Place]) -> list[Corrected]:
                 place = _linked(link, place, f"{name}:{line.number}")
             if place is None:
                 raise InvalidInput(
-                    f"{name}:{line.number}: it isn't said which record this is for. Keep the field {LINK!r} that "
+                    f"{name}:{line.number}: the line does not name its record. Keep the field {LINK!r} that "
                     "`pipeline quarantine show --jsonl` puts into the line, or name a PARTITION/OFFSET for each line."
                 )
-            found.append(Corrected(line.number, place, record if isinstance(record, Rejected) else _touchpoint(record)))
-    if not found:
+            corrected.append(
+                Corrected(line.number, place, record if isinstance(record, Rejected) else _touchpoint(record))
+            )
+    if not corrected:
         raise InvalidInput(f"{name} has no lines.")
-    if places and len(places) != len(found):
+    if places and len(places) != len(corrected):
         raise InvalidInput(
-            f"{name} has {formatting.plural(len(found), 'line')} for {formatting.plural(len(places), 'record')}."
+            f"{name} has {formatting.plural(len(corrected), 'line')} for {formatting.plural(len(places), 'record')}."
         )
-    return found
+    return corrected
 
 
 def _touchpoint(record: dict[str, Any]) -> Touchpoint | Rejected:
@@ -98,11 +100,11 @@ def _linked(link: object, given: Place | None, where: str) -> Place:
     return place
 
 
-def _publish(publisher: Publisher, found: Touchpoint | Rejected) -> Rejected | None:
-    if isinstance(found, Rejected):
-        return found
+def _publish(publisher: Publisher, touchpoint: Touchpoint | Rejected) -> Rejected | None:
+    if isinstance(touchpoint, Rejected):
+        return touchpoint
     try:
-        publisher.publish(found)
+        publisher.publish(touchpoint)
     except Unpublishable as refused:
         return refused.rejected
     return None

@@ -16,7 +16,7 @@ from pipeline.queries.quarantine import Place
 @click.command()
 @places_argument(required=False)
 @click.option("--all", "everything", is_flag=True, help="All new ones.")
-@reason_option("All new ones refused for this; several times for several.")
+@reason_option("All new ones refused for this reason; can be repeated.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def discard(places: tuple[Place, ...], everything: bool, reasons: tuple[str, ...], yes: bool) -> None:
     """Mark refused records as not to be replayed. They stay in quarantine; `replay --again` still finds them."""

@@ -37,7 +37,7 @@ COUNT_COLUMNS = (
 
 
 @click.command("list")
-@reason_option("Only those refused for this; several times for several.")
+@reason_option("Only those refused for this reason; can be repeated.")
 @click.option("--status", type=click.Choice([*STATUSES, "any"]), default="new", show_default=True)
 @click.option(
     "--since", type=SinceType(), help="Only those refused since this time: RFC 3339, or an age such as 30m, 12h, 7d."
@@ -53,9 +53,9 @@ def list_(
     selection = Selection(reasons=reasons, statuses=statuses, since=since)
     with reading(settings.load().database_url) as connection:
         totals = counts(connection, selection)
-        found = [] if summary else entries(connection, selection, limit)
+        listed = [] if summary else entries(connection, selection, limit)
     if as_json:
-        print_json([_count(one) for one in totals] if summary else [plain(one) for one in found])
+        print_json([_count(one) for one in totals] if summary else [plain(one) for one in listed])
         return
     if not totals:
         state = "" if status == "any" else f" that {'is' if status == 'new' else 'was'} {status}"
@@ -64,13 +64,13 @@ def list_(
     if summary:
         print_table(COUNT_COLUMNS, count_rows(totals))
         return
-    print_table(COLUMNS, rows(found))
+    print_table(COLUMNS, rows(listed))
     total = sum(one.new + one.replayed + one.discarded for one in totals)
-    if total > len(found):
-        click.echo(f"\n{len(found):,} of {total:,}; --limit shows more, --summary counts them by reason")
+    if total > len(listed):
+        click.echo(f"\n{len(listed):,} of {total:,}; --limit shows more, --summary counts them by reason")
 
 
-def rows(found: Sequence[Entry]) -> list[list[str | Cell]]:
+def rows(listed: Sequence[Entry]) -> list[list[str | Cell]]:
     """Return the cells of COLUMNS."""
     return [
         [
@@ -81,11 +81,11 @@ def rows(found: Sequence[Entry]) -> list[list[str | Cell]]:
             "" if one.size is None else f"{one.size:,}",
             one.detail,
         ]
-        for one in found
+        for one in listed
     ]
 
 
-def count_rows(found: Sequence[Count]) -> list[list[str | Cell]]:
+def count_rows(totals: Sequence[Count]) -> list[list[str | Cell]]:
     """Return the cells of COUNT_COLUMNS."""
     return [
         [
@@ -96,7 +96,7 @@ def count_rows(found: Sequence[Count]) -> list[list[str | Cell]]:
             formatting.moment(one.last_at),
             REASONS.get(one.reason, ""),
         ]
-        for one in found
+        for one in totals
     ]
 
 

@@ -1,13 +1,13 @@
-"""What can be done about a refused record, by the reason it was refused for."""
+"""What to do about a refused record, by reason."""
 
 from __future__ import annotations
 
-_CORRECT = "Correct the record and replay it with --corrected; have the source mend what it sends."
-_DISCARD = "Nothing can be got out of it: have the source send the event again, and discard the record."
+_CORRECT = "Correct the record and replay it with --corrected; have the source fixed."
+_DISCARD = "It cannot be decoded: have the source send the event again, and discard the record."
 
-#: code → what to do; every code of pipeline.contract.reject.REASONS stands here.
+#: What to do, by code; every code of pipeline.contract.reject.REASONS is here.
 MENDS = {
-    "null_value": "Touchpoints are never deleted by a tombstone. Find out who sends them, and discard the record.",
+    "null_value": "Touchpoints are never deleted by a tombstone. Find their producer, and discard the record.",
     "empty": _DISCARD,
     "oversized": (
         "Shorten the attributes or the verbatim and replay it with --corrected. Large contents belong elsewhere, with "
@@ -23,12 +23,12 @@ MENDS = {
     ),
     "undecodable": _DISCARD,
     "trailing_bytes": (
-        "The producer names another schema than it writes with. Where the record can be read, check it against the "
+        "The producer names another schema than it writes with. If the record can be decoded, check it against the "
         "source, and replay it with --corrected."
     ),
     "time_out_of_range": (
         "Correct occurred_at (epoch milliseconds, not seconds; a clock that is right) and replay it with --corrected. "
-        "A time that was ahead may have come by now: then replay the record as it is."
+        "If the time was ahead and has come by now, replay the record as it is."
     ),
     "no_customer": "Find out from the source who it was, and replay it with --corrected; else discard the record.",
     "invalid_feedback": _CORRECT,
@@ -39,8 +39,8 @@ MENDS = {
         "a producer partitions in another way than Kafka's murmur2."
     ),
     "unprocessable": (
-        "A mistake of the pipeline, not of the record: report it, with the detail and the record. Replay the record as "
-        "it is once a version without the mistake is running."
+        "A bug of the pipeline, not of the record: report it, with the detail and the record. Replay the record as "
+        "it is once a version without the bug is running."
     ),
 }
 

@@ -1,4 +1,4 @@
-"""What the commands of the quarantine take: places, times and reasons."""
+"""Parameters of the quarantine commands: places, times and reasons."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_place(text: str) -> Place | None:
 
 
 class PlaceType(click.ParamType):
-    """PARTITION/OFFSET."""
+    """The parameter type PARTITION/OFFSET."""
 
     name = "PARTITION/OFFSET"
 
@@ -37,7 +37,7 @@ class PlaceType(click.ParamType):
 
 
 class SinceType(click.ParamType):
-    """A time, or how long ago."""
+    """The parameter type of a time, or of an age."""
 
     name = "time"
 
@@ -50,7 +50,7 @@ class SinceType(click.ParamType):
         try:
             return moment(parse_rfc3339(str(value)))
         except ValueError as error:
-            self.fail(f"{value!r} is no span as 30m, 12h or 7d, and {error}", param, ctx)
+            self.fail(f"{value!r} is no age such as 30m, 12h or 7d, and {error}", param, ctx)
 
 
 def places_argument(*, required: bool) -> Callable[[Any], Any]:
@@ -59,5 +59,5 @@ def places_argument(*, required: bool) -> Callable[[Any], Any]:
 
 
 def reason_option(help_text: str) -> Callable[[Any], Any]:
-    """--reason, several times."""
+    """Return the option --reason, which can be repeated."""
     return click.option("--reason", "reasons", type=click.Choice(list(REASONS)), multiple=True, help=help_text)

@@ -19,7 +19,7 @@ _NAMED = 10
 @click.command()
 @places_argument(required=False)
 @click.option("--all", "everything", is_flag=True, help="All new ones.")
-@reason_option("All new ones refused for this; several times for several.")
+@reason_option("All new ones refused for this reason; can be repeated.")
 @click.option(
     "--corrected",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
@@ -40,7 +40,7 @@ def replay(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Put refused records back into touchpoints.v1: as they are, or corrected.
+    """Put refused records back into touchpoints.v1: unchanged, or corrected.
 
     As they are, they get the customer's key where they can be read, and a header that says where they come from. What
     is still wrong comes back to quarantine.
@@ -51,24 +51,24 @@ def replay(
 
     A record counts as replayed once the broker has confirmed it, and is not sent again without --again.
     """
-    found = settings.load()
+    config = settings.load()
     statuses = () if again else ("new",)
     if corrected is not None:
         if everything or reasons:
             raise click.UsageError("--corrected takes its records from the file, or as PARTITION/OFFSET.")
         from pipeline.cli.quarantine.corrected import replay_corrected
 
-        result = replay_corrected(found, corrected, places, statuses)
+        result = replay_corrected(config, corrected, places, statuses)
     else:
         selection = selected(places, reasons, everything, statuses)
-        with writing(found.database_url) as connection, connection.begin():
+        with writing(config.database_url) as connection, connection.begin():
             entries = check_places(connection, places, hint="" if again else "; --again sends it once more")
             meant = count(connection, selection)
         if meant and not places:
             confirm(f"Replay {formatting.plural(meant, 'record')} as {'it is' if meant == 1 else 'they are'}?", yes)
         from pipeline.cli.quarantine.unchanged import replay_unchanged
 
-        result = replay_unchanged(found, selection) if meant else Result()
+        result = replay_unchanged(config, selection) if meant else Result()
         result.settled_already = len(entries) - meant if places else 0
     _report(result, as_json)
     context.exit(1 if result.undelivered else 2 if result.refused else 0)

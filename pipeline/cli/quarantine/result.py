@@ -1,4 +1,4 @@
-"""What became of a replay."""
+"""The result of a replay."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Result:
-    """Counts; by reason what will come back; by record what was not delivered, and why."""
+    """Counts: records that will be refused again, by reason; and why records were not delivered, by record."""
 
     replayed: int = 0
     #: Named, but replayed or discarded before.

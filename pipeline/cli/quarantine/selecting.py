@@ -1,4 +1,4 @@
-"""Which records of the quarantine are meant, and whether that is so."""
+"""Selects records of the quarantine, and asks for confirmation."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ class NotInQuarantine(PipelineError):
 
 
 def selected(places: Sequence[Place], reasons: Sequence[str], everything: bool, statuses: Sequence[str]) -> Selection:
-    """Which records are meant: those of the places, or all, or all of a reason. Raises UsageError for no choice."""
+    """Return the selection: records of places, or all, or all of a reason. Raises UsageError without a choice."""
     if bool(places) + bool(reasons) + everything != 1:
         raise click.UsageError("Name the records as PARTITION/OFFSET, or choose --all, or --reason REASON.")
     return Selection(places=places, reasons=reasons, statuses=statuses)
 
 
 def check_places(connection: Connection, places: Sequence[Place], *, hint: str) -> list[Entry]:
-    """Return the entries of places; says on standard error which are settled already, with `hint`.
+    """Return the entries of places; report on standard error those that are settled already, with `hint`.
 
     Raises NotInQuarantine when one of them is not there.
     """
     if not places:
         return []
-    found = entries(connection, Selection(places=places))
-    known = {one.place for one in found}
+    chosen = entries(connection, Selection(places=places))
+    known = {one.place for one in chosen}
     if missing := [place for place in dict.fromkeys(places) if place not in known]:
         raise NotInQuarantine(missing)
-    for one in found:
+    for one in chosen:
         if one.settled_at is not None and hint:
             when = formatting.moment(one.settled_at)
             click.echo(f"{one.place} was {one.status} on {when} UTC already{hint}", err=True)
-    return found
+    return chosen
 
 
 def count(connection: Connection, selection: Selection) -> int:
-    """Return how many records are meant."""
+    """Return the number of selected records."""
     return sum(one.new + one.replayed + one.discarded for one in counts(connection, selection))
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask on a terminal unless told that it's all right; raises Abort on no."""
+    """Ask on a terminal, unless confirmed by an option; raises Abort for no."""
     if not yes and sys.stdin.isatty():
         click.confirm(question, abort=True, err=True)

@@ -1,4 +1,4 @@
-"""`pipeline quarantine show`. The only place that prints what a refused record holds, on request."""
+"""`pipeline quarantine show`. The only command that prints the content of a refused record."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pipeline.queries.connection import reading
 from pipeline.queries.quarantine import Contents, Place, contents
 from pipeline.topics import TOUCHPOINTS
 
-#: The field that names, in a line to be corrected, the record that it takes the place of.
+#: The field of a line to be corrected that names the record that it replaces.
 LINK = "quarantine"
 _BYTES = 512
 _A_LINE = 16
@@ -40,16 +40,16 @@ _A_LINE = 16
 @click.option("--jsonl", is_flag=True, help="Print only the JSON Lines to correct, for `replay --corrected`.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, bytes in hex.")
 def show(places: tuple[Place, ...], most: int, raw: str | None, jsonl: bool, as_json: bool) -> None:
-    """Show refused records: why, what to do, and the bytes, decoded where they can be.
+    """Show refused records: the reason, what to do, and the bytes, decoded if possible.
 
-    What is printed holds personal data.
+    The output holds personal data.
     """
     if raw is not None and len(places) != 1:
         raise click.UsageError("--raw writes the bytes of one record.")
     if bool(raw) + jsonl + as_json > 1:
         raise click.UsageError("Choose one of --raw, --jsonl and --json.")
-    found = settings.load()
-    with reading(found.database_url) as connection:
+    config = settings.load()
+    with reading(config.database_url) as connection:
         records = {one.entry.place: one for one in contents(connection, places)}
     if missing := [place for place in places if place not in records]:
         raise NotInQuarantine(missing)
@@ -57,7 +57,7 @@ def show(places: tuple[Place, ...], most: int, raw: str | None, jsonl: bool, as_
     if raw is not None:
         _write(raw, chosen[0].value)
         return
-    decoded = _decoded(chosen, found.registry_url)
+    decoded = _decoded(chosen, config.registry_url)
     if jsonl:
         _print_lines(chosen, decoded)
     elif as_json:
@@ -70,7 +70,7 @@ def show(places: tuple[Place, ...], most: int, raw: str | None, jsonl: bool, as_
 
 
 def hex_dump(value: bytes, most: int) -> Iterator[str]:
-    """Lines of offset, bytes in hex and as ASCII; of more than `most` bytes the first."""
+    """Return lines of offset, bytes in hex and as ASCII, of at most `most` bytes."""
     for start in range(0, min(len(value), most), _A_LINE):
         row = value[start : min(start + _A_LINE, most)]
         ascii_ = "".join([chr(byte) if 32 <= byte < 127 else "." for byte in row])
@@ -80,12 +80,12 @@ def hex_dump(value: bytes, most: int) -> Iterator[str]:
 
 
 def line(place: Place, record: dict[str, Any]) -> bytes:
-    """Return a line to be corrected: the record, and which one it takes the place of."""
+    """Return a line to be corrected: the record, and the place of the one that it replaces."""
     return orjson.dumps({LINK: str(place), **record}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def readable(value: bytes | None) -> str:
-    """Bytes of a key or header: as text where they are some, else in hex."""
+    """Return the bytes of a key or header: as text if they are UTF-8, else in hex."""
     if value is None:
         return "none"
     try:
@@ -163,7 +163,7 @@ def _write(name: str, value: bytes | None) -> None:
     if name == "-":
         click.get_binary_stream("stdout").write(value)
         return
-    try:  # for the owner's eyes only
+    try:  # only the owner may read it
         with os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(value)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Replaying records as they are."""
+"""Replays records unchanged."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pipeline.queries.quarantine import Contents, Place, Selection, claimed, clo
 from pipeline.settings import Settings
 from pipeline.topics import TOUCHPOINTS
 
-#: In one transaction; a record has up to a megabyte.
+#: Number of records in one transaction; a record has up to a megabyte.
 _AT_ONCE = 200
 
 
 def replay_unchanged(settings: Settings, selection: Selection) -> Result:
     """Send the selected records again, and mark those that the broker has confirmed.
 
-    What comes back to quarantine in the meantime is not sent a second time: only what was there at the beginning is.
+    Records that are refused again in the meantime are not sent a second time.
     Stops after the first records that can't be delivered.
     """
     result = Result()

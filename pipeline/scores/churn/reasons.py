@@ -117,8 +117,9 @@ def take_apart(activity: Activity, as_of: int, model: ChurnModel) -> Parts:
     t_x = (last_at - first_at) / DAY_MS
     silence = (as_of - last_at) / DAY_MS if as_of > last_at else 0.0
     gone_at_last = model.a / (model.a + model.b + x - 1) if x > 0 else 0.0
-    at_last = 1.0 - (1.0 - gone_at_last) * active(x, t_x, model)
-    stays = alive(x, t_x, silence, model) * active(x, t_x + silence, model)
+    active_at_last = active(x, t_x, model)
+    at_last = 1.0 - (1.0 - gone_at_last) * active_at_last
+    stays = alive(x, t_x, silence, model) * (active(x, t_x + silence, model) if silence else active_at_last)
     risen = 1.0 - stays - at_last
     rhythm_days = t_x / x if x > 0 else 0.0
     # A slow rhythm brings fewer than three visits within the horizon. With a quicker one, to be slow is what the model

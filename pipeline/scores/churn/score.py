@@ -65,12 +65,16 @@ class ChurnScore:
             visits, first, last, closed, as_of = 0, 0, 0, None, 0
         else:
             visits, first, last, closed, _, as_of = state
-        begun = [event for event in change.events if event.traits.begun_by_customer]
-        if begun:  # in order of time
-            first = min(first or begun[0].step.at, begun[0].step.at)
-            last = max(last, begun[-1].step.at)
-            if closing := [event.step.at for event in begun if event.traits.closes_account]:
-                closed = max(closed or 0, closing[-1])
+        for event in change.events:
+            traits = event.traits
+            if traits.begun_by_customer:
+                at = event.step.at
+                if at > last:
+                    last = at
+                if at < first or not first:
+                    first = at
+                if traits.closes_account and (closed is None or at > closed):
+                    closed = at
         seen = change.last_seen_at
         return ChurnState(visits + change.visits, first, last, closed, seen, as_of if as_of > seen else seen)
 

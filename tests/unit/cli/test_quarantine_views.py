@@ -108,7 +108,7 @@ def test_a_line_to_be_corrected_names_its_record(tmp_path) -> None:  # type: ign
     file = tmp_path / "corrected.jsonl"
     file.write_bytes(line(Place(3, 17), record))
     (corrected,) = read(str(file), [])
-    assert (corrected.place, corrected.found) == (Place(3, 17), GOOD)
+    assert (corrected.place, corrected.touchpoint) == (Place(3, 17), GOOD)
 
 
 def test_plain_lines_take_the_places_in_order(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -122,9 +122,9 @@ def test_plain_lines_take_the_places_in_order(tmp_path) -> None:  # type: ignore
 @pytest.mark.parametrize(
     ("text", "places", "said"),
     [
-        ("{}\n", [], "isn't said which record"),
+        ("{}\n", [], "does not name its record"),
         ("{}\n", [Place(1, 2), Place(3, 4)], "1 line for 2 records"),
-        ("{}\n{}\n", [Place(1, 2)], "isn't said which record"),
+        ("{}\n{}\n", [Place(1, 2)], "does not name its record"),
         ("", [Place(1, 2)], "has no lines"),
         ('{"quarantine": "1/3"}\n', [Place(1, 2)], "is for 1/3, not for 1/2"),
         ('{"quarantine": 5}\n', [], "not PARTITION/OFFSET"),
