@@ -102,7 +102,7 @@ def main(
         click.echo(f"{events:,} touchpoints into the topic …", err=True)
         topic.fill(servers, events)
         click.echo("counting the true sessions …", err=True)
-        truth = found(true_sessions(servers.settings.bootstrap_servers))
+        truth = found(true_sessions(servers.settings.kafka.bootstrap_servers))
         made = _all(servers, jobs, events, rounds, truth, runs)
     summary = table.Summary(made, truth, events, partitions)
     if as_json:

@@ -116,7 +116,7 @@ def measure(
     """
     stream = Stream(number, own.encoder, rate * pause)
     flood = Flood(own.producer(linger_ms=LINGER_MS), iter(stream), rate, warm_up + seconds)
-    with worker(own, settings=package) as meter, watching(own.settings.bootstrap_servers, stream.probe) as watch:
+    with worker(own, settings=package) as meter, watching(own.settings.kafka.bootstrap_servers, stream.probe) as watch:
         flood.start()
         _wait(meter, flood, warm_up)
         stream.probing = True
@@ -146,7 +146,7 @@ def measure(
 
 
 def _latencies(own: Rig, stream: Stream, revisions: Mapping[bytes, tuple[float, float]], told: Histogram) -> Found:
-    begun = appended(own.settings.bootstrap_servers, stream.probe) if stream.probes else {}
+    begun = appended(own.settings.kafka.bootstrap_servers, stream.probe) if stream.probes else {}
     committed = _committed(own, stream.probe)
     ends = {
         "commit": committed,

@@ -16,8 +16,8 @@ from bench.processes import ended_children
 from bench.result import Measured
 from bench.rig import Meter, Rig, worker
 from bench.sessions import found, of_journeys
+from pipeline.connections.database import sync_engine
 from pipeline.errors import PipelineError
-from pipeline.ledger.database import sync_engine
 from pipeline.ledger.migrate import migrate
 from pipeline.topics import TOUCHPOINTS
 
@@ -97,7 +97,7 @@ def _wait_published(rig: Rig, meter: Meter, group: str) -> None:
     far it goes."""
     wanted = dict(rig.ledger.execute("SELECT partition, next_offset FROM position").fetchall())
     places = [TopicPartition(TOUCHPOINTS, number) for number, offset in wanted.items() if offset]
-    consumer = Consumer({"bootstrap.servers": rig.settings.bootstrap_servers, "group.id": group, "log_level": 0})
+    consumer = Consumer({"bootstrap.servers": rig.settings.kafka.bootstrap_servers, "group.id": group, "log_level": 0})
     end = time.monotonic() + _PATIENCE_S
     try:
         while True:

@@ -51,7 +51,7 @@ class Peer:
         """Process the topic with what `build` has made. Raises PipelineError if it does not."""
         name = f"peer-{next(_RUNS)}"
         out = name.replace("-", "_") if self.into == "table" else f"{name}-out"
-        servers = rig.settings.bootstrap_servers
+        servers = rig.settings.kafka.bootstrap_servers
         if self.into == "topic":
             _create(servers, out, partitions)
         with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=rig.folder) as work:
@@ -104,7 +104,7 @@ class Peer:
 
     def _found(self, rig: Rig, name: str, out: str) -> Found | None:
         """Count its sessions, and remove its topics."""
-        servers = rig.settings.bootstrap_servers
+        servers = rig.settings.kafka.bootstrap_servers
         try:
             if self.into == "topic":
                 return found(of_topic(servers, out))

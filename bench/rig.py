@@ -52,7 +52,7 @@ class Rig:
         """Return one that loses nothing and is not waited for; `more` are settings of librdkafka's."""
         return Producer(
             {
-                "bootstrap.servers": self.settings.bootstrap_servers,
+                "bootstrap.servers": self.settings.kafka.bootstrap_servers,
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",
                 "compression.type": "lz4",

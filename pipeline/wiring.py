@@ -17,6 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipeline import catalogue
+from pipeline.connections.database import async_engine, is_passing, sync_engine, unavailable
+from pipeline.connections.kafka import ClientErrors
 from pipeline.consumer.app import MAX_RECORDS
 from pipeline.consumer.lag import LagMonitor
 from pipeline.consumer.runner import Runner
@@ -28,7 +30,6 @@ from pipeline.failpoint import Reached, failpoint
 from pipeline.flow.admission import Admission
 from pipeline.journey import policy
 from pipeline.ledger.active_models import active_scores
-from pipeline.ledger.database import async_engine, is_passing, sync_engine, unavailable
 from pipeline.ledger.postgres import PostgresLedger
 from pipeline.ledger.revision import require_current
 from pipeline.ledger.risk_sweep import PostgresRiskReader
@@ -88,7 +89,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
     retry = _retry(options.give_up_s, metrics, health)
     beating = asyncio.create_task(_beat(health, metrics))
     try:
-        registry = Registry(settings.registry_url)
+        registry = Registry(settings.registry)
         scores = await retry.run("database", lambda: asyncio.to_thread(_read_models, settings))
         schema_ids = await retry.run("registry", lambda: asyncio.to_thread(_schema_ids, registry))
         partitions = await retry.run("broker", lambda: asyncio.to_thread(_partitions, settings))
@@ -96,12 +97,12 @@ async def run_worker(settings: Settings, options: Options) -> None:
             member = StaticMember(settings.group, host_name()) if settings.instance is None else None
             instance = settings.instance or (member.name if member else "")
             publisher = KafkaPublisher(
-                TransactionalProducer(settings.bootstrap_servers, settings.group, _MAX_MESSAGE_BYTES, reached), instance
+                TransactionalProducer(settings.kafka, settings.group, _MAX_MESSAGE_BYTES, reached), instance
             )
             beginning = asyncio.create_task(_begin_publishing(publisher))  # it takes as long as joining the group
             lag = LagMonitor(metrics, health)
             source = FaustSource(
-                bootstrap_servers=settings.bootstrap_servers,
+                kafka=settings.kafka,
                 group=settings.group,
                 instance=instance,
                 folder=folder,
@@ -285,14 +286,12 @@ def _schema_ids(registry: Registry) -> dict[str, int]:
 
 def _partitions(settings: Settings) -> int:
     """Return the number of partitions of touchpoints.v1."""
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
+    kafka, errors = settings.kafka, ClientErrors()
+    admin = AdminClient(kafka.client_settings(errors))
     try:
         topics = admin.list_topics(timeout=10).topics
     except KafkaException as error:
-        raise Unavailable(
-            f"Kafka at {settings.bootstrap_servers} does not answer: {error.args[0].str()}. "
-            "Check KAFKA_BOOTSTRAP_SERVERS, or `pipeline status` for the local one."
-        ) from None
+        raise kafka.unreachable(error, admin, errors) from None
     if TOUCHPOINTS not in topics:
-        raise InvalidInput(f"Kafka at {settings.bootstrap_servers} has no topic {TOUCHPOINTS}. Run `pipeline init`.")
+        raise InvalidInput(f"Kafka at {kafka} has no topic {TOUCHPOINTS}. Run `pipeline init`.")
     return len(topics[TOUCHPOINTS].partitions)

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from pipeline.local.stack import Stack
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long files first, so that at the end no process waits for another one's."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """A running Kafka, schema registry and Postgres of this test session's own; a fault test may stop and start

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from pipeline.errors import InvalidInput, PipelineError, Unavailable
+from pipeline.connections.kafka import ClientErrors, KafkaConnection
+from pipeline.errors import InvalidInput, PipelineError
 from pipeline.topics import TOUCHPOINTS
 
 _ANSWER_S = 5.0
@@ -34,11 +35,11 @@ class Topic:
     Every method raises Unavailable when the broker does not answer.
     """
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._servers = bootstrap_servers
+    def __init__(self, kafka: KafkaConnection) -> None:
+        self._kafka, self._errors = kafka, ClientErrors()
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **kafka.client_settings(self._errors),
                 "group.id": "pipeline-audit",  # the client asks for a name; nothing is committed under it
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
@@ -46,7 +47,6 @@ class Topic:
                 "auto.offset.reset": "error",
                 "enable.partition.eof": True,
                 "queued.max.messages.kbytes": _FETCHED_KIB,
-                "log_level": 0,
             }
         )
 
@@ -123,9 +123,6 @@ class Topic:
                 raise self._unavailable(error)
         return records, bool(records) and (records[-1].offset() or 0) >= stretch.end - 1
 
-    def _unavailable(self, why: object) -> Unavailable:
+    def _unavailable(self, why: object) -> Exception:
         said = why.str() if isinstance(why, KafkaError) else str(why)
-        return Unavailable(
-            f"Kafka at {self._servers} does not answer ({said}). Check KAFKA_BOOTSTRAP_SERVERS, or `pipeline status` "
-            "for the local one."
-        )
+        return self._kafka.unreachable(said, self._consumer, self._errors)

@@ -10,6 +10,8 @@ from typing import Any, Self
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from pipeline.channels.outgoing import outgoing
+from pipeline.connections.kafka import ClientErrors, KafkaConnection
+from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.registry import touchpoint_encoder
 from pipeline.errors import InvalidInput, Unavailable
 from pipeline.topics import TOUCHPOINTS
@@ -30,6 +32,9 @@ QUEUE_KBYTES = 128 * 1024
 class Publisher:
     """Sends touchpoints to Kafka; use it as a context manager, since only leaving it waits for their delivery.
 
+    `kafka` and `registry` are connections, or plain addresses: HOST:PORT and a URL. `settings.load` reads connections
+    from the environment.
+
     Counts: `published` (accepted by the producer), `delivered` (acknowledged by all in-sync replicas), `failed`.
     Records' times are the broker's (append time). Raises Unavailable when broker or registry do not answer, and
     InvalidInput when `pipeline init` has not made the topic and its schema.
@@ -37,8 +42,8 @@ class Publisher:
 
     def __init__(
         self,
-        bootstrap_servers: str,
-        registry_url: str,
+        kafka: KafkaConnection | str,
+        registry: RegistryConnection | str,
         *,
         topic: str = TOUCHPOINTS,
         delivery_timeout_ms: int = DELIVERY_TIMEOUT_MS,
@@ -47,12 +52,13 @@ class Publisher:
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self.published = self.delivered = self.failed = 0
-        self._topic, self._servers, self._now_ms = topic, bootstrap_servers, now_ms
-        self._delivery_timeout_ms = delivery_timeout_ms
-        self._why = ""
+        self._kafka = KafkaConnection(bootstrap_servers=kafka) if isinstance(kafka, str) else kafka
+        registry = RegistryConnection.from_url(registry) if isinstance(registry, str) else registry
+        self._topic, self._now_ms, self._delivery_timeout_ms = topic, now_ms, delivery_timeout_ms
+        self._errors = ClientErrors()
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **self._kafka.client_settings(self._errors),
                 "client.id": "touchpoint-pipeline",
                 "enable.idempotence": True,
                 "acks": "all",
@@ -63,12 +69,10 @@ class Publisher:
                 "delivery.timeout.ms": delivery_timeout_ms,
                 "queue.buffering.max.messages": queue_messages,
                 "queue.buffering.max.kbytes": queue_kbytes,
-                "error_cb": self._on_error,
-                "log_level": 0,  # errors are raised; librdkafka would write its log to standard error
             }
         )
         self._find_topic()
-        self._encoder = touchpoint_encoder(registry_url)
+        self._encoder = touchpoint_encoder(registry)
 
     def publish(self, touchpoint: Touchpoint) -> None:
         """Publish one touchpoint; wait while the queue is full.
@@ -111,19 +115,16 @@ class Publisher:
         try:
             topics: dict[str, Any] = self._producer.list_topics(timeout=ANSWER_S).topics
         except KafkaException as error:
-            raise self._unavailable(self._why or error.args[0].str()) from None
+            raise self._kafka.unreachable(error, self._producer, self._errors) from None
         if self._topic not in topics:
-            raise InvalidInput(f"Kafka at {self._servers} has no topic {self._topic}. Run `pipeline init`.")
+            raise InvalidInput(f"Kafka at {self._kafka} has no topic {self._topic}. Run `pipeline init`.")
 
     def _on_delivery(self, error: KafkaError | None, _message: Message) -> None:
         if error is None:
             self.delivered += 1
         else:
             self.failed += 1
-            self._why = error.str()
-
-    def _on_error(self, error: KafkaError) -> None:
-        self._why = error.str()
+            self._errors.last = error.str()
 
     def _raise_if_failed(self) -> None:
         if self.failed:
@@ -131,10 +132,11 @@ class Publisher:
 
     def _undelivered(self) -> Unavailable:
         lost = self.published - self.delivered
-        return self._unavailable(f"{lost:,} of {self.published:,} touchpoints were not delivered; {self._why}")
+        why = self._errors.last or "the broker did not confirm them in time"
+        return self._unavailable(f"{lost:,} of {self.published:,} touchpoints were not delivered; {why}")
 
     def _unavailable(self, why: str) -> Unavailable:
         return Unavailable(
-            f"Kafka at {self._servers} does not take touchpoints: {why}. "
+            f"Kafka at {self._kafka} does not take touchpoints: {why}. "
             "Check KAFKA_BOOTSTRAP_SERVERS, or `pipeline status` for the local one."
         )

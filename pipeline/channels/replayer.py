@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from pipeline.connections.kafka import ClientErrors, KafkaConnection
 from pipeline.contract.decode import Writers, decode
 from pipeline.contract.reject import Rejected
 from pipeline.contract.validate import check
-from pipeline.errors import InvalidInput, Unavailable
+from pipeline.errors import InvalidInput
 from pipeline.flow.admission import FORWARDED_HEADER
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint, customer_key
@@ -63,11 +64,12 @@ class Replayer:
     Raises Unavailable when the broker does not answer, InvalidInput when `pipeline init` has not made the topic.
     """
 
-    def __init__(self, bootstrap_servers: str, *, delivery_timeout_ms: int = _DELIVERY_TIMEOUT_MS) -> None:
+    def __init__(self, kafka: KafkaConnection, *, delivery_timeout_ms: int = _DELIVERY_TIMEOUT_MS) -> None:
         self._delivery_timeout_ms = delivery_timeout_ms
+        errors = ClientErrors()
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **kafka.client_settings(errors),
                 "client.id": "touchpoint-pipeline-replay",
                 "enable.idempotence": True,
                 "acks": "all",
@@ -76,18 +78,14 @@ class Replayer:
                 "partitioner": "murmur2_random",
                 "delivery.timeout.ms": delivery_timeout_ms,
                 "message.max.bytes": _MAX_MESSAGE_BYTES,
-                "log_level": 0,
             }
         )
         try:
             topics = self._producer.list_topics(timeout=_ANSWER_S).topics
         except KafkaException as error:
-            raise Unavailable(
-                f"Kafka at {bootstrap_servers} does not answer: {error.args[0].str()}. "
-                "Check KAFKA_BOOTSTRAP_SERVERS, or `pipeline status` for the local one."
-            ) from None
+            raise kafka.unreachable(error, self._producer, errors) from None
         if TOUCHPOINTS not in topics:
-            raise InvalidInput(f"Kafka at {bootstrap_servers} has no topic {TOUCHPOINTS}. Run `pipeline init`.")
+            raise InvalidInput(f"Kafka at {kafka} has no topic {TOUCHPOINTS}. Run `pipeline init`.")
 
     def deliver(self, records: Sequence[Replay]) -> dict[str, str | None]:
         """Send records. Return by place why a record was not delivered; None for those that the broker confirmed."""

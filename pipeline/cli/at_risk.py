@@ -40,7 +40,7 @@ def at_risk(band: tuple[str, ...], named: bool, sort: str, limit: int, as_json: 
     day have little to lose, the long silent are lost already, and both come late; closed accounts come last.
     """
     at = datetime.now(UTC)
-    with reading(settings.load().database_url) as connection:
+    with reading(settings.load(needs=settings.READER).database_url) as connection:
         customers = read(connection, at, bands=band or BANDS[:2], named=named, sort=sort, limit=limit)
         counts = bands(connection, at)
     if as_json:

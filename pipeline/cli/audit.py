@@ -116,8 +116,8 @@ def _run(space: Any) -> Outcome:
     from pipeline.audit import reference, snapshot
     from pipeline.audit.audit import audit as compare_all
     from pipeline.audit.topic import Topic
+    from pipeline.connections.database import unavailable
     from pipeline.contract.registry import Registry
-    from pipeline.ledger.database import unavailable
     from pipeline.queries.connection import reading
 
     config = settings.load()
@@ -130,9 +130,9 @@ def _run(space: Any) -> Outcome:
             cut = snapshot.take(connection, space.folder, done)
     except psycopg.Error as error:
         raise unavailable(config.database_url, error) from None
-    topic = Topic(config.bootstrap_servers)
+    topic = Topic(config.kafka)
     try:
-        return compare_all(space, cut, topic, Registry(config.registry_url), known, progress)
+        return compare_all(space, cut, topic, Registry(config.registry), known, progress)
     finally:
         topic.close()
 

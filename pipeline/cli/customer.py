@@ -39,7 +39,7 @@ SURENESS = ((20, "well known"), (40, "roughly known"), (100, "little known"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with all kept steps.")
 def customer(key: str, journeys: int, steps: int, as_json: bool) -> None:
     """Show one customer."""
-    with reading(settings.load().database_url) as connection:
+    with reading(settings.load(needs=settings.READER).database_url) as connection:
         shown = profile(connection, find(connection, key), datetime.now(UTC), journeys)
     assert shown is not None  # find() has just seen one, in the same moment of the tables
     if as_json:

@@ -86,8 +86,8 @@ def show_ways_on(findings: Findings, settings: Settings, folder: Path, command: 
     places = [
         ("tables", f"{psql or 'psql'} {url}"),
         ("topics", f"{', '.join((TOUCHPOINTS, JOURNEYS, SATISFACTION, CHURN_RISK, DEAD_LETTERS))} "
-                   f"at {settings.bootstrap_servers}"),
-        ("schemas", f"{settings.registry_url}/subjects"),
+                   f"at {settings.kafka}"),
+        ("schemas", f"{settings.registry}/subjects"),
         ("settings", f"{env} (with the database's password; commands run in {folder} find it by themselves)"),
     ]  # fmt: skip
     out.print()

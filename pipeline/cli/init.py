@@ -6,8 +6,8 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from pipeline import settings as environment
+from pipeline.connections.database import sync_engine, unavailable
 from pipeline.contract.registry import Registry
-from pipeline.ledger.database import sync_engine, unavailable
 from pipeline.ledger.migrate import migrate
 from pipeline.publishing.create_topics import create_topics
 from pipeline.scores.registry import topic_schemas
@@ -31,9 +31,9 @@ def init(partitions: int, replication: int) -> None:
     registered versions is refused.
     """
     settings = environment.load()
-    created = create_topics(settings.bootstrap_servers, partitions, replication)
+    created = create_topics(settings.kafka, partitions, replication)
     click.echo(f"topics    {', '.join(created) if created else 'all there'}")
-    registry = Registry(settings.registry_url)
+    registry = Registry(settings.registry)
     for topic, schema in topic_schemas().items():
         click.echo(f"schema    {topic}: id {registry.register(topic, schema)}")
     engine = sync_engine(settings.database_url)

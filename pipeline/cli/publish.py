@@ -174,8 +174,8 @@ def _look_at_header(name: str, kind: str, reader: Reader) -> None:
 def _publishing() -> Iterator[Send]:
     from pipeline.channels.publisher import Publisher
 
-    config = settings.load()
-    with Publisher(config.bootstrap_servers, config.registry_url) as publisher:
+    config = settings.load(needs=settings.PRODUCER)
+    with Publisher(config.kafka, config.registry) as publisher:
         yield publisher.publish
 
 

@@ -123,8 +123,8 @@ def _keep_to(rate: float, done: int, begun: float) -> None:
 def _to_kafka() -> Iterator[Send]:
     from pipeline.channels.publisher import Publisher
 
-    config = settings.load()
-    with Publisher(config.bootstrap_servers, config.registry_url) as publisher:
+    config = settings.load(needs=settings.PRODUCER)
+    with Publisher(config.kafka, config.registry) as publisher:
         yield publisher.publish
 
 

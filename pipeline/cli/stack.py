@@ -28,7 +28,8 @@ STYLES = {"running": "green", "not answering": "yellow", "stopped": "red"}
 
 @click.command()
 @_folder
-def up(folder: Path) -> None:
+@click.option("--secure", is_flag=True, help="TLS for Kafka and the registry, and a user for Kafka.")
+def up(folder: Path, secure: bool) -> None:
     """Start a private Kafka, schema registry and Postgres.
 
     Everything is under .pipeline/ and on 127.0.0.1 only. Returns when all three answer; they go on running. Servers
@@ -39,7 +40,7 @@ def up(folder: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     with progress_to(sys.stderr) as progress:
-        Stack(folder).up(progress)
+        Stack(folder).up(progress, secure=secure)
 
 
 @click.command()

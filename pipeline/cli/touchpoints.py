@@ -46,7 +46,7 @@ def touchpoints(sort: str, stage: str | None, channel: str | None, limit: int | 
     its events went badly at the least, and few events can't come first by chance. The sorts by satisfaction, failed and
     abandoned are as careful.
     """
-    with reading(settings.load().database_url) as connection:
+    with reading(settings.load(needs=settings.READER).database_url) as connection:
         shown = read(connection, sort=sort, stage=stage, channel=channel, limit=limit)
     if as_json:
         print_json(shown)

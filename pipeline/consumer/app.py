@@ -9,6 +9,8 @@ import faust
 from faust.types import TP
 from yarl import URL
 
+from pipeline.connections.kafka import KafkaConnection
+from pipeline.consumer.credentials import credentials
 from pipeline.consumer.recovery import UnboundedTableManager
 from pipeline.consumer.slice_message import SliceMessage, slice_scheduler
 from pipeline.consumer.transport import LedgerTransport
@@ -28,8 +30,9 @@ ProcessSlice = Callable[[SliceMessage], Awaitable[bool]]
 
 
 class LedgerApp(faust.App):  # type: ignore[misc]
-    """A Faust app that reads from the ledger's positions; `take_partitions` is set before it starts."""
+    """A Faust app that reads from the ledger's positions; `kafka` and `take_partitions` are set before it starts."""
 
+    kafka: KafkaConnection
     take_partitions: TakePartitions
     #: Set before a graceful stop: the worker leaves the group, so that others need not wait for it.
     stops_for_good = False
@@ -42,7 +45,7 @@ def build_app(
     *,
     group: str,
     instance: str,
-    bootstrap_servers: str,
+    kafka: KafkaConnection,
     folder: str,
     take_partitions: TakePartitions,
     process: ProcessSlice,
@@ -53,7 +56,8 @@ def build_app(
     """Return the app, not yet started. `folder` is one that Faust may write to; nothing in it is needed afterwards."""
     app = LedgerApp(
         group,
-        broker=[URL(f"kafka://{server.strip()}") for server in bootstrap_servers.split(",")],
+        broker=[URL(f"kafka://{server.strip()}") for server in kafka.bootstrap_servers.split(",")],
+        broker_credentials=credentials(kafka),
         store="memory://",
         datadir=folder,
         web_enabled=False,
@@ -75,7 +79,7 @@ def build_app(
         ConsumerScheduler=slice_scheduler(max_records),
         TableManager=UnboundedTableManager,
     )
-    app.take_partitions = take_partitions
+    app.kafka, app.take_partitions = kafka, take_partitions
     topic = app.topic(TOUCHPOINTS, key_serializer="raw", value_serializer="raw", key_type=None, value_type=None)
 
     @app.agent(topic, name="touchpoints")  # type: ignore[untyped-decorator]

@@ -11,6 +11,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
+from pipeline.connections.kafka import KafkaConnection
 from pipeline.consumer.app import LedgerApp, ProcessSlice, TakePartitions, build_app, topic_partition
 from pipeline.consumer.lag import LagMonitor
 from pipeline.errors import Unavailable
@@ -32,7 +33,7 @@ class FaustSource:
     def __init__(
         self,
         *,
-        bootstrap_servers: str,
+        kafka: KafkaConnection,
         group: str,
         instance: str,
         folder: str,
@@ -42,7 +43,7 @@ class FaustSource:
         retry: Retry,
         reached: Reached,
     ) -> None:
-        self._bootstrap_servers, self._group, self._instance = bootstrap_servers, group, instance
+        self._kafka, self._group, self._instance = kafka, group, instance
         self._folder, self._partitions, self._max_records = folder, partitions, max_records
         self._lag, self._retry, self._reached = lag, retry, reached
         self._app: LedgerApp | None = None
@@ -52,7 +53,7 @@ class FaustSource:
         self._app = build_app(
             group=self._group,
             instance=self._instance,
-            bootstrap_servers=self._bootstrap_servers,
+            kafka=self._kafka,
             folder=self._folder,
             take_partitions=take_partitions,
             process=process,

@@ -114,14 +114,13 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def _read_around(self, consumer: Any, unreadable: Mapping[TP, int]) -> dict[TP, Slice]:
         """Return what Faust gets when aiokafka fails at a record; what else was fetched with it is fetched again."""
-        servers = ",".join(driver.server_list(self.transport.url, self.transport.default_port))
         slices = {}
         assignment = consumer._subscription.subscription.assignment
         delivered = self._delivered.under(assignment)
         for tp, beyond in unreadable.items():
             if (begin := delivered.get(tp)) is None:
                 continue  # it is not yet told where to begin
-            records = await asyncio.to_thread(reread, servers, tp, begin, beyond)
+            records = await asyncio.to_thread(reread, self.transport.app.kafka, tp, begin, beyond)
             if consumer._subscription.subscription.assignment is not assignment:
                 return {}
             if records and delivered[tp] == begin:  # else a seek came in between

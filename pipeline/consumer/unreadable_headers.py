@@ -11,6 +11,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from faust.types import TP
 
+from pipeline.connections.kafka import KafkaConnection
 from pipeline.flow.values import Headers
 
 #: Number of records that are read around an unreadable one, so that many of them do not cost a second each.
@@ -38,21 +39,19 @@ def unreadable_partitions(fetcher: Any) -> Iterator[tuple[TP, int]]:
             yield TP(tp.topic, tp.partition), records.next_fetch_offset
 
 
-def reread(servers: str, tp: TP, begin: int, beyond: int) -> list[RereadRecord]:
+def reread(kafka: KafkaConnection, tp: TP, begin: int, beyond: int) -> list[RereadRecord]:
     """Return committed records of a partition from offset `begin` on, with one at or after `beyond` if there is one.
 
     Blocks. Raises TimeoutError when the broker does not answer.
     """
     consumer = Consumer(
         {
-            "bootstrap.servers": servers,
+            **kafka.client_settings(),
             "group.id": "pipeline-reread",  # the client wants a name; nothing is committed under it
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
-            "log_level": 0,
-            "error_cb": lambda _error: None,
         }
     )
     records: list[RereadRecord] = []

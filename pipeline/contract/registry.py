@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import httpx2
 from confluent_kafka.schema_registry import (
     ConfigCompatibilityLevel,
@@ -13,9 +11,10 @@ from confluent_kafka.schema_registry import (
 )
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
+from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.encode import Encoder
 from pipeline.contract.schema import schema_text
-from pipeline.errors import InvalidInput, Unavailable
+from pipeline.errors import InvalidInput
 from pipeline.topics import TOUCHPOINTS, subject
 
 COMPATIBILITY = "BACKWARD_TRANSITIVE"
@@ -28,14 +27,15 @@ class UnknownSchema(LookupError):
 
 
 class Registry:
-    """A Confluent-compatible schema registry at `url`; user and password may stand in the URL.
+    """A Confluent-compatible schema registry.
 
-    Every method raises Unavailable when the registry does not answer.
+    Every method raises Unavailable when the registry does not answer, and InvalidInput when credentials or certificates
+    do not fit.
     """
 
-    def __init__(self, url: str) -> None:
-        self._client = SchemaRegistryClient({"url": url, "max.retries": 5, "retries.wait.ms": 100, "timeout": 10})
-        self._where = urlsplit(url).hostname or "?"
+    def __init__(self, connection: RegistryConnection) -> None:
+        self._connection = connection
+        self._client = SchemaRegistryClient(connection.client_settings())
 
     def writer_schema(self, schema_id: int, topic: str) -> str:
         """Return the schema, as JSON, with which a record of `topic` was written.
@@ -91,17 +91,14 @@ class Registry:
             raise self._unavailable(error) from None
         return int(registered.schema_id)
 
-    def _unavailable(self, error: Exception) -> Unavailable:
-        return Unavailable(
-            f"The schema registry at {self._where} does not answer as it should ({type(error).__name__}: {error}). "
-            "Check SCHEMA_REGISTRY_URL, or `pipeline status` for the local one."
-        )
+    def _unavailable(self, error: Exception) -> Exception:
+        return self._connection.unreachable(error, getattr(error, "http_status_code", None))
 
 
-def touchpoint_encoder(registry_url: str) -> Encoder:
+def touchpoint_encoder(registry: RegistryConnection) -> Encoder:
     """Return an encoder with this project's schema of touchpoints. Raises InvalidInput, Unavailable as `current_id`."""
     text = schema_text(TOUCHPOINTS)
-    return Encoder(Registry(registry_url).current_id(TOUCHPOINTS, text), text)
+    return Encoder(Registry(registry).current_id(TOUCHPOINTS, text), text)
 
 
 def _compatibility() -> ServerConfig:

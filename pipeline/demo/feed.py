@@ -38,7 +38,7 @@ def publish(settings: Settings, size: Size, show: Callable[[int], None]) -> int:
     now_ms = time.time_ns() // 1_000_000
     made = touchpoints(seed=size.seed, customers=size.customers, events=size.events, days=size.days, end_ms=now_ms)
     count = 0
-    with Publisher(settings.bootstrap_servers, settings.registry_url) as publisher:
+    with Publisher(settings.kafka, settings.registry) as publisher:
         for count, touchpoint in enumerate(
             delivered(made, seed=size.seed, disorder=LATE, late_days=_LATE_DAYS, duplicates=TWICE), 1
         ):
@@ -54,7 +54,7 @@ def publish_bad(settings: Settings, seed: int) -> int:
     One is JSON instead of Avro, one has a score outside its scale, one has seconds instead of milliseconds.
     """
     now_ms = time.time_ns() // 1_000_000
-    encoder = touchpoint_encoder(settings.registry_url)
+    encoder = touchpoint_encoder(settings.registry)
     good = Touchpoint(
         f"demo-{now_ms}", "careless-system", now_ms, channel="chat", kind="chat_ended", customer_id=f"{seed}-000001"
     )
@@ -65,7 +65,7 @@ def publish_bad(settings: Settings, seed: int) -> int:
     )
     key = (customer_key(good) or "").encode()
     records = [Replay(f"demo {number}", key, value, [], None) for number, value in enumerate(values)]
-    said = Replayer(settings.bootstrap_servers).deliver(records)
+    said = Replayer(settings.kafka).deliver(records)
     if why := next(filter(None, said.values()), None):
-        raise Unavailable(f"Kafka at {settings.bootstrap_servers} does not take records: {why}.")
+        raise Unavailable(f"Kafka at {settings.kafka} does not take records: {why}.")
     return len(values)

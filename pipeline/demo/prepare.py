@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from pipeline.connections.database import sync_engine
 from pipeline.contract.registry import Registry
-from pipeline.ledger.database import sync_engine
 from pipeline.ledger.migrate import migrate
 from pipeline.publishing.create_topics import create_topics
 from pipeline.queries.connection import reading
@@ -19,8 +19,8 @@ _SIMULATED = re.compile(r"customer:(\d{1,9})-\d{6}")
 
 def prepare(settings: Settings, partitions: int = PARTITIONS) -> None:
     """Create topics, schemas and tables; existing ones stay."""
-    create_topics(settings.bootstrap_servers, partitions, 1)
-    registry = Registry(settings.registry_url)
+    create_topics(settings.kafka, partitions, 1)
+    registry = Registry(settings.registry)
     for topic, schema in topic_schemas().items():
         registry.register(topic, schema)
     engine = sync_engine(settings.database_url)

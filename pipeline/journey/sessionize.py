@@ -41,7 +41,7 @@ def find_duplicates(journeys: list[Journey], steps: Sequence[Step], until: int) 
     if journeys:
         first, end = find_sessions(journeys, steps[0].at, until)
         met = [journey.keys for journey in journeys[first:end]]
-    if len(seen) == len(keys) and all([seen.isdisjoint(known) for known in met]):
+    if len(seen) == len(keys) and all(map(seen.isdisjoint, met)):
         return []
     seen.clear()
     duplicates = []

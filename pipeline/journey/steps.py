@@ -24,8 +24,8 @@ class Steps:
     def __init__(self, items: Sequence[Step], base: Steps | None = None) -> None:
         self.items: tuple[Step, ...] = tuple(items)
         self._base = base
-        self.json: str | None = None
-        self.avro: bytes | None = None
+        self.json: Any = None
+        self.avro: Any = None
 
     def __len__(self) -> int:
         return len(self.items)

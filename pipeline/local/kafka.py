@@ -7,9 +7,11 @@ import logging
 import shutil
 import subprocess
 import uuid
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from pipeline.connections.kafka import KafkaConnection
 from pipeline.errors import PipelineError
 from pipeline.local import files, java, logs
 from pipeline.local.artifacts import Installed
@@ -17,8 +19,12 @@ from pipeline.local.errors import StartFailed
 from pipeline.local.layout import Layout
 from pipeline.local.ports import HOST
 from pipeline.local.processes import Launch
+from pipeline.local.security import ADMIN, MECHANISM, USER, Security
 from pipeline.local.server import Server
 from pipeline.local.state import State
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
 
 HEAP = ("-Xms256m", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
 
@@ -73,9 +79,10 @@ class Kafka(Server):
     port_names: ClassVar[tuple[str, ...]] = ("kafka", "kafka-controller")
     stop_seconds: ClassVar[float] = 30.0
 
-    def __init__(self, layout: Layout, state: State, installed: Installed) -> None:
+    def __init__(self, layout: Layout, state: State, installed: Installed, security: Security) -> None:
         super().__init__(layout, state)
         self._jars = installed.kafka_jars
+        self._security = security
 
     @property
     def mark(self) -> str:
@@ -84,7 +91,7 @@ class Kafka(Server):
     def prepare(self) -> Launch:
         config = self.layout.config(self.name)
         files.write(config / "log4j.properties", LOGGING)
-        files.write(config / "server.properties", self._properties(self.data))
+        files.write(config / "server.properties", self._properties(self.data), mode=0o600)
         self._format()
         argv = self._java(self.mark, *HEAP, main="kafka.Kafka")
         return Launch(argv=[*argv, str(config / "server.properties")], env=java.environment(), cwd=self.layout.root)
@@ -92,14 +99,50 @@ class Kafka(Server):
     def answers(self) -> bool:
         """Return whether its metadata names itself as a broker; then it accepts produce and fetch."""
         from confluent_kafka import KafkaException
-        from confluent_kafka.admin import AdminClient
 
-        settings = {"bootstrap.servers": self.address, "log_level": 0, "socket.timeout.ms": 3000}
-        client = AdminClient(settings, logger=_MUTE)
         try:
-            return bool(client.list_topics(timeout=3).brokers)
+            return bool(self._admin(self.connection()).list_topics(timeout=3).brokers)
         except KafkaException:
             return False
+
+    def settle(self) -> bool:
+        """Return whether it is ready for clients; create the user of a secure stack."""
+        return self._has_user() and self.answers()
+
+    def connection(self) -> KafkaConnection:
+        """Return how clients reach it."""
+        if not self._security.is_on:
+            return KafkaConnection(bootstrap_servers=self.address)
+        return KafkaConnection(
+            bootstrap_servers=self.address,
+            protocol="SASL_SSL",
+            mechanism=MECHANISM,
+            username=USER,
+            password=self._security.password,
+            ca_file=self._security.ca,
+        )
+
+    def _admin(self, connection: KafkaConnection) -> AdminClient:
+        from confluent_kafka.admin import AdminClient
+
+        return AdminClient(connection.client_settings() | {"socket.timeout.ms": 3000}, logger=_MUTE)
+
+    def _has_user(self) -> bool:
+        """Create the user of a secure stack, as the administrator; return whether it is there."""
+        if not self._security.is_on:
+            return True
+        from confluent_kafka import KafkaException
+        from confluent_kafka.admin import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
+
+        as_admin = replace(self.connection(), mechanism="PLAIN", username=ADMIN, password=self._security.admin_password)
+        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 8192)
+        user = UserScramCredentialUpsertion(USER, info, self._security.password.encode())
+        admin = self._admin(as_admin)  # kept until it has answered
+        try:
+            admin.alter_user_scram_credentials([user], request_timeout=3)[USER].result(5)
+        except (KafkaException, TimeoutError):
+            return False
+        return True
 
     def _java(self, mark: str, *options: str, main: str) -> list[str]:
         # the folder with log4j.properties comes first on the class path; the system property of that name would
@@ -115,8 +158,37 @@ class Kafka(Server):
             "controller.quorum.voters": f"1@{HOST}:{controller}",
             "log.dirs": str(data),
         }
+        if self._security.is_on:
+            own |= self._secure_properties()
         lines = (f"{name}={_escaped(value)}\n" for name, value in (PROPERTIES | own).items())
         return "".join(lines)
+
+    def _secure_properties(self) -> dict[str, str]:
+        """Return the properties of TLS and SASL; the controller stays on the loopback address without them."""
+        password = self._security.admin_password
+        plain = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+        scram = "org.apache.kafka.common.security.scram.ScramLoginModule required"
+        listener = "listener.name.broker"
+        return {
+            "listener.security.protocol.map": "BROKER:SASL_SSL,CONTROLLER:PLAINTEXT",
+            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+            "sasl.mechanism.inter.broker.protocol": "PLAIN",
+            f"{listener}.plain.sasl.jaas.config": (
+                f'{plain} username="{ADMIN}" password="{password}" user_{ADMIN}="{password}";'
+            ),
+            f"{listener}.scram-sha-256.sasl.jaas.config": f"{scram};",
+            f"{listener}.scram-sha-512.sasl.jaas.config": f"{scram};",
+            # For tries with unsigned tokens; a real cluster checks signatures.
+            f"{listener}.oauthbearer.sasl.jaas.config": (
+                "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required "
+                'unsecuredLoginStringClaim_sub="admin";'
+            ),
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(self._security.key_and_certificate(self.name)),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(self._security.ca),
+            "ssl.client.auth": "requested",
+        }
 
     def _format(self) -> None:
         """Format the storage beside its place and move it there, so that it is never incomplete."""
@@ -130,7 +202,7 @@ class Kafka(Server):
             )
         half = files.beside(self.data)
         config = self.layout.scratch(self.name) / f"{half.name}.properties"
-        files.write(config, self._properties(half))
+        files.write(config, self._properties(half), mode=0o600)
         cluster = _cluster_id()
         argv = self._java("-XX:TieredStopAtLevel=1", main="kafka.tools.StorageTool")
         with logs.opened(self.log, "Kafka's storage tool") as log:

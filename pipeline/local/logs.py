@@ -12,9 +12,14 @@ TAIL_BYTES = 64_000
 
 
 def opened(log: Path, name: str) -> BinaryIO:
-    """Return the log, rotated if need be, open for appending, with a line that says that a start follows."""
+    """Return the log, rotated if need be, open for appending, after a line that announces a start.
+
+    Only its owner can read it.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     rotate(log)
+    log.touch(mode=0o600)
+    log.chmod(0o600)
     file = log.open("ab", buffering=0)
     file.write(f"==== {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: starting {name}\n".encode())
     return file

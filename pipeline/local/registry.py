@@ -6,7 +6,8 @@ so these numbers must survive a restart.
 
 from __future__ import annotations
 
-from http.client import HTTPConnection, HTTPException
+import ssl
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import ClassVar
 
 from pipeline.local import java
@@ -15,6 +16,7 @@ from pipeline.local.layout import Layout
 from pipeline.local.ports import HOST
 from pipeline.local.postgres import Postgres
 from pipeline.local.processes import Launch
+from pipeline.local.security import Security
 from pipeline.local.server import Server
 from pipeline.local.state import State
 
@@ -31,10 +33,13 @@ class Registry(Server):
     title: ClassVar[str] = "the schema registry"
     port_names: ClassVar[tuple[str, ...]] = ("registry",)
 
-    def __init__(self, layout: Layout, state: State, installed: Installed, postgres: Postgres) -> None:
+    def __init__(
+        self, layout: Layout, state: State, installed: Installed, postgres: Postgres, security: Security
+    ) -> None:
         super().__init__(layout, state)
         self._jar = installed.registry_jar
         self._postgres = postgres
+        self._security = security
 
     @property
     def mark(self) -> str:
@@ -43,7 +48,7 @@ class Registry(Server):
     @property
     def url(self) -> str:
         """Return the Confluent-compatible API."""
-        return f"http://{self.address}{API}"
+        return f"{'https' if self._security.is_on else 'http'}://{self.address}{API}"
 
     def prepare(self) -> Launch:
         scratch = self.layout.scratch(self.name)
@@ -52,6 +57,8 @@ class Registry(Server):
             "QUARKUS_HTTP_PORT": str(self.port),
             "QUARKUS_HTTP_ACCESS_LOG_ENABLED": "false",
             "QUARKUS_OIDC_TENANT_ENABLED": "false",
+            # A client that brings the text of a schema in another layout gets the same id.
+            "APICURIO_CCOMPAT_USE_CANONICAL_HASH": "true",
             "APICURIO_STORAGE_KIND": "sql",
             "APICURIO_STORAGE_SQL_KIND": "postgresql",
             "APICURIO_DATASOURCE_URL": f"jdbc:postgresql://{self._postgres.address}/{DATABASE}",
@@ -63,12 +70,24 @@ class Registry(Server):
             "APICURIO_IMPORT_WORK_DIR": str(scratch),
             "APICURIO_STORAGE_SNAPSHOT_LOCATION": str(scratch),
         }
+        if self._security.is_on:
+            settings |= {
+                "QUARKUS_HTTP_PORT": "0",
+                "QUARKUS_HTTP_SSL_PORT": str(self.port),
+                "QUARKUS_HTTP_INSECURE_REQUESTS": "disabled",
+                "QUARKUS_HTTP_SSL_CERTIFICATE_FILES": str(self._security.certificate(self.name)),
+                "QUARKUS_HTTP_SSL_CERTIFICATE_KEY_FILES": str(self._security.key(self.name)),
+            }
         argv = java.command(self.mark, scratch, JVM, ["-jar", str(self._jar)])
         return Launch(argv=argv, env=java.environment() | settings, cwd=scratch)
 
     def answers(self) -> bool:
         """Return whether it lists its subjects, which it reads from the database."""
-        connection = HTTPConnection(HOST, self.port, timeout=5)
+        connection = (
+            HTTPSConnection(HOST, self.port, timeout=5, context=ssl.create_default_context(cafile=self._security.ca))
+            if self._security.is_on
+            else HTTPConnection(HOST, self.port, timeout=5)
+        )
         try:
             connection.request("GET", f"{API}/subjects")
             return connection.getresponse().status == 200

@@ -21,6 +21,7 @@ from pipeline.local.layout import Layout
 from pipeline.local.postgres import Postgres
 from pipeline.local.progress import Progress, Silent
 from pipeline.local.registry import Registry
+from pipeline.local.security import MECHANISM, USER, Security
 from pipeline.local.server import Server, Status
 from pipeline.local.state import State
 
@@ -39,17 +40,20 @@ class Stack:
         self.layout = Layout.of(Path(folder))
         self.state = State(self.layout.state)
         installed = artifacts.installed()
+        self.security = Security(self.layout)
         self.postgres = Postgres(self.layout, self.state, postgres)
-        self.registry = Registry(self.layout, self.state, installed, self.postgres)
-        self.kafka = Kafka(self.layout, self.state, installed)
+        self.registry = Registry(self.layout, self.state, installed, self.postgres, self.security)
+        self.kafka = Kafka(self.layout, self.state, installed, self.security)
         self._servers: dict[str, Server] = {s.name: s for s in (self.kafka, self.registry, self.postgres)}
 
     def server(self, name: str) -> Server:
         """Return one of `kafka`, `registry` and `postgres`."""
         return self._servers[name]
 
-    def up(self, progress: Progress | None = None) -> None:
+    def up(self, progress: Progress | None = None, *, secure: bool = False) -> None:
         """Start what doesn't run, wait until all three answer, and write `.pipeline/env`.
+
+        With `secure`, Kafka and the registry use TLS, and clients of Kafka authenticate; a secure stack stays so.
 
         What a killed run left is repaired. If a server can't be started, those that this call started are
         stopped again and the error, which names the log, is raised.
@@ -59,6 +63,8 @@ class Stack:
         with self._locked(progress):
             self._make_root()  # again: a `down --delete` may have gone before
             self.state.reload()
+            if secure and not self.security.is_on:
+                self._secure()
             if all(status.state == "running" for status in self.status()):
                 self._write_env()
                 progress.note("Kafka, the schema registry and Postgres are running already.")
@@ -69,6 +75,13 @@ class Stack:
                 start.also(lambda: start.bring_up(self.kafka))
                 start.also(lambda: start.bring_up(self.postgres, then=self.registry))
             self._write_env()
+
+    def _secure(self) -> None:
+        if any(server.process() is not None for server in self._servers.values()):
+            raise PipelineError(
+                "The stack runs without TLS. Run `pipeline down` first, and then `pipeline up --secure`."
+            )
+        self.security.create((self.kafka.name, self.registry.name))
 
     def down(self, progress: Progress | None = None, *, delete: bool = False) -> bool:
         """Stop the servers: Kafka and the registry, then Postgres. Return whether any was running.
@@ -101,12 +114,22 @@ class Stack:
             return tuple(pool.map(lambda server: server.status(), self._servers.values()))
 
     def env(self) -> dict[str, str]:
-        """Return the three settings that point to this stack; the database URL holds a password."""
-        return {
+        """Return the settings that point to this stack; the database URL holds a password."""
+        env = {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.address,
             "SCHEMA_REGISTRY_URL": self.registry.url,
             "DATABASE_URL": self.postgres.url(),
         }
+        if self.security.is_on:
+            env |= {
+                "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+                "KAFKA_SASL_MECHANISM": MECHANISM,
+                "KAFKA_SASL_USERNAME": USER,
+                "KAFKA_SASL_PASSWORD_FILE": str(self.security.password_file),
+                "KAFKA_SSL_CA_FILE": str(self.security.ca),
+                "SCHEMA_REGISTRY_CA_FILE": str(self.security.ca),
+            }
+        return env
 
     def _make_root(self) -> None:
         """Create `.pipeline`; other users can enter it only where root's Postgres runs as one."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import psycopg
 
+from pipeline.connections.database import cause_of
 from pipeline.contract.reject import Rejected
 from pipeline.flow.slices import Slice
-from pipeline.ledger.database import cause_of
 
 #: Number of poison records that a worker refuses. One that meets more has a fault that is not about single records,
 #: and ends.

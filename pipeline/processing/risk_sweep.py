@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from pipeline.connections.database import is_passing
 from pipeline.flow.state import Partition
 from pipeline.flow.values import Batch
-from pipeline.ledger.database import is_passing
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.risk_sweep import RiskReader
 from pipeline.observe.metrics import Metrics

@@ -5,7 +5,7 @@ from __future__ import annotations
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipeline.errors import Unavailable
+from pipeline.connections.kafka import ClientErrors, KafkaConnection
 from pipeline.scores.registry import SCORES
 from pipeline.topics import DEAD_LETTERS, JOURNEYS, TOUCHPOINTS
 
@@ -27,9 +27,13 @@ CONFIGURATION: dict[str, dict[str, str]] = {
 }
 
 
-def create_topics(bootstrap_servers: str, partitions: int, replication: int) -> list[str]:
-    """Create the topics that are missing; return their names. Raises Unavailable when the broker does not answer."""
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+def create_topics(kafka: KafkaConnection, partitions: int, replication: int) -> list[str]:
+    """Create the topics that are missing; return their names.
+
+    Raises Unavailable when the broker does not answer, InvalidInput when it refuses.
+    """
+    errors = ClientErrors()
+    admin = AdminClient(kafka.client_settings(errors))
     created = []
     try:
         there = admin.list_topics(timeout=10).topics
@@ -46,8 +50,5 @@ def create_topics(bootstrap_servers: str, partitions: int, replication: int) -> 
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
     except KafkaException as error:
-        raise Unavailable(
-            f"Kafka at {bootstrap_servers} does not create the topics: {error.args[0].str()}. "
-            "Check KAFKA_BOOTSTRAP_SERVERS, or `pipeline status` for the local one."
-        ) from None
+        raise kafka.unreachable(error, admin, errors) from None
     return created

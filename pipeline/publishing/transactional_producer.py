@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from pipeline.errors import Unavailable
+from pipeline.connections.kafka import ClientErrors, KafkaConnection
 from pipeline.failpoint import Reached
 from pipeline.ledger.positions import Position
 from pipeline.publishing.publisher import Interrupted
@@ -19,10 +18,6 @@ from pipeline.topics import TOUCHPOINTS
 _TIMEOUT_S = 30
 #: Seconds that the broker has to answer.
 _ANSWER_S = 10.0
-#: librdkafka writes to standard error what its errors say as well, and fatal errors at any level. A Python logger does
-#: not help: the client calls it with an exception pending, which ends in a SystemError. Without a callback, a fatal
-#: error would be raised from wherever the client is polled next.
-_SILENT: dict[str, Any] = {"log_level": 0, "error_cb": lambda _error: None}
 
 
 class TransactionalProducer:
@@ -33,8 +28,9 @@ class TransactionalProducer:
     ledger, so that after a crash it is known exactly what was published.
     """
 
-    def __init__(self, bootstrap_servers: str, group: str, max_message_bytes: int, reached: Reached) -> None:
-        self._servers, self._group, self._reached = bootstrap_servers, group, reached
+    def __init__(self, kafka: KafkaConnection, group: str, max_message_bytes: int, reached: Reached) -> None:
+        self._kafka, self._group, self._reached = kafka, group, reached
+        self._errors = ClientErrors()
         self._max_bytes = max_message_bytes
         self._producer: Producer | None = None
         self._open = self._forwards = False
@@ -108,7 +104,7 @@ class TransactionalProducer:
         ]
         try:
             if producer.flush(_ANSWER_S):
-                raise Interrupted(f"Kafka at {self._servers} does not accept the records to be published.")
+                raise Interrupted(f"Kafka at {self._kafka} does not accept the records to be published.")
             self._reached("while_publishing")
             if self._forwards:
                 self._reached("forwarding")
@@ -135,7 +131,7 @@ class TransactionalProducer:
         try:
             producer = Producer(
                 {
-                    "bootstrap.servers": self._servers,
+                    **self._kafka.client_settings(self._errors),
                     "client.id": "touchpoint-pipeline-worker",
                     "transactional.id": f"{self._group}/{instance}",
                     "transaction.timeout.ms": _TIMEOUT_S * 1000,
@@ -150,7 +146,6 @@ class TransactionalProducer:
                     "message.max.bytes": self._max_bytes,
                     "queue.buffering.max.messages": 500_000,
                     "queue.buffering.max.kbytes": 262_144,
-                    **_SILENT,
                 }
             )
             producer.init_transactions(_ANSWER_S)
@@ -161,19 +156,18 @@ class TransactionalProducer:
     def _consumer(self) -> Consumer:
         return Consumer(
             {
-                "bootstrap.servers": self._servers,
+                **self._kafka.client_settings(self._errors),
                 "group.id": f"{self._group}.published",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
-                **_SILENT,
             }
         )
 
-    def _unavailable(self, error: KafkaException) -> Unavailable:
-        return Unavailable(f"Kafka at {self._servers} does not answer for publishing: {error.args[0].str()}.")
+    def _unavailable(self, error: KafkaException) -> Exception:
+        return self._kafka.unreachable(error, None, self._errors)
 
     def _interrupted(self, error: KafkaException) -> Interrupted:
-        return Interrupted(f"Kafka at {self._servers} ended a transaction: {error.args[0].str()}.")
+        return Interrupted(f"Kafka at {self._kafka} ended a transaction: {error.args[0].str()}.")
 
 
 def _commit_number(metadata: str | None, position: Position) -> int:

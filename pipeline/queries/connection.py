@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from pipeline.ledger.database import sync_engine, unavailable
+from pipeline.connections.database import sync_engine, unavailable
 from pipeline.ledger.revision import require_current
 
 

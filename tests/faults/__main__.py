@@ -1,5 +1,6 @@
-"""`make faults`: settings from the environment (FAULTS_SEED, FAULTS_ACTIONS, FAULTS_EVENTS), progress on standard
-error, the report on standard output."""
+"""`make faults`: settings from the environment (FAULTS_SEED, FAULTS_ACTIONS, FAULTS_EVENTS, FAULTS_SECURE), progress
+on standard error, the report on standard output.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +41,10 @@ def main() -> int:
     logs = folder / "logs"
     logs.mkdir()
     stack = Stack(folder)
+    secure = bool(os.environ.get("FAULTS_SECURE"))
     holds = False
     try:
-        stack.up()
+        stack.up(secure=secure)
         chosen = plan.plan(seed, actions)
         print(f"{len(chosen)} actions, at least {plan.kills(chosen)} kills; logs are in {logs}", file=sys.stderr)
         outcome = run(stack, logs, seed=seed, events=events, actions_planned=chosen, say=_say)

@@ -12,6 +12,7 @@ from fastavro import schemaless_reader
 
 from faults.database import Database
 from faults.world import DeadLetter, Position, PublishedJourney, PublishedScore, Record, World
+from pipeline.connections.kafka import KafkaConnection
 from pipeline.contract.encode import HEADER_BYTES
 from pipeline.contract.schema import parse_safely
 from pipeline.flow.admission import FORWARDED_HEADER
@@ -52,11 +53,11 @@ _COMPARED = {
 }
 
 
-def messages(servers: str, topic: str) -> Iterator[Message]:
+def messages(kafka: KafkaConnection, topic: str) -> Iterator[Message]:
     """All committed records of a topic, partition by partition in order."""
     consumer = Consumer(
         {
-            "bootstrap.servers": servers, "group.id": "faults-reader", "enable.auto.commit": False,
+            **kafka.client_settings(), "group.id": "faults-reader", "enable.auto.commit": False,
             "isolation.level": "read_committed", "enable.partition.eof": True, "fetch.wait.max.ms": 10,
         }
     )  # fmt: skip
@@ -76,9 +77,9 @@ def messages(servers: str, topic: str) -> Iterator[Message]:
         consumer.close()
 
 
-def touchpoint_records(servers: str) -> list[Record]:
+def touchpoint_records(kafka: KafkaConnection) -> list[Record]:
     """All of touchpoints.v1."""
-    return [_record(message) for message in messages(servers, TOUCHPOINTS)]
+    return [_record(message) for message in messages(kafka, TOUCHPOINTS)]
 
 
 def tables(database: Database) -> dict[str, Counter[str]]:
@@ -90,7 +91,11 @@ def tables(database: Database) -> dict[str, Counter[str]]:
 
 
 def world(
-    servers: str, database: Database, accepted: int, records: Sequence[Record], undisturbed: dict[str, Counter[str]]
+    kafka: KafkaConnection,
+    database: Database,
+    accepted: int,
+    records: Sequence[Record],
+    undisturbed: dict[str, Counter[str]],
 ) -> World:
     """All that is to be known of a run; to be called while the topics still hold it."""
     return World(
@@ -105,7 +110,7 @@ def world(
         changes=database.all_changes(),
         journeys=[
             PublishedJourney(partition, offset, says["journey_id"], says["revision"], _journey(says))
-            for partition, offset, says in _decoded(servers, JOURNEYS)
+            for partition, offset, says in _decoded(kafka, JOURNEYS)
         ],
         journey_rows={
             row.id: (row.revision, _journey(row._asdict()))
@@ -116,11 +121,11 @@ def world(
                 FROM journey
             """)
         },
-        satisfaction=_of_customers(servers, SATISFACTION, _SATISFACTION),
+        satisfaction=_of_customers(kafka, SATISFACTION, _SATISFACTION),
         satisfaction_rows=_customer_rows(database, "satisfaction", _SATISFACTION),
-        churn_risk=_of_customers(servers, CHURN_RISK, _CHURN),
+        churn_risk=_of_customers(kafka, CHURN_RISK, _CHURN),
         churn_risk_rows=_customer_rows(database, "churn_risk", _CHURN),
-        letters=[_letter(message) for message in messages(servers, DEAD_LETTERS)],
+        letters=[_letter(message) for message in messages(kafka, DEAD_LETTERS)],
         quarantined=[
             DeadLetter(row.partition, row.offset, None if row.raw is None else bytes(row.raw))
             for row in database.rows('SELECT partition, "offset", raw FROM quarantine')
@@ -145,9 +150,9 @@ def _letter(message: Message) -> DeadLetter:
     return DeadLetter(int(headers["pipeline-partition"]), int(headers["pipeline-offset"]), message.value())
 
 
-def _decoded(servers: str, topic: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
+def _decoded(kafka: KafkaConnection, topic: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
     schema = parse_safely(topic_schemas()[topic])
-    for message in messages(servers, topic):
+    for message in messages(kafka, topic):
         body = BytesIO(message.value()[HEADER_BYTES:])
         yield message.partition(), message.offset(), schemaless_reader(body, schema, None)
 
@@ -157,10 +162,10 @@ def _journey(says: dict[str, Any]) -> tuple[Any, ...]:
     return (*(says[name] for name in _JOURNEY), tuple(sorted(says["channels"].items())), hash(steps))
 
 
-def _of_customers(servers: str, topic: str, names: Sequence[str]) -> list[PublishedScore]:
+def _of_customers(kafka: KafkaConnection, topic: str, names: Sequence[str]) -> list[PublishedScore]:
     return [
         PublishedScore(partition, offset, says["customer"], tuple(says[name] for name in names))
-        for partition, offset, says in _decoded(servers, topic)
+        for partition, offset, says in _decoded(kafka, topic)
     ]
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from faults import history
 from faults.history import Change
 from faults.waiting import wait_for
-from pipeline.ledger.database import sync_engine
+from pipeline.connections.database import sync_engine
 from pipeline.ledger.migrate import migrate
 
 #: Transactions end in another order than that of their numbers: so many are read again.

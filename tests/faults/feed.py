@@ -14,6 +14,8 @@ from confluent_kafka import KafkaError, Message, Producer
 from faults.poison import poison
 from faults.versions import Versions, newer, older, with_field
 from pipeline.channels.publisher import Publisher
+from pipeline.connections.kafka import KafkaConnection
+from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.simulate.delivery import delivered
 from pipeline.simulate.population import touchpoints
@@ -67,18 +69,24 @@ class Feed:
     """
 
     def __init__(
-        self, servers: str, registry_url: str, partitions: int, seed: int, events: int, versions: Versions
+        self,
+        kafka: KafkaConnection,
+        registry: RegistryConnection,
+        partitions: int,
+        seed: int,
+        events: int,
+        versions: Versions,
     ) -> None:
         self._rng = Random(f"feed {seed}")
         self._partitions, self._versions = partitions, versions
         self._stories = stories(seed, events, int(time.time() * 1000))
         self._older = versions.register(older())
         self._newer, self._field = versions.register(newer("region")), "region"
-        self._publisher = Publisher(servers, registry_url, delivery_timeout_ms=DELIVERY_MS)
+        self._publisher = Publisher(kafka, registry, delivery_timeout_ms=DELIVERY_MS)
         self._producer = Producer(
             {
-                "bootstrap.servers": servers, "partitioner": "murmur2_random", "enable.idempotence": True,
-                "message.max.bytes": 900_000, "delivery.timeout.ms": DELIVERY_MS, "linger.ms": 20, "log_level": 0,
+                **kafka.client_settings(), "partitioner": "murmur2_random", "enable.idempotence": True,
+                "message.max.bytes": 900_000, "delivery.timeout.ms": DELIVERY_MS, "linger.ms": 20,
                 "reconnect.backoff.max.ms": 250,
             }
         )  # fmt: skip

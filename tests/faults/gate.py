@@ -21,6 +21,8 @@ from faults.undisturbed import delete_topics, empty_topics
 from faults.versions import Versions
 from faults.waiting import NotReached
 from faults.world import Record
+from pipeline.connections.kafka import KafkaConnection
+from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.registry import Registry
 from pipeline.local.stack import Stack
 from pipeline.scores.registry import topic_schemas
@@ -73,18 +75,19 @@ def run(
     began = time.monotonic()
     outcome = Outcome(seed=seed, events=events, actions=actions_planned)
     env = stack.env()
-    registry = Registry(env["SCHEMA_REGISTRY_URL"])
+    kafka, registry_connection = KafkaConnection.from_environment(env), RegistryConnection.from_environment(env)
+    registry = Registry(registry_connection)
     for topic, schema in topic_schemas().items():
         registry.register(topic, schema)
     group = f"faults-{os.getpid()}-{time.monotonic_ns()}"
-    empty_topics(env["KAFKA_BOOTSTRAP_SERVERS"], partitions)
+    empty_topics(kafka, partitions)
     live = database.create(env["DATABASE_URL"], database.LIVE)
     database.watch(live)
-    versions = Versions(env["SCHEMA_REGISTRY_URL"])
+    versions = Versions(registry_connection)
     outside = {k: v for k, v in os.environ.items() if not k.startswith(("PIPELINE_", "KAFKA_", "DATABASE_", "SCHEMA_"))}
     workers_env = {**outside, **settings(env, group)}
     supervisor = Supervisor(workers_env, folder)
-    feed = Feed(env["KAFKA_BOOTSTRAP_SERVERS"], env["SCHEMA_REGISTRY_URL"], partitions, seed, events, versions)
+    feed = Feed(kafka, registry_connection, partitions, seed, events, versions)
     scene = Scene(stack, live, feed, versions, supervisor, partitions, folder, group)
     try:
         _disturb(scene, outcome, say)
@@ -99,7 +102,7 @@ def run(
         with suppress(Exception):
             versions.close()
         with suppress(Exception):
-            delete_topics(env["KAFKA_BOOTSTRAP_SERVERS"])
+            delete_topics(kafka)
         database.drop(env["DATABASE_URL"], (database.LIVE, database.UNDISTURBED), NAMES)
     outcome.seconds = time.monotonic() - began
     return outcome
@@ -161,12 +164,12 @@ def _bring_back(scene: Scene) -> None:
 
 def _judge(scene: Scene, outcome: Outcome, env: dict[str, str], say: Say) -> None:
     say("reading topics and tables")
-    servers = env["KAFKA_BOOTSTRAP_SERVERS"]
+    kafka = KafkaConnection.from_environment(env)
     outcome.accepted, outcome.sent = scene.feed.accepted, scene.feed.sent
     outcome.injected, outcome.refused_zombies = scene.injected, scene.refused_zombies
     outcome.exits = scene.supervisor.exits
-    records = collect.touchpoint_records(servers)
-    here = collect.world(servers, scene.database, outcome.accepted, records, {})
+    records = collect.touchpoint_records(kafka)
+    here = collect.world(kafka, scene.database, outcome.accepted, records, {})
     outcome.records, outcome.revisions = len(records), len(here.journeys)
     outcome.recoveries = _recoveries(scene, records)
     audit = _audit({**env, "DATABASE_URL": scene.database.url}, scene.folder)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from pipeline.connections.kafka import KafkaConnection
 from pipeline.topics import TOUCHPOINTS
 
 
@@ -14,14 +15,12 @@ def behind(committed: Mapping[int, int], published: Mapping[int, int]) -> list[i
     return [number for number, commits in committed.items() if published.get(number, 0) < commits]
 
 
-def commits(servers: str, group: str, partitions: int) -> dict[int, int]:
+def commits(kafka: KafkaConnection, group: str, partitions: int) -> dict[int, int]:
     """Partition → number of the last commit that is published, 0 for none; empty while the broker does not say.
 
     Workers keep it beside an offset, as the metadata `<lineage> <number>`.
     """
-    consumer = Consumer(
-        {"bootstrap.servers": servers, "group.id": f"{group}.published", "enable.auto.commit": False, "log_level": 0}
-    )
+    consumer = Consumer({**kafka.client_settings(), "group.id": f"{group}.published", "enable.auto.commit": False})
     try:
         found = consumer.committed([TopicPartition(TOUCHPOINTS, number) for number in range(partitions)], timeout=5)
     except KafkaException:

@@ -1,4 +1,4 @@
-"""What actions act on: servers, workers, the ways between them, and what the database has noted."""
+"""What actions act on: kafka, workers, the ways between them, and what the database has noted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from faults.versions import Versions
 from faults.waiting import wait_for
 
 if TYPE_CHECKING:
-    from pipeline.local.stack import Stack
+    from pipeline.connections.kafka import KafkaConnection
+from pipeline.local.stack import Stack
 
 NAMES = ("faults-worker-1", "faults-worker-2", "faults-worker-3")
 #: How many workers run where an action does not say otherwise.
@@ -90,10 +91,10 @@ class Scene:
     def publishes(self) -> None:
         """Wait until all that is committed by now is published by the workers that run."""
         committed = {change.partition: change.commits for change in self.changes()}
-        servers = self.stack.env()["KAFKA_BOOTSTRAP_SERVERS"]
+        kafka = KafkaConnection.from_environment(self.stack.env())
 
         def told() -> bool:
-            return not published.behind(committed, published.commits(servers, self.group, self.partitions))
+            return not published.behind(committed, published.commits(kafka, self.group, self.partitions))
 
         wait_for(told, "what is committed is published", RECOVERS_S, 0.2)
 

@@ -11,6 +11,8 @@ from faults.plan import short_plan
 from faults.report import report
 from pipeline.local.stack import Stack
 
+pytestmark = pytest.mark.long
+
 SEED, EVENTS = 1, 6_000
 
 

@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from faults import published
+from pipeline.connections.kafka import KafkaConnection
 from pipeline.topics import TOUCHPOINTS
 
 
@@ -32,7 +33,7 @@ def test_the_number_of_the_last_published_commit_is_read_from_kafka(stack_env: d
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "gate-test.published", "enable.auto.commit": False})
     consumer.commit(offsets=[TopicPartition(TOUCHPOINTS, 0, 17, metadata="a-lineage 4")], asynchronous=False)
     consumer.close()
-    found = published.commits(servers, "gate-test", 2)
+    found = published.commits(KafkaConnection(bootstrap_servers=servers), "gate-test", 2)
     assert found == {0: 4, 1: 0}
     assert published.behind({0: 5, 1: 0}, found) == [0]
     if not is_there:

@@ -16,15 +16,16 @@ from faults.collect import tables
 from faults.database import Database
 from faults.waiting import wait_for
 from faults.world import Record
+from pipeline.connections.kafka import KafkaConnection
 from pipeline.publishing.create_topics import CONFIGURATION, create_topics
 from pipeline.topics import TOUCHPOINTS
 
 WORK_S = 600
 
 
-def delete_topics(servers: str) -> None:
+def delete_topics(kafka: KafkaConnection) -> None:
     """Delete the pipeline's topics."""
-    admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+    admin = AdminClient({**kafka.client_settings()})
 
     def there() -> set[str]:
         return set(CONFIGURATION) & set(admin.list_topics(timeout=10).topics)
@@ -34,9 +35,9 @@ def delete_topics(servers: str) -> None:
     wait_for(lambda: not there(), "topics are deleted")
 
 
-def empty_topics(servers: str, partitions: int) -> None:
+def empty_topics(kafka: KafkaConnection, partitions: int) -> None:
     """Delete the topics and create them anew."""
-    admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+    admin = AdminClient({**kafka.client_settings()})
 
     def have_leaders() -> bool:
         topics = admin.list_topics(timeout=10).topics
@@ -47,19 +48,18 @@ def empty_topics(servers: str, partitions: int) -> None:
             for name in CONFIGURATION
         )
 
-    delete_topics(servers)
-    create_topics(servers, partitions, 1)
+    delete_topics(kafka)
+    create_topics(kafka, partitions, 1)
     wait_for(have_leaders, "topics have leaders")
 
 
-def replay(servers: str, records: Sequence[Record]) -> None:
+def replay(kafka: KafkaConnection, records: Sequence[Record]) -> None:
     """Produce what producers sent, to the partitions and in the order in which it was; not what workers sent on."""
     producer = Producer(
         {
-            "bootstrap.servers": servers,
+            **kafka.client_settings(),
             "message.max.bytes": 900_000,
             "enable.idempotence": True,
-            "log_level": 0,
         }
     )
     for record in records:
@@ -92,8 +92,8 @@ def run(
     env: Mapping[str, str], database: Database, records: Sequence[Record], partitions: int, group: str, folder: Path
 ) -> Mapping[str, Counter[str]]:
     """What the tables hold after one undisturbed worker; empties the topics first."""
-    servers = env["KAFKA_BOOTSTRAP_SERVERS"]
-    empty_topics(servers, partitions)
-    replay(servers, records)
+    kafka = KafkaConnection.from_environment(env)
+    empty_topics(kafka, partitions)
+    replay(kafka, records)
     work({**env, "DATABASE_URL": database.url, "PIPELINE_GROUP": group}, "undisturbed", folder)
     return tables(database)

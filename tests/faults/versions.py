@@ -8,6 +8,7 @@ from typing import Any
 
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
+from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.encode import Encoder
 from pipeline.contract.registry import touchpoint_encoder
 from pipeline.contract.schema import schema_text
@@ -31,11 +32,11 @@ def newer(field: str) -> str:
 class Versions:
     """Registers versions and makes encoders of them; `close` takes them back."""
 
-    def __init__(self, registry_url: str) -> None:
-        self._client = SchemaRegistryClient({"url": registry_url})
+    def __init__(self, registry: RegistryConnection) -> None:
+        self._client = SchemaRegistryClient(registry.client_settings())
         self._registered: list[int] = []
         self._subject = subject(TOUCHPOINTS)
-        self.current = touchpoint_encoder(registry_url)
+        self.current = touchpoint_encoder(registry)
 
     def register(self, schema: str) -> Encoder:
         """An encoder of a schema that the registry has from now on."""

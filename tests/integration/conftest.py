@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Pipe, empty_pipe
+from harness import Pipe, empty_pipe, registry_of
 from sqlalchemy import Engine
 
-from pipeline.contract.registry import Registry
-from pipeline.ledger.database import sync_engine
+from pipeline.connections.database import sync_engine
 from pipeline.ledger.migrate import migrate
 from pipeline.scores.registry import topic_schemas
 
@@ -18,7 +17,7 @@ from pipeline.scores.registry import topic_schemas
 @pytest.fixture(scope="session")
 def initialised(stack_env: dict[str, str]) -> Iterator[Engine]:
     """Schemas registered and the database migrated."""
-    registry = Registry(stack_env["SCHEMA_REGISTRY_URL"])
+    registry = registry_of(stack_env)
     for topic, schema in topic_schemas().items():
         registry.register(topic, schema)
     engine = sync_engine(stack_env["DATABASE_URL"])

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,9 @@ from fastavro import schemaless_reader
 from sqlalchemy import Engine, text
 
 from pipeline.channels.publisher import Publisher
+from pipeline.connections.kafka import KafkaConnection
+from pipeline.connections.registry import RegistryConnection
+from pipeline.contract.registry import Registry
 from pipeline.contract.schema import parse_safely
 from pipeline.publishing.create_topics import CONFIGURATION, create_topics
 from pipeline.scores.registry import topic_schemas
@@ -28,6 +31,11 @@ from pipeline.touchpoint import Touchpoint
 
 PARTITIONS = 4
 TABLES = "journey, satisfaction, churn_risk, touchpoint_count, quarantine, position, outbox"
+
+
+def registry_of(env: Mapping[str, str]) -> Registry:
+    """Return the registry that the settings name."""
+    return Registry(RegistryConnection.from_environment(env))
 
 
 def wait_until(happened: Callable[[], Any], what: str, seconds: float = 60) -> Any:
@@ -148,7 +156,7 @@ def empty_topics(servers: str, partitions: int = PARTITIONS) -> None:
     for future in (admin.delete_topics(there) if there else {}).values():
         future.result(30)
     wait_until(lambda: not set(CONFIGURATION) & set(admin.list_topics(timeout=10).topics), "topics are deleted")
-    create_topics(servers, partitions, 1)
+    create_topics(KafkaConnection(bootstrap_servers=servers), partitions, 1)
 
     def all_have_leaders() -> bool:
         topics = admin.list_topics(timeout=10).topics

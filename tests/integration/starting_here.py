@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from harness import PARTITIONS, TABLES, Pipe, wait_until
 from sqlalchemy import Engine, text
 
+from pipeline.connections.kafka import KafkaConnection
 from pipeline.publishing.create_topics import create_topics
 from pipeline.topics import TOUCHPOINTS
 
@@ -33,7 +34,7 @@ class PipeFromHere(Pipe):
 def from_here(stack_env: dict[str, str], engine: Engine, folder: Path) -> PipeFromHere:
     """Empty the tables, and let workers read from the topic's end on."""
     servers = stack_env["KAFKA_BOOTSTRAP_SERVERS"]
-    create_topics(servers, PARTITIONS, 1)
+    create_topics(KafkaConnection(bootstrap_servers=servers), PARTITIONS, 1)
     start = wait_until(lambda: _ends(servers), "touchpoints.v1 has leaders")
     with engine.begin() as connection:
         connection.execute(text(f"TRUNCATE {TABLES}"))

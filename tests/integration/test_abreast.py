@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from fuzz.records import ACTIVE_SCORES
 from harness import Pipe
 
+from pipeline.connections.database import async_engine
 from pipeline.flow.values import AdmittedSlice
 from pipeline.journey.admitted import Admitted, Traits
 from pipeline.journey.step import Step, event_key
-from pipeline.ledger.database import async_engine
 from pipeline.ledger.postgres import PostgresLedger
 from pipeline.ledger.session import Session
 from pipeline.observe.health import Health

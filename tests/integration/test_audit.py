@@ -20,6 +20,8 @@ from pipeline.contract.registry import touchpoint_encoder
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint
 
+pytestmark = pytest.mark.long
+
 DAY = 86_400_000
 NOW = int(time.time() * 1000)
 

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import PARTITIONS, Pipe, wait_until
+from harness import PARTITIONS, Pipe, registry_of, wait_until
 from sqlalchemy import text
 
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.partition import partition_of
-from pipeline.contract.registry import Registry, touchpoint_encoder
+from pipeline.contract.registry import touchpoint_encoder
 from pipeline.contract.schema import schema_text
 from pipeline.scores.registry import topic_schemas
 from pipeline.topics import CHURN_RISK, DEAD_LETTERS, TOUCHPOINTS
 from pipeline.touchpoint import Feedback, Touchpoint
+
+pytestmark = pytest.mark.long
 
 #: Stands for a mistake in the pipeline: the database refuses a value that passed all checks.
 BREAKING = """
@@ -56,7 +58,7 @@ def test_each_kind_of_bad_record_is_quarantined_with_its_reason_and_the_rest_goe
         return encoder.encode(touchpoint_record(t))
 
     good = value(touchpoint("good"))
-    foreign = Registry(pipe.env["SCHEMA_REGISTRY_URL"]).current_id(CHURN_RISK, topic_schemas()[CHURN_RISK])
+    foreign = registry_of(pipe.env).current_id(CHURN_RISK, topic_schemas()[CHURN_RISK])
     start = value(touchpoint("x", customer_id="huge", identifiers=()))
     huge_array = start[: start.index(b"\x08huge") + 6] + b"\x80\xb4\x89\x13"
     bad: dict[str, tuple[bytes | None, str]] = {

@@ -13,6 +13,8 @@ import pytest
 
 from bench import build
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 #: The folders with tests of compiled modules.
 CORE = ("flow", "journey", "scores", "contract", "publishing")

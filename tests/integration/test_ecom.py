@@ -15,6 +15,8 @@ from harness import Pipe, wait_until
 
 from pipeline.touchpoint import Touchpoint
 
+pytestmark = pytest.mark.long
+
 Session = tuple[str, int, int, int]
 
 

@@ -16,6 +16,8 @@ from pipeline.failpoint import PLACES
 from pipeline.topics import JOURNEYS, TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint
 
+pytestmark = pytest.mark.long
+
 NOW = int(time.time() * 1000)
 
 

@@ -9,6 +9,7 @@ import pytest
 from contracts.publisher import CASES, Published
 from harness import Pipe
 
+from pipeline.connections.kafka import KafkaConnection
 from pipeline.publishing.kafka_publisher import KafkaPublisher
 from pipeline.publishing.transactional_producer import TransactionalProducer
 from pipeline.topics import JOURNEYS
@@ -16,7 +17,7 @@ from pipeline.topics import JOURNEYS
 
 def producer(pipe: Pipe) -> TransactionalProducer:
     servers, group = pipe.env["KAFKA_BOOTSTRAP_SERVERS"], pipe.env["PIPELINE_GROUP"]
-    return TransactionalProducer(servers, group, 1 << 20, lambda _place: None)
+    return TransactionalProducer(KafkaConnection(bootstrap_servers=servers), group, 1 << 20, lambda _place: None)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)

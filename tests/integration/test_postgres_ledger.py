@@ -10,7 +10,7 @@ from contracts.ledger import CASES
 from harness import TABLES
 from sqlalchemy import Engine, text
 
-from pipeline.ledger.database import async_engine
+from pipeline.connections.database import async_engine
 from pipeline.ledger.postgres import PostgresLedger
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.session import Session

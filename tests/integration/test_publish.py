@@ -16,12 +16,11 @@ from threading import Thread
 
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
-from harness import empty_topics, wait_until
+from harness import empty_topics, registry_of, wait_until
 
 from pipeline.channels.outgoing import Unpublishable
 from pipeline.channels.publisher import Publisher
 from pipeline.contract.decode import Writer, decode
-from pipeline.contract.registry import Registry
 from pipeline.contract.schema import schema_text
 from pipeline.contract.text import to_json_line
 from pipeline.errors import Unavailable
@@ -39,7 +38,7 @@ Decode = Callable[[Message], Touchpoint]
 @pytest.fixture(scope="module")
 def env(stack_env: dict[str, str]) -> dict[str, str]:
     empty_topics(stack_env["KAFKA_BOOTSTRAP_SERVERS"])
-    Registry(stack_env["SCHEMA_REGISTRY_URL"]).register(TOUCHPOINTS, schema_text(TOUCHPOINTS))
+    registry_of(stack_env).register(TOUCHPOINTS, schema_text(TOUCHPOINTS))
     return stack_env
 
 
@@ -67,7 +66,7 @@ def arrivals(env: dict[str, str]) -> Iterator[Callable[[int], list[Message]]]:
 
 
 def decoder(env: dict[str, str]) -> Decode:
-    schema_id = Registry(env["SCHEMA_REGISTRY_URL"]).current_id(TOUCHPOINTS, schema_text(TOUCHPOINTS))
+    schema_id = registry_of(env).current_id(TOUCHPOINTS, schema_text(TOUCHPOINTS))
     writers = {schema_id.to_bytes(4, "big"): Writer(schema_text(TOUCHPOINTS))}
 
     def read(message: Message) -> Touchpoint:

@@ -12,6 +12,7 @@ from fuzz.touchpoints import NOW_MS
 from harness import Pipe
 
 from pipeline import catalogue
+from pipeline.connections.database import async_engine
 from pipeline.contract.decode import decode
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.reject import Rejected
@@ -24,7 +25,6 @@ from pipeline.flow.state import Partition, forget_customers
 from pipeline.flow.values import Batch
 from pipeline.journey import policy
 from pipeline.ledger.commit import Commit
-from pipeline.ledger.database import async_engine
 from pipeline.ledger.positions import Position
 from pipeline.ledger.postgres import PostgresLedger
 from pipeline.ledger.risk_sweep import PostgresRiskReader

@@ -21,6 +21,8 @@ from pipeline.scores.churn.model import Activity, probability
 from pipeline.topics import CHURN_RISK, JOURNEYS, SATISFACTION, TOUCHPOINTS
 from pipeline.touchpoint import Feedback, Touchpoint
 
+pytestmark = pytest.mark.long
+
 NOW = int(time.time() * 1000)
 MINUTE, DAY = 60_000, 86_400_000
 

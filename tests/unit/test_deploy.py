@@ -67,7 +67,7 @@ def test_composes_settings_can_be_loaded() -> None:
     for name in OURS:
         environment = {key: filled(value) for key, value in COMPOSE["services"][name]["environment"].items()}
         loaded = settings.load(environment)
-        assert loaded.registry_url.endswith(API)
+        assert loaded.registry.url.endswith(API)
         assert loaded.metrics_host == "0.0.0.0"
         assert loaded.instance is None, "every replica would be the same member of the group"
 

@@ -44,7 +44,7 @@ def replay_corrected(settings: Settings, name: str, places: Sequence[Place], sta
     with writing(settings.database_url) as connection:
         with connection.begin():
             check_places(connection, wanted, hint="; --again sends it once more" if statuses else "")
-        with connection.begin(), Publisher(settings.bootstrap_servers, settings.registry_url) as publisher:
+        with connection.begin(), Publisher(settings.kafka, settings.registry) as publisher:
             selection = Selection(places=wanted, statuses=statuses)
             open_ = {one.entry.place for one in claimed(connection, selection, Place(-1, -1), len(wanted))}
             refused = set()

@@ -21,7 +21,7 @@ from pipeline.queries.quarantine import Place
 def discard(places: tuple[Place, ...], everything: bool, reasons: tuple[str, ...], yes: bool) -> None:
     """Mark refused records as not to be replayed. They stay in quarantine; `replay --again` still finds them."""
     selection = selected(places, reasons, everything, ("new",))
-    with writing(settings.load().database_url) as connection:
+    with writing(settings.load(needs=settings.READER).database_url) as connection:
         with connection.begin():
             check_places(connection, places, hint="")
             meant = count(connection, selection)

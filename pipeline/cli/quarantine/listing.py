@@ -51,7 +51,7 @@ def list_(
     """List refused records, the last refused first."""
     statuses = () if status == "any" else (status,)
     selection = Selection(reasons=reasons, statuses=statuses, since=since)
-    with reading(settings.load().database_url) as connection:
+    with reading(settings.load(needs=settings.READER).database_url) as connection:
         totals = counts(connection, selection)
         listed = [] if summary else entries(connection, selection, limit)
     if as_json:

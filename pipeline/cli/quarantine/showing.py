@@ -16,6 +16,7 @@ from pipeline.cli.quarantine.listing import STATUS_STYLES, plain
 from pipeline.cli.quarantine.mending import mend
 from pipeline.cli.quarantine.places import places_argument
 from pipeline.cli.quarantine.selecting import NotInQuarantine
+from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.registry import Registry
 from pipeline.contract.reject import REASONS
 from pipeline.contract.salvage import salvage
@@ -48,7 +49,7 @@ def show(places: tuple[Place, ...], most: int, raw: str | None, jsonl: bool, as_
         raise click.UsageError("--raw writes the bytes of one record.")
     if bool(raw) + jsonl + as_json > 1:
         raise click.UsageError("Choose one of --raw, --jsonl and --json.")
-    config = settings.load()
+    config = settings.load(needs=(settings.REGISTRY, settings.DATABASE))
     with reading(config.database_url) as connection:
         records = {one.entry.place: one for one in contents(connection, places)}
     if missing := [place for place in places if place not in records]:
@@ -57,7 +58,7 @@ def show(places: tuple[Place, ...], most: int, raw: str | None, jsonl: bool, as_
     if raw is not None:
         _write(raw, chosen[0].value)
         return
-    decoded = _decoded(chosen, config.registry_url)
+    decoded = _decoded(chosen, config.registry)
     if jsonl:
         _print_lines(chosen, decoded)
     elif as_json:
@@ -94,8 +95,8 @@ def readable(value: bytes | None) -> str:
         return f"0x{value.hex()}"
 
 
-def _decoded(chosen: Sequence[Contents], registry_url: str) -> list[dict[str, Any] | None]:
-    writers = KnownWriters(Registry(registry_url), TOUCHPOINTS)
+def _decoded(chosen: Sequence[Contents], registry: RegistryConnection) -> list[dict[str, Any] | None]:
+    writers = KnownWriters(Registry(registry), TOUCHPOINTS)
     try:
         writers.learn(one.value for one in chosen)
     except Unavailable as error:

@@ -29,8 +29,8 @@ def replay_unchanged(settings: Settings, selection: Selection) -> Result:
     Stops after the first records that can't be delivered.
     """
     result = Result()
-    replayer = Replayer(settings.bootstrap_servers)
-    writers = KnownWriters(Registry(settings.registry_url), TOUCHPOINTS)
+    replayer = Replayer(settings.kafka)
+    writers = KnownWriters(Registry(settings.registry), TOUCHPOINTS)
     with writing(settings.database_url) as connection, progress("Replaying", None) as show:
         with connection.begin():
             selection = replace(selection, until=clock(connection))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from faust.tables.recovery import RebalanceAgain
 
+from pipeline.connections.kafka import KafkaConnection
 from pipeline.consumer.app import LedgerApp, build_app
 
 
@@ -17,7 +18,7 @@ def app_that_waits(folder: Path, seconds: float) -> LedgerApp:
         raise AssertionError
 
     app = build_app(
-        group="g", instance="one", bootstrap_servers="127.0.0.1:1", folder=str(folder),
+        group="g", instance="one", kafka=KafkaConnection(bootstrap_servers="127.0.0.1:1"), folder=str(folder),
         take_partitions=nothing, process=nothing, reached=lambda _place: None, partitions=1,
     )  # fmt: skip
     app.conf.broker_request_timeout = seconds

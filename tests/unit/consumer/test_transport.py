@@ -11,8 +11,8 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from memory import Record
-from yarl import URL
 
+from pipeline.connections.kafka import KafkaConnection
 from pipeline.consumer import transport
 from pipeline.topics import TOUCHPOINTS
 
@@ -64,7 +64,7 @@ def thread(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_seek_wait", seek)
     made = object.__new__(transport._Thread)
     made._delivered = transport.DeliveredOffsets()
-    made.transport = SimpleNamespace(url=[URL("kafka://127.0.0.1:1")], default_port=9092)
+    made.transport = SimpleNamespace(app=SimpleNamespace(kafka=KafkaConnection(bootstrap_servers="127.0.0.1:1")))
     return made
 
 
