@@ -18,9 +18,9 @@ from faults.recovery import Fault, by_partition
 from faults.supervisor import Exit, Supervisor
 from faults.versions import Versions
 from faults.waiting import wait_for
+from pipeline.connections.kafka import KafkaConnection
 
 if TYPE_CHECKING:
-    from pipeline.connections.kafka import KafkaConnection
 from pipeline.local.stack import Stack
 
 NAMES = ("faults-worker-1", "faults-worker-2", "faults-worker-3")
