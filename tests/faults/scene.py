@@ -21,7 +21,7 @@ from faults.waiting import wait_for
 from pipeline.connections.kafka import KafkaConnection
 
 if TYPE_CHECKING:
-from pipeline.local.stack import Stack
+    from pipeline.local.stack import Stack
 
 NAMES = ("faults-worker-1", "faults-worker-2", "faults-worker-3")
 #: How many workers run where an action does not say otherwise.
