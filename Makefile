@@ -30,8 +30,8 @@ demo: setup ## start the local stack, simulate some weeks of four channels, show
 	@$(BIN)/pipeline demo
 
 lock: ## renew both locks from pyproject.toml (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --extra worker --extra audit pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml -o requirements-dev.lock
 	$(BIN)/python -m pipeline.local.relock
 
 lint: setup ## format check, linter, types, direction of imports

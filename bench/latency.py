@@ -20,8 +20,8 @@ from bench.report import Form, form_options, report
 from bench.revisions import Watch, watching
 from bench.rig import Meter, Rig, rig, worker
 from bench.usage import PARTS, Usage
-from pipeline.channels.publisher import LINGER_MS
 from pipeline.cli.output import Column
+from pipeline.client.publisher import LINGER_MS
 from pipeline.errors import PipelineError
 
 _METRIC = "pipeline_event_latency_seconds"

@@ -80,7 +80,7 @@ def _consume(bootstrap_servers: str, prefix: bytes, pipe: Connection, count: obj
         message = consumer.poll(0.2)
         if message is None or message.error() is not None:
             continue
-        at, key = time.time(), message.key()
+        at, key = time.time(), message.key().rpartition(b"/")[0]
         if key.startswith(prefix) and key not in seen:
             seen[key] = (message.timestamp()[1] / 1000, at)
             count.value += 1  # type: ignore[attr-defined]

@@ -15,6 +15,10 @@ SCHEMA_FILES = {
 }
 
 
+#: The header of a record that a worker sent on with the right key: the partition and offset that it came from.
+FORWARDED_HEADER = "pipeline-forwarded-from"
+
+
 def subject(topic: str) -> str:
     """Return the registry's subject of a topic's values."""
     return f"{topic}-value"

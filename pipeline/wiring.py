@@ -54,7 +54,7 @@ from pipeline.scores.churn.score import CHURN_RISK
 from pipeline.scores.protocol import ActiveScore
 from pipeline.scores.registry import SCORES, topic_schemas
 from pipeline.settings import Settings, host_name
-from pipeline.topics import TOUCHPOINTS
+from pipeline.topics import JOURNEYS, TOUCHPOINTS
 
 log = structlog.get_logger()
 
@@ -292,6 +292,13 @@ def _partitions(settings: Settings) -> int:
         topics = admin.list_topics(timeout=10).topics
     except KafkaException as error:
         raise kafka.unreachable(error, admin, errors) from None
-    if TOUCHPOINTS not in topics:
-        raise InvalidInput(f"Kafka at {kafka} has no topic {TOUCHPOINTS}. Run `pipeline init`.")
-    return len(topics[TOUCHPOINTS].partitions)
+    for topic in (TOUCHPOINTS, JOURNEYS):
+        if topic not in topics:
+            raise InvalidInput(f"Kafka at {kafka} has no topic {topic}. Run `pipeline init`.")
+    number, of_journeys = (len(topics[topic].partitions) for topic in (TOUCHPOINTS, JOURNEYS))
+    if number != of_journeys:
+        raise InvalidInput(
+            f"{JOURNEYS} has {of_journeys} partitions, and {TOUCHPOINTS} has {number}. They must have the same number, "
+            "since a customer's journeys are on the customer's partition; docs/operations.md says how to make one anew."
+        )
+    return number

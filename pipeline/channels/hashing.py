@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
+from pipeline.contract.identifiers import PERSONAL, is_hash, lower_hashes
 from pipeline.contract.reject import Rejected
 from pipeline.touchpoint import Identifier, Touchpoint
 
-#: Identifiers of these types are hashed.
-PERSONAL = ("email", "phone")
-
-_HASH = re.compile(r"[0-9a-fA-F]{64}")
 _SEPARATORS = re.compile(r"[\s()./\u2010-\u2015-]+")
 _E164 = re.compile(r"[1-9]\d{6,14}", re.ASCII)
 
@@ -51,11 +48,6 @@ def phone(number: str, country_code: str | None = None) -> Identifier:
     return Identifier("phone", _sha256(digits))
 
 
-def is_hashed(identifier: Identifier) -> bool:
-    """Return whether an identifier may leave the producer as it is."""
-    return identifier.type not in PERSONAL or _HASH.fullmatch(identifier.value) is not None
-
-
 def with_hashes(touchpoint: Touchpoint) -> Touchpoint | Rejected:
     """Return the touchpoint with plain addresses and numbers among its identifiers hashed.
 
@@ -64,17 +56,17 @@ def with_hashes(touchpoint: Touchpoint) -> Touchpoint | Rejected:
     if not touchpoint.identifiers:
         return touchpoint
     try:
-        hashed = tuple([_hashed(number, given) for number, given in enumerate(touchpoint.identifiers)])
+        hashed = [_hashed(number, given) for number, given in enumerate(touchpoint.identifiers)]
     except ValueError as error:
         return Rejected("invalid_value", str(error))
-    return touchpoint._replace(identifiers=hashed)
+    return touchpoint._replace(identifiers=lower_hashes(hashed))
 
 
 def _hashed(number: int, given: Identifier) -> Identifier:
     if given.type not in PERSONAL:
         return given
-    if _HASH.fullmatch(given.value):
-        return Identifier(given.type, given.value.lower())
+    if is_hash(given.value):
+        return given
     try:
         return email(given.value) if given.type == "email" else phone(given.value)
     except ValueError as error:

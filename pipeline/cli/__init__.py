@@ -29,6 +29,15 @@ COMMANDS = {
 }
 
 
+#: The extra of the distribution that a command needs; those that are not named work with the base install.
+EXTRAS = {
+    **dict.fromkeys(("up", "down", "status"), "local"),
+    **dict.fromkeys(("init", "worker", "customer", "touchpoints", "at-risk", "quarantine"), "worker"),
+    "audit": "audit",
+    "demo": "all",
+}
+
+
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -64,6 +73,16 @@ def main() -> None:
     except PipelineError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        command = sys.argv[1] if len(sys.argv) > 1 else ""
+        if command not in EXTRAS or (error.name or "").startswith("pipeline"):
+            raise
+        click.echo(
+            f"Error: `pipeline {command}` needs more than the base install ({error.name} is missing). Run "
+            f"pip install 'touchpoint-pipeline[{EXTRAS[command]}]'.",
+            err=True,
+        )
+        sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)

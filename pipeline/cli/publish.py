@@ -14,10 +14,10 @@ import click
 import orjson
 
 from pipeline import settings
-from pipeline.channels.outgoing import Unpublishable, outgoing
 from pipeline.channels.reading import FORMATS, Line, format_of, opened
 from pipeline.channels.sources import CHANNELS, Read, read, read_channel
 from pipeline.cli.progress import progress
+from pipeline.client.outgoing import Unpublishable, outgoing
 from pipeline.contract.encode import Encoder
 from pipeline.contract.reject import Rejected
 from pipeline.contract.schema import schema_text
@@ -172,7 +172,7 @@ def _look_at_header(name: str, kind: str, reader: Reader) -> None:
 
 @contextmanager
 def _publishing() -> Iterator[Send]:
-    from pipeline.channels.publisher import Publisher
+    from pipeline.client.publisher import Publisher
 
     config = settings.load(needs=settings.PRODUCER)
     with Publisher(config.kafka, config.registry) as publisher:

@@ -121,7 +121,7 @@ def _keep_to(rate: float, done: int, begun: float) -> None:
 
 @contextmanager
 def _to_kafka() -> Iterator[Send]:
-    from pipeline.channels.publisher import Publisher
+    from pipeline.client.publisher import Publisher
 
     config = settings.load(needs=settings.PRODUCER)
     with Publisher(config.kafka, config.registry) as publisher:

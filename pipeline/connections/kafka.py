@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,23 +30,19 @@ class Polled(Protocol):
 
 
 class ClientErrors:
-    """The error callback of a client of librdkafka: remembers the last errors of authentication, of TLS, and of all.
+    """The error callback of a client of librdkafka: remembers the last one of authentication, and of all.
 
     Without a callback, a fatal error would be raised from wherever the client is polled next.
     """
 
     def __init__(self) -> None:
         self.authentication: str | None = None
-        self.tls: str | None = None
         self.last: str | None = None
 
     def __call__(self, error: Any) -> None:
-        name = error.name()
         self.last = error.str()
-        if name in ("_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED"):
+        if error.name() in ("_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED"):
             self.authentication = error.str()
-        elif name == "_SSL" or "SSL" in error.str():
-            self.tls = error.str()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,22 +182,29 @@ class KafkaConnection:
         if self.has_tls and (wrong := self._tls_failure()) is not None:
             return InvalidInput(wrong)
         said = error if isinstance(error, str) else _text(error)
-        hint = ""
-        if not self.has_tls and errors.tls is not None:
-            hint = f"The server may want TLS: {_PROTOCOL} is {self.protocol}. "
+        if not self.has_tls and any(tls.speaks_tls(host, port) for host, port in self._addresses()):
+            return InvalidInput(
+                f"Kafka at {self} does not answer, and there is TLS at this port: {_PROTOCOL} is {self.protocol}. "
+                "Set SSL or SASL_SSL."
+            )
         return Unavailable(
-            f"Kafka at {self} does not answer: {said}. {hint}Check {_SERVERS}, or `pipeline status` for the local one."
+            f"Kafka at {self} does not answer: {said}. Check {_SERVERS}, or `pipeline status` for the local one."
         )
 
     def _tls_failure(self) -> str | None:
         using = self.ssl_context()
         assert using is not None
+        for host, port in self._addresses():
+            if (failure := tls.handshake_failure(host, port, using)) is not None:
+                where = f"Kafka at {host}:{port}"
+                return tls.explained(failure, where=where, ca_setting=_CA, address_setting=_SERVERS)
+        return None
+
+    def _addresses(self) -> Iterator[tuple[str, int]]:
         for server in self.bootstrap_servers.split(","):
             host, _, port = server.strip().rpartition(":")
-            host = host.strip("[]")
-            if host and port.isdigit() and (failure := tls.handshake_failure(host, int(port), using)) is not None:
-                return tls.explained(failure, where=f"Kafka at {server}", ca_setting=_CA, address_setting=_SERVERS)
-        return None
+            if host and port.isdigit():
+                yield host.strip("[]"), int(port)
 
 
 def _protocol(environ: Mapping[str, str]) -> str:

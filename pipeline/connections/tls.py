@@ -55,6 +55,24 @@ def handshake_failure(host: str, port: int, using: ssl.SSLContext) -> str | None
     return None
 
 
+def speaks_tls(host: str, port: int) -> bool:
+    """Return whether a server answers a TLS handshake, whatever its certificate; False if it can't be reached. Blocks.
+
+    Nothing is sent or read beyond the handshake.
+    """
+    anything = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anything.check_hostname = False
+    anything.verify_mode = ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((host, port), timeout=_TIMEOUT_S) as connection,
+            anything.wrap_socket(connection),
+        ):
+            return True
+    except OSError:
+        return False
+
+
 def explained(failure: str, *, where: str, ca_setting: str, address_setting: str) -> str:
     """Return a sentence on a failed verification: what is wrong, and which setting to check."""
     said = failure.lower()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipeline.contract.columnar_avro import Branches, Column, DecodedColumns, Fields, Ints, Spans, Symbols, Texts
 from pipeline.contract.decode import ENUMERATIONS, Writer
 from pipeline.contract.encode import HEADER_BYTES
+from pipeline.contract.identifiers import are_hashed_in_avro
 from pipeline.contract.validate import (
     AHEAD_MS,
     EARLIEST_MS,
@@ -86,6 +87,7 @@ class _TouchpointReader:
         spans = [self._numbers(name) for name in ("wait_ms", "duration_ms")]
         for given, span in spans:
             ok &= ~given | ((span >= 0) & (span <= MAX_SPAN_MS))
+        self._check_identifiers()
         key_field, customer = self._customers()
         money, answers = self._money(), self._answers(attribute)
         rows = np.flatnonzero(ok)
@@ -128,6 +130,16 @@ class _TouchpointReader:
             start, size = np.where(is_unnamed, texts.start, start), np.where(is_unnamed, texts.size, size)
         self._ok &= (size > 0) & (size <= _MAX_NAME)
         return which, Texts(start, size)
+
+    def _check_identifiers(self) -> None:
+        """Leave rows out whose personal identifiers are not all hashed."""
+        spans = self._columns.get("identifiers")
+        if not isinstance(spans, Spans):
+            self._ok &= spans is None
+            return
+        # An empty array takes one byte.
+        for row in np.flatnonzero(self._ok & (spans.end - spans.start > 1)).tolist():
+            self._ok[row] = are_hashed_in_avro(self._data[spans.start[row] : spans.end[row]])
 
     def _money(self) -> dict[int, tuple[int | None, str | None]]:
         has_amount, amounts = self._numbers("amount_minor")

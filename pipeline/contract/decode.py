@@ -11,14 +11,12 @@ from typing import Any
 from fastavro import schemaless_reader
 
 from pipeline.contract.columnar_avro import ColumnarReader
-from pipeline.contract.encode import HEADER_BYTES, MAGIC
+from pipeline.contract.encode import HEADER_BYTES, MAGIC, MAX_RECORD_BYTES
+from pipeline.contract.identifiers import lower_hashes
 from pipeline.contract.reject import Rejected
 from pipeline.contract.schema import UnsafeSchema, enum_symbols, field_types, parse_safely, schema_text
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint
-
-#: Larger records are refused without decoding; a touchpoint takes a few hundred bytes.
-MAX_RECORD_BYTES = 256 * 1024
 
 _FIELDS = Touchpoint._fields
 _DEFAULTS: dict[str, Any] = {**Touchpoint._field_defaults, "identifiers": [], "attributes": {}}
@@ -80,7 +78,9 @@ class Writer:
             if record[field] not in ENUMERATIONS[field][0]:
                 record[field] = default
         identifiers = record["identifiers"]
-        record["identifiers"] = tuple([Identifier(i["type"], i["value"]) for i in identifiers]) if identifiers else ()
+        record["identifiers"] = (
+            lower_hashes([Identifier(each["type"], each["value"]) for each in identifiers]) if identifiers else ()
+        )
         feedback = record["feedback"]
         if feedback is not None:
             record["feedback"] = Feedback(feedback["instrument"], feedback["score"], feedback.get("verbatim"))

@@ -12,6 +12,8 @@ import fastavro
 from pipeline.contract.schema import parse_safely
 from pipeline.touchpoint import Touchpoint
 
+#: Larger records are refused without decoding; a touchpoint takes a few hundred bytes.
+MAX_RECORD_BYTES = 256 * 1024
 MAGIC = b"\0"
 HEADER_BYTES = 5
 

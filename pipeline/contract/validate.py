@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from pipeline.contract.identifiers import check_identifiers
 from pipeline.contract.reject import Rejected
 from pipeline.scales import SCALES
 from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Touchpoint, customer_key
@@ -49,7 +50,7 @@ def check_words(t: Touchpoint) -> Rejected | None:
         return Rejected("invalid_value", f"outcome is none of {', '.join(OUTCOMES)}")
     if t.stage is not None and t.stage not in STAGES:
         return Rejected("invalid_value", f"stage is none of {', '.join(STAGES)}")
-    return check_kind(t.kind) or check_customer(customer_key(t))
+    return check_kind(t.kind) or check_identifiers(t.identifiers) or check_customer(customer_key(t))
 
 
 def check_time(occurred_at: int, now_ms: int) -> Rejected | None:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.channels.publisher import Publisher
-from pipeline.channels.replayer import Replay, Replayer
+from pipeline.client.publisher import Publisher
+from pipeline.client.replayer import Replay, Replayer
 from pipeline.contract.encode import touchpoint_record
 from pipeline.contract.registry import touchpoint_encoder
 from pipeline.contract.text import to_json_line

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import chain, islice, repeat
 
 from pipeline.catalogue import Catalogue
-from pipeline.contract.decode import MAX_RECORD_BYTES, Writers, decode
+from pipeline.contract.decode import Writers, decode
+from pipeline.contract.encode import MAX_RECORD_BYTES
 from pipeline.contract.reject import Rejected
 from pipeline.contract.validate import check
 from pipeline.flow.columnar_admission import ABOUT, MIN_RECORDS, ColumnarAdmission
@@ -17,10 +18,8 @@ from pipeline.flow.values import AdmittedSlice, Forwarded, Received, Refused
 from pipeline.journey.admitted import Admitted
 from pipeline.journey.policy import Policy
 from pipeline.journey.step import Step, event_key, measured
+from pipeline.topics import FORWARDED_HEADER
 from pipeline.touchpoint import Touchpoint, customer_key
-
-#: The header of a forwarded record: the partition and offset that it came from.
-FORWARDED_HEADER = "pipeline-forwarded-from"
 
 
 class Admission:

@@ -187,7 +187,6 @@ class Kafka(Server):
             "ssl.keystore.location": str(self._security.key_and_certificate(self.name)),
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": str(self._security.ca),
-            "ssl.client.auth": "requested",
         }
 
     def _format(self) -> None:

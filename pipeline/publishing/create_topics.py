@@ -15,7 +15,7 @@ _COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.5"}
 #: topic → its configuration. Retention goes by append time everywhere: an event's own time never makes it vanish.
 CONFIGURATION: dict[str, dict[str, str]] = {
     TOUCHPOINTS: {"cleanup.policy": "delete", "retention.ms": str(4 * _WEEK_MS)},
-    # Compaction keeps a customer's latest record only; for a week all revisions of all journeys can be read.
+    # Compaction keeps the latest revision of each journey; for a week all revisions can be read.
     JOURNEYS: {
         "cleanup.policy": "compact,delete",
         "retention.ms": str(52 * _WEEK_MS),

@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 
 from pipeline.contract.encode import header
 from pipeline.flow.values import Batch, Forwarded, Headers
-from pipeline.journey.row import JOURNEY
+from pipeline.journey.row import JOURNEY, JourneyRow
 from pipeline.ledger.outbox import RefusedRow, Unpublished
 from pipeline.publishing.serializers import RowSerializer
 from pipeline.scores.protocol import Score
 from pipeline.topics import DEAD_LETTERS, JOURNEYS, TOUCHPOINTS
+
+#: The partition of records that Kafka's partitioner places, by their key.
+BY_KEY = -1
 
 
 class OutgoingRecord(NamedTuple):
@@ -22,6 +25,7 @@ class OutgoingRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: list[tuple[str, bytes]] | None = None
+    partition: int = BY_KEY
 
 
 class _Topic(NamedTuple):
@@ -29,10 +33,16 @@ class _Topic(NamedTuple):
     header: bytes
     serializer: RowSerializer
 
-    def records(self, rows: Sequence[Any]) -> Iterator[OutgoingRecord]:
+    def by_customer(self, rows: Sequence[Any]) -> Iterator[OutgoingRecord]:
         """Yield a record for each row; the key is the customer's."""
         for row, body in zip(rows, self.serializer.serialize(rows), strict=True):
             yield OutgoingRecord(self.name, row.customer.encode(), self.header + body)
+
+    def by_journey(self, rows: Sequence[JourneyRow], partition: int) -> Iterator[OutgoingRecord]:
+        """Yield a record for each journey, on the customer's partition; compaction keeps the latest of each journey."""
+        for row, body in zip(rows, self.serializer.serialize(rows), strict=True):
+            key = f"{row.customer}/{row.journey_id}".encode()
+            yield OutgoingRecord(self.name, key, self.header + body, None, partition)
 
 
 class RecordSerializer:
@@ -51,15 +61,18 @@ class RecordSerializer:
             dead_letter(RefusedRow(r.offset, r.key, r.value, list(r.headers), why.reason, why.detail), batch.partition)
             for r, why in batch.refused
         ]
-        return self._records(batch, letters)
+        return self._records(batch, letters, batch.partition)
 
     def of_unpublished(self, rest: Unpublished, partition: int) -> Iterator[OutgoingRecord]:
         """Yield the records of what an earlier owner of a partition committed and did not publish."""
-        return self._records(rest, [dead_letter(refused, partition) for refused in rest.refused])
+        return self._records(rest, [dead_letter(refused, partition) for refused in rest.refused], partition)
 
-    def _records(self, rows: Batch | Unpublished, letters: Iterable[OutgoingRecord]) -> Iterator[OutgoingRecord]:
-        scores = [self._scores[name].records(score_rows) for name, score_rows in rows.scores.items()]
-        return chain(self._journeys.records(rows.journeys), *scores, letters, forwards(rows.forwarded))
+    def _records(
+        self, rows: Batch | Unpublished, letters: Iterable[OutgoingRecord], partition: int
+    ) -> Iterator[OutgoingRecord]:
+        journeys = self._journeys.by_journey(rows.journeys, partition)
+        scores = [self._scores[name].by_customer(score_rows) for name, score_rows in rows.scores.items()]
+        return chain(journeys, *scores, letters, forwards(rows.forwarded))
 
 
 def dead_letter(refused: RefusedRow, partition: int) -> OutgoingRecord:

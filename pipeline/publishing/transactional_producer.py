@@ -76,9 +76,9 @@ class TransactionalProducer:
         producer = self._open_transaction()
         records = iter(records)
         for record in records:
-            topic, key, value, headers = record
+            topic, key, value, headers, partition = record
             try:
-                producer.produce(topic, value, key, headers=headers)
+                producer.produce(topic, value, key, partition, headers=headers)
             except BufferError:
                 return [record, *records]
             except KafkaException as error:

@@ -15,9 +15,8 @@ from faults.world import DeadLetter, Position, PublishedJourney, PublishedScore,
 from pipeline.connections.kafka import KafkaConnection
 from pipeline.contract.encode import HEADER_BYTES
 from pipeline.contract.schema import parse_safely
-from pipeline.flow.admission import FORWARDED_HEADER
 from pipeline.scores.registry import topic_schemas
-from pipeline.topics import CHURN_RISK, DEAD_LETTERS, JOURNEYS, SATISFACTION, TOUCHPOINTS
+from pipeline.topics import CHURN_RISK, DEAD_LETTERS, FORWARDED_HEADER, JOURNEYS, SATISFACTION, TOUCHPOINTS
 
 _JOURNEY = (
     "status", "customer", "started_at", "ended_at", "covers_until", "touchpoints", "outcome", "failures", "abandoned",

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from faults.poison import poison
 from faults.versions import Versions, newer, older, with_field
-from pipeline.channels.publisher import Publisher
+from pipeline.client.publisher import Publisher
 from pipeline.connections.kafka import KafkaConnection
 from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.encode import Encoder, touchpoint_record

@@ -21,8 +21,8 @@ from fuzz.records import WRITERS
 from fuzz.target import must
 from fuzz.touchpoints import NOW_MS
 
-from pipeline.channels.outgoing import outgoing
 from pipeline.cli.publish import publish
+from pipeline.client.outgoing import outgoing
 from pipeline.contract.decode import decode
 from pipeline.contract.encode import Encoder
 from pipeline.contract.reject import REASONS, Rejected
@@ -92,7 +92,7 @@ def files() -> Iterator[Files]:
     }
     with (
         tempfile.TemporaryDirectory(prefix="fuzz-") as folder,
-        patch("pipeline.channels.publisher.Publisher", Collector),
+        patch("pipeline.client.publisher.Publisher", Collector),
         patch("pipeline.cli.publish._now_ms", lambda: NOW_MS),
         patch.dict(os.environ, settings),
     ):

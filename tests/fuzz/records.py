@@ -24,7 +24,7 @@ from pipeline.contract.decode import Writer, decode
 from pipeline.contract.encode import Encoder
 from pipeline.contract.reject import REASONS, Rejected
 from pipeline.contract.validate import check
-from pipeline.flow.admission import FORWARDED_HEADER, Admission
+from pipeline.flow.admission import Admission
 from pipeline.flow.advance import advance, customers_to_load
 from pipeline.flow.slices import Slice
 from pipeline.flow.state import Customer, Partition, forget_customers
@@ -35,6 +35,7 @@ from pipeline.ledger.commit import Commit, CommitStatement
 from pipeline.ledger.positions import Position
 from pipeline.scores.protocol import ActiveScore
 from pipeline.scores.registry import SCORES
+from pipeline.topics import FORWARDED_HEADER
 from pipeline.touchpoint import customer_key
 
 ACTIVE_SCORES = [ActiveScore(score, score.default_model) for score in SCORES]

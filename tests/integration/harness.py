@@ -19,7 +19,7 @@ from confluent_kafka.admin import AdminClient
 from fastavro import schemaless_reader
 from sqlalchemy import Engine, text
 
-from pipeline.channels.publisher import Publisher
+from pipeline.client.publisher import Publisher
 from pipeline.connections.kafka import KafkaConnection
 from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.registry import Registry

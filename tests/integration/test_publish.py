@@ -18,8 +18,8 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 from harness import empty_topics, registry_of, wait_until
 
-from pipeline.channels.outgoing import Unpublishable
-from pipeline.channels.publisher import Publisher
+from pipeline.client.outgoing import Unpublishable
+from pipeline.client.publisher import Publisher
 from pipeline.contract.decode import Writer, decode
 from pipeline.contract.schema import schema_text
 from pipeline.contract.text import to_json_line

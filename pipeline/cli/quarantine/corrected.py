@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import click
 
 from pipeline.channels.hashing import with_hashes
-from pipeline.channels.outgoing import Unpublishable
-from pipeline.channels.publisher import Publisher
 from pipeline.channels.reading import json_object, lines, opened
 from pipeline.cli import formatting
 from pipeline.cli.quarantine.places import read_place
 from pipeline.cli.quarantine.result import Result
 from pipeline.cli.quarantine.selecting import check_places
 from pipeline.cli.quarantine.showing import LINK
+from pipeline.client.outgoing import Unpublishable
+from pipeline.client.publisher import Publisher
 from pipeline.contract.reject import Rejected
 from pipeline.contract.text import from_record
 from pipeline.errors import InvalidInput

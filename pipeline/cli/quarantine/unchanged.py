@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from pipeline.channels.replayer import Replay, Replayer, again
 from pipeline.cli.progress import progress
 from pipeline.cli.quarantine.result import Result
+from pipeline.client.replayer import Replay, Replayer, again
 from pipeline.contract.registry import Registry
 from pipeline.contract.writers import KnownWriters
 from pipeline.queries.connection import writing

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.channels.replayer import REPLAYED_HEADER, again
 from pipeline.cli.quarantine.corrected import read
 from pipeline.cli.quarantine.mending import MENDS
 from pipeline.cli.quarantine.places import read_place
 from pipeline.cli.quarantine.showing import hex_dump, line, readable
+from pipeline.client.replayer import REPLAYED_HEADER, again
 from pipeline.contract.decode import Writer
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.reject import REASONS, Rejected
 from pipeline.contract.salvage import salvage
 from pipeline.contract.schema import schema_text
 from pipeline.errors import InvalidInput
-from pipeline.flow.admission import FORWARDED_HEADER
 from pipeline.queries.quarantine import Place
-from pipeline.topics import TOUCHPOINTS
+from pipeline.topics import FORWARDED_HEADER, TOUCHPOINTS
 from pipeline.touchpoint import Feedback, Touchpoint
 
 AT = 1_770_000_000_000

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contract.decode import MAX_RECORD_BYTES, Writer, decode
-from pipeline.contract.encode import Encoder, touchpoint_record
+from pipeline.contract.decode import Writer, decode
+from pipeline.contract.encode import MAX_RECORD_BYTES, Encoder, touchpoint_record
 from pipeline.contract.reject import REASONS, Rejected
 from pipeline.contract.schema import UnsafeSchema, parse_safely, schema_text
 from pipeline.topics import TOUCHPOINTS

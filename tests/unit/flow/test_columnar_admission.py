@@ -15,9 +15,10 @@ from pipeline import catalogue
 from pipeline.contract.decode import Writer
 from pipeline.contract.encode import Encoder
 from pipeline.contract.partition import partition_of
-from pipeline.flow.admission import FORWARDED_HEADER, Admission
+from pipeline.flow.admission import Admission
 from pipeline.flow.slices import Slice
 from pipeline.flow.values import AdmittedSlice
+from pipeline.topics import FORWARDED_HEADER
 from pipeline.touchpoint import Feedback, Identifier, Touchpoint
 
 PARTITIONS = 2

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory import DAY, MINUTE, NOW, T0, Memory, Record, partition_for, record, tables
 
-from pipeline.flow.admission import FORWARDED_HEADER
 from pipeline.journey.step import Measures
+from pipeline.topics import FORWARDED_HEADER
 from pipeline.touchpoint import Feedback, Touchpoint, customer_key
 
 

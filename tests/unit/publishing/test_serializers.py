@@ -56,7 +56,7 @@ journeys = st.builds(
 
 def published(journeys: Sequence[JourneyRow] = (), **scores: Sequence[Any]) -> list[OutgoingRecord]:
     """The records of a batch with these rows."""
-    return list(SERIALIZER.of_batch(Batch(0, 1, 0, journeys=journeys, scores=scores)))
+    return list(SERIALIZER.of_batch(Batch(3, 1, 0, journeys=journeys, scores=scores)))
 
 
 def read(topic: str, value: bytes | None) -> Any:
@@ -77,7 +77,7 @@ def columns(row: Any, topic: str) -> dict[str, Any]:
 @given(row=journeys)
 def test_a_journeys_record_holds_its_row(row: JourneyRow) -> None:
     [out] = published(journeys=[row])
-    assert (out.topic, out.key) == (JOURNEYS, row.customer.encode())
+    assert (out.topic, out.key, out.partition) == (JOURNEYS, f"{row.customer}/{row.journey_id}".encode(), 3)
     expected = columns(row, JOURNEYS)
     expected["steps"] = [
         {"at": step.at} | step.type._asdict() | (step.measures or Measures())._asdict() for step in row.steps

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from pipeline.channels.outgoing import outgoing
+from pipeline.client.outgoing import outgoing
 from pipeline.connections.kafka import ClientErrors, KafkaConnection
 from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.registry import touchpoint_encoder

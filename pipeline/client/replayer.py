@@ -13,8 +13,7 @@ from pipeline.contract.decode import Writers, decode
 from pipeline.contract.reject import Rejected
 from pipeline.contract.validate import check
 from pipeline.errors import InvalidInput
-from pipeline.flow.admission import FORWARDED_HEADER
-from pipeline.topics import TOUCHPOINTS
+from pipeline.topics import FORWARDED_HEADER, TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint, customer_key
 
 #: The header of a record that was sent again: the partition and offset at which it was refused.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.channels.hashing import is_hashed
-from pipeline.contract.decode import MAX_RECORD_BYTES
-from pipeline.contract.encode import Encoder, touchpoint_record
+from pipeline.contract.encode import MAX_RECORD_BYTES, Encoder, touchpoint_record
+from pipeline.contract.identifiers import lower_hashes
 from pipeline.contract.reject import Rejected
 from pipeline.contract.validate import check
 from pipeline.errors import InvalidInput
@@ -22,13 +21,12 @@ class Unpublishable(InvalidInput):
 def outgoing(touchpoint: Touchpoint, encoder: Encoder, now_ms: int) -> tuple[bytes, bytes]:
     """Return key and value of a touchpoint's record; `now_ms` is the clock, in epoch milliseconds.
 
-    Raises Unpublishable when the worker would refuse it, or when an address or phone number in it is not hashed.
+    Raises Unpublishable when the worker would refuse it, so also when an address or phone number is not hashed.
     """
+    if touchpoint.identifiers:
+        touchpoint = touchpoint._replace(identifiers=lower_hashes(touchpoint.identifiers))
     if (wrong := check(touchpoint, now_ms)) is not None:
         raise Unpublishable(wrong)
-    for identifier in touchpoint.identifiers:
-        if not is_hashed(identifier):
-            raise Unpublishable(Rejected("invalid_value", f"an identifier of type {identifier.type} is not hashed"))
     try:
         value = encoder.encode(touchpoint_record(touchpoint))
         key = (customer_key(touchpoint) or "").encode()
