@@ -170,7 +170,7 @@ def rig(*, partitions: int = PARTITIONS, postgres: Mapping[str, str] | None = No
         servers = stack.env()
         found = settings.load(servers)
         prepare(found, partitions)
-        encoder = touchpoint_encoder(found.registry_url)
+        encoder = touchpoint_encoder(found.registry)
         with psycopg.connect(servers["DATABASE_URL"].replace("+psycopg", "", 1), autocommit=True) as ledger:
             yield Rig(found, {**os.environ, **servers}, folder, encoder, ledger, stack)
     finally:

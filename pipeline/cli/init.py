@@ -7,10 +7,23 @@ from sqlalchemy.exc import DBAPIError
 
 from pipeline import settings as environment
 from pipeline.connections.database import sync_engine, unavailable
+from pipeline.contract.decode import RefusedSchema, read_writer
 from pipeline.contract.registry import Registry
+from pipeline.errors import InvalidInput
 from pipeline.ledger.migrate import migrate
 from pipeline.publishing.create_topics import create_topics
 from pipeline.scores.registry import topic_schemas
+from pipeline.topics import TOUCHPOINTS, subject
+
+
+def broken_versions(registry: Registry) -> list[str]:
+    """Return a line for each registered version of the touchpoint's schema that breaks the contract."""
+    return [
+        f"Version {version.number} (schema id {version.schema_id}) of {subject(TOUCHPOINTS)} breaks the contract: "
+        f"{writer.why}. Its records are refused; docs/contract.md says what to do (A version that breaks the contract)."
+        for version in registry.versions(TOUCHPOINTS)
+        if isinstance(writer := read_writer(version.text), RefusedSchema)
+    ]
 
 
 @click.command()
@@ -34,8 +47,14 @@ def init(partitions: int, replication: int) -> None:
     created = create_topics(settings.kafka, partitions, replication)
     click.echo(f"topics    {', '.join(created) if created else 'all there'}")
     registry = Registry(settings.registry)
+    broken = broken_versions(registry)
     for topic, schema in topic_schemas().items():
-        click.echo(f"schema    {topic}: id {registry.register(topic, schema)}")
+        try:
+            click.echo(f"schema    {topic}: id {registry.register(topic, schema)}")
+        except InvalidInput as error:
+            raise InvalidInput(" ".join([str(error), *broken])) from None
+    for line in broken:
+        click.echo(f"Warning: {line}", err=True)
     engine = sync_engine(settings.database_url)
     try:
         before, after = migrate(engine)

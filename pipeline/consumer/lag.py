@@ -38,15 +38,22 @@ class LagMonitor:
     def update(
         self, ends: Mapping[int, int], progress: Mapping[int, Progress], next_offsets: Mapping[int, int]
     ) -> None:
-        """Take the partitions' ends and how far they are read, and show how far the next offsets are behind."""
+        """Take the partitions' ends and how far they are read, and show how far the next offsets are behind.
+
+        The end is that of the log: what an open transaction of a producer holds back is not processed yet, either.
+        """
         self._health.away.discard("broker")
         self._ends = dict(ends)
         now = time.time()
         worst = 0.0
         for number, next_offset in next_offsets.items():
             read = progress.get(number)
+            held_back = 0 if read is None else read.held_back
             if read is not None and read.delivered == next_offset and read.read >= self._ends.get(number, 0):
                 self._ends[number] = next_offset  # what follows are no records
+            if held_back:
+                self._ends[number] = max(self._ends.get(number, 0), next_offset) + held_back
+            self._metrics.held_back.labels(str(number)).set(held_back)
             behind = max(0, self._ends.get(number, 0) - next_offset)
             if not behind:
                 self._caught_up_at[number] = now

@@ -33,10 +33,16 @@ _REST_MS, _REST_S = 2, 0.01
 
 
 class Progress(NamedTuple):
-    """Where the records that were delivered end, and the offset up to which there are no more."""
+    """How far a partition is read.
 
-    delivered: int
+    `delivered` is the offset after the records that were delivered (None before the first), `read` the offset up to
+    which there are no more. `held_back` is the number of offsets at the log's end that can't be read yet, since a
+    producer's transaction is open.
+    """
+
+    delivered: int | None
     read: int
+    held_back: int
 
 
 class _UncopiedRecords(fetcher.PartitionRecords):  # type: ignore[misc]
@@ -167,8 +173,9 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         progress = {}
         for tp in partitions:
             state = assignment.state_value(tp)
-            if state is not None and state.has_valid_position and tp in delivered:
-                progress[tp] = Progress(delivered[tp], state.position)
+            if state is not None and state.has_valid_position:
+                held_back = 0 if state.lso is None else max(0, (state.highwater or 0) - state.lso)
+                progress[tp] = Progress(delivered.get(tp), state.position, held_back)
         return progress
 
     async def on_thread_stop(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from io import BytesIO
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastavro import schemaless_reader
 
@@ -14,13 +14,15 @@ from pipeline.contract.columnar_avro import ColumnarReader
 from pipeline.contract.encode import HEADER_BYTES, MAGIC, MAX_RECORD_BYTES
 from pipeline.contract.identifiers import lower_hashes
 from pipeline.contract.reject import Rejected
-from pipeline.contract.schema import UnsafeSchema, enum_symbols, field_types, parse_safely, schema_text
+from pipeline.contract.schema import UnsafeSchema, enum_symbols, field_types, logical_type, parse_safely, schema_text
 from pipeline.topics import TOUCHPOINTS
-from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint
+from pipeline.touchpoint import CHANNELS, KEY_PRECEDENCE, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint
 
 _FIELDS = Touchpoint._fields
 _DEFAULTS: dict[str, Any] = {**Touchpoint._field_defaults, "identifiers": [], "attributes": {}}
-_REQUIRED = ("event_id", "source", "occurred_at", "kind")
+#: Fields that each version of the schema must have under these names. Without one that names the customer, records
+#: would silently count as somebody else's.
+_REQUIRED = ("event_id", "source", "occurred_at", "kind", *[source.field for source in KEY_PRECEDENCE])
 _TYPES = {name: field_types(parse_safely(schema_text(TOUCHPOINTS)), name) for name in _FIELDS}
 #: The symbols of each enumeration, and what any other symbol is read as.
 ENUMERATIONS: dict[str, tuple[tuple[str, ...], str | None]] = {
@@ -54,6 +56,8 @@ class Writer:
         names = {field["name"] for field in self.schema["fields"]}
         if lacking := [name for name in _REQUIRED if name not in names]:
             raise UnsafeSchema(f"it has no {', '.join(lacking)}")
+        if (unit := logical_type(text, "occurred_at")) not in (None, "timestamp-millis"):
+            raise UnsafeSchema(f"its occurred_at is {unit}, not timestamp-millis")
         if wrong := [
             name for name in _FIELDS if name in names and not _fits(field_types(self.schema, name), _TYPES[name])
         ]:
@@ -87,8 +91,23 @@ class Writer:
         return Touchpoint._make(self._values(record))
 
 
+class RefusedSchema(NamedTuple):
+    """A registered schema (as JSON) whose records are refused, and why."""
+
+    text: str
+    why: str
+
+
+def read_writer(text: str) -> Writer | RefusedSchema:
+    """Return how records of a registered schema are read, or why they are refused."""
+    try:
+        return Writer(text)
+    except UnsafeSchema as error:
+        return RefusedSchema(text, str(error))
+
+
 #: Writers' schemas by the four bytes that name them in a record.
-Writers = Mapping[bytes, Writer]
+Writers = Mapping[bytes, Writer | RefusedSchema]
 
 
 def decode(value: bytes | None, writers: Writers, max_bytes: int = MAX_RECORD_BYTES) -> Touchpoint | Rejected:
@@ -101,6 +120,8 @@ def decode(value: bytes | None, writers: Writers, max_bytes: int = MAX_RECORD_BY
     writer = writers.get(value[1:HEADER_BYTES])
     if writer is None or value[:1] != MAGIC:
         return _bad_header(value)
+    if isinstance(writer, RefusedSchema):
+        return Rejected("refused_schema", f"schema id {_schema_id(value)} breaks the contract: {writer.why}")
     body = BytesIO(value)
     body.seek(HEADER_BYTES)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import httpx2
 from confluent_kafka.schema_registry import (
     ConfigCompatibilityLevel,
@@ -20,6 +22,14 @@ from pipeline.topics import TOUCHPOINTS, subject
 COMPATIBILITY = "BACKWARD_TRANSITIVE"
 #: The registry's own code; a plain 404 may be a path that is wrong, and then no record must be refused for it.
 _NO_SCHEMA = 40403
+
+
+class Version(NamedTuple):
+    """A registered version of a subject: its number, the schema's id, and the schema as JSON."""
+
+    number: int
+    schema_id: int
+    text: str
 
 
 class UnknownSchema(LookupError):
@@ -61,6 +71,8 @@ class Registry:
         The same schema again keeps its id. Raises InvalidInput when it is not compatible with the registered versions.
         """
         name, avro = subject(topic), Schema(schema, "AVRO")
+        if (known := self._registered_id(topic, schema)) is not None:
+            return known
         try:
             if name not in self._client.get_subjects():
                 schema_id = self._client.register_schema(name, avro)
@@ -79,13 +91,30 @@ class Registry:
 
     def current_id(self, topic: str, schema: str) -> int:
         """Return the id of a topic's schema. Raises InvalidInput when `pipeline init` has not registered it."""
+        schema_id = self._registered_id(topic, schema)
+        if schema_id is None:
+            raise InvalidInput(f"The registry does not have this version's schema of {topic}. Run `pipeline init`.")
+        return schema_id
+
+    def versions(self, topic: str) -> list[Version]:
+        """Return the registered versions of the schema of a topic's values, the oldest first."""
+        name = subject(topic)
+        try:
+            if name not in self._client.get_subjects():
+                return []
+            registered = [self._client.get_version(name, number) for number in self._client.get_versions(name)]
+        except SchemaRegistryError as error:
+            raise self._unavailable(error) from None
+        except httpx2.HTTPError as error:
+            raise self._unavailable(error) from None
+        return [Version(each.version, each.schema_id, each.schema.schema_str) for each in registered]
+
+    def _registered_id(self, topic: str, schema: str) -> int | None:
         try:
             registered = self._client.lookup_schema(subject(topic), Schema(schema, "AVRO"))
         except SchemaRegistryError as error:
             if error.http_status_code == 404:
-                raise InvalidInput(
-                    f"The registry does not have this version's schema of {topic}. Run `pipeline init`."
-                ) from None
+                return None
             raise self._unavailable(error) from None
         except httpx2.HTTPError as error:
             raise self._unavailable(error) from None

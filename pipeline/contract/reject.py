@@ -11,6 +11,7 @@ REASONS = {
     "oversized": "the record is larger than the limit",
     "bad_magic": "the value does not begin with the Confluent wire format's zero byte",
     "unknown_schema": "the schema id is not one of this topic's subject",
+    "refused_schema": "the schema is registered, and breaks the contract: a field that is needed is missing or another",
     "undecodable": "the body does not follow its schema (truncated, or not Avro)",
     "trailing_bytes": "bytes are left over after the body",
     "time_out_of_range": "occurred_at lies before 1990 or a day or more ahead",

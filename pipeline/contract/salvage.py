@@ -8,15 +8,17 @@ from typing import Any
 import orjson
 from fastavro import schemaless_reader
 
-from pipeline.contract.decode import Writers
+from pipeline.contract.decode import RefusedSchema, Writers
 from pipeline.contract.encode import HEADER_BYTES, MAGIC
+from pipeline.contract.schema import parse_safely
 from pipeline.contract.text import to_record
 
 
 def salvage(value: bytes | None, writers: Writers) -> dict[str, Any] | None:
     """Return the object that JSON Lines would hold for a refused value; None where nothing can be read.
 
-    It reads more than `decode` accepts: bytes left over after the body, values out of range, and JSON instead of Avro.
+    It reads more than `decode` accepts: bytes left over after the body, values out of range, JSON instead of Avro, and
+    versions of the schema that break the contract, whose fields keep the names that they have there.
     """
     if not value:
         return None
@@ -28,8 +30,9 @@ def salvage(value: bytes | None, writers: Writers) -> dict[str, Any] | None:
     body = BytesIO(value)
     body.seek(HEADER_BYTES)
     try:
-        record = schemaless_reader(body, writer.schema, None)
-        return to_record(writer.touchpoint(record))
+        if isinstance(writer, RefusedSchema):
+            return _json(orjson.dumps(schemaless_reader(body, parse_safely(writer.text), None)))
+        return to_record(writer.touchpoint(schemaless_reader(body, writer.schema, None)))
     except Exception:  # whatever a hostile body makes the decoder raise, nothing can be read of it
         return None
 

@@ -61,6 +61,15 @@ def enum_symbols(schema: ParsedSchema, field: str) -> tuple[str, ...]:
     return ()
 
 
+def logical_type(text: str, field: str) -> str | None:
+    """Return the logical type of a record's field, given the schema as JSON; None if it has none."""
+    for candidate in json.loads(text)["fields"]:
+        if candidate["name"] == field and isinstance(candidate["type"], dict):
+            logical: str | None = candidate["type"].get("logicalType")
+            return logical
+    return None
+
+
 def field_types(schema: ParsedSchema, field: str) -> set[str]:
     """Return the types that a record's field can have, and those of its parts, with the part's path before a colon.
 

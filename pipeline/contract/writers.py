@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.contract.decode import Writer
+from pipeline.contract.decode import RefusedSchema, Writer, read_writer
 from pipeline.contract.encode import HEADER_BYTES, MAGIC
 from pipeline.contract.registry import Registry, UnknownSchema
-from pipeline.contract.schema import UnsafeSchema
 
 
-class KnownWriters(dict[bytes, Writer]):
+class KnownWriters(dict[bytes, Writer | RefusedSchema]):
     """Writers' schemas by the four bytes that name them; each id is asked for once."""
 
     def __init__(self, registry: Registry, topic: str) -> None:
@@ -24,7 +23,7 @@ class KnownWriters(dict[bytes, Writer]):
             if len(prefix) == HEADER_BYTES - 1:
                 try:
                     schema_id = int.from_bytes(prefix, "big")
-                    self[prefix] = Writer(self._registry.writer_schema(schema_id, self._topic))
-                except (UnknownSchema, UnsafeSchema):
+                    self[prefix] = read_writer(self._registry.writer_schema(schema_id, self._topic))
+                except UnknownSchema:
                     pass
             self._asked.add(prefix)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import repeat
 
 from pipeline.contract.columnar_touchpoints import TouchpointColumns, decode_columns
-from pipeline.contract.decode import Writers
+from pipeline.contract.decode import Writer, Writers
 from pipeline.contract.encode import HEADER_BYTES, MAGIC
 from pipeline.flow.partitioner import Partitioner
 from pipeline.flow.traits import NO_TRAITS, TraitsResolver
@@ -41,7 +41,9 @@ class ColumnarAdmission:
         admitted: list[Admitted | None] = [None] * len(records)
         for header, places in self._chunks(records):
             writer = writers.get(header[len(MAGIC) :])
-            if writer is None or writer.columnar is None or not header.startswith(MAGIC) or len(places) < MIN_RECORDS:
+            if not isinstance(writer, Writer) or not header.startswith(MAGIC) or len(places) < MIN_RECORDS:
+                continue
+            if writer.columnar is None:
                 continue
             columns = decode_columns([records[place].value or b"" for place in places], writer, now_ms, ABOUT)
             places = [places[row] for row in columns.rows]

@@ -45,6 +45,10 @@ class Metrics:
         self.lag_seconds = Gauge(
             "pipeline_lag_seconds", "Age of the oldest record not yet processed", ["partition"], registry=r
         )
+        self.held_back = Gauge(
+            "pipeline_held_back_records", "Offsets that an open transaction of a producer holds back", ["partition"],
+            registry=r,
+        )  # fmt: skip
         self.watermark = Gauge(
             "pipeline_watermark_seconds", "Event time of the partition, Unix time", ["partition"], registry=r
         )
@@ -99,7 +103,7 @@ class Metrics:
 
     def forget(self, partition: int) -> None:
         """Remove the gauges of a partition that is no longer assigned."""
-        for gauge in (self.lag_records, self.lag_seconds, self.watermark):
+        for gauge in (self.lag_records, self.lag_seconds, self.held_back, self.watermark):
             if (str(partition),) in dict(gauge._metrics):
                 gauge.remove(str(partition))
 

@@ -9,10 +9,9 @@ from functools import partial
 
 import structlog
 
-from pipeline.contract.decode import Writer
+from pipeline.contract.decode import RefusedSchema, Writer, read_writer
 from pipeline.contract.encode import HEADER_BYTES
 from pipeline.contract.registry import Registry, UnknownSchema
-from pipeline.contract.schema import UnsafeSchema
 from pipeline.flow.values import Received
 from pipeline.retry import Retry
 
@@ -29,7 +28,7 @@ class WriterSchemaCache:
     """Writers' schemas by the four bytes that name them, and the ids that the registry does not know."""
 
     def __init__(self, registry: Registry, topic: str, retry: Retry) -> None:
-        self.known: dict[bytes, Writer] = {}
+        self.known: dict[bytes, Writer | RefusedSchema] = {}
         self._registry, self._topic, self._retry = registry, topic, retry
         self._unknown: dict[bytes, float] = {}
 
@@ -51,9 +50,11 @@ class WriterSchemaCache:
             schema_id = int.from_bytes(prefix, "big")
             try:
                 text = await self._retry.run("registry", partial(asyncio.to_thread, self._fetch, schema_id))
-                self.known[prefix] = Writer(text)
-            except (UnknownSchema, UnsafeSchema) as error:
-                log.warning("schema refused", schema_id=schema_id, why=str(error))
+                writer = self.known[prefix] = read_writer(text)
+                if isinstance(writer, RefusedSchema):
+                    log.error("a registered schema breaks the contract", schema_id=schema_id, why=writer.why)
+            except UnknownSchema as error:
+                log.warning("unknown schema", schema_id=schema_id, why=str(error))
                 if len(self._unknown) >= _MAX_UNKNOWN:
                     self._unknown.clear()
                 self._unknown[prefix] = now

@@ -10,7 +10,7 @@ from pipeline.topics import TOUCHPOINTS
 
 
 def texts() -> list[str]:
-    """Ours; an older one with what every touchpoint has; a newer one with more symbols and nested fields."""
+    """Ours; an older one with what every version must have; a newer one with more symbols and nested fields."""
     return [schema_text(TOUCHPOINTS), json.dumps(_older()), json.dumps(_newer())]
 
 
@@ -21,7 +21,8 @@ def _ours() -> dict[str, Any]:
 
 def _older() -> dict[str, Any]:
     schema = _ours()
-    schema["fields"] = [field for field in schema["fields"] if "default" not in field or field["name"] == "customer_id"]
+    needed = ("customer_id", "anonymous_id", "identifiers")
+    schema["fields"] = [field for field in schema["fields"] if "default" not in field or field["name"] in needed]
     return schema
 
 

@@ -22,7 +22,8 @@ from sqlalchemy import Engine, text
 from pipeline.client.publisher import Publisher
 from pipeline.connections.kafka import KafkaConnection
 from pipeline.connections.registry import RegistryConnection
-from pipeline.contract.registry import Registry
+from pipeline.contract.encode import Encoder
+from pipeline.contract.registry import Registry, touchpoint_encoder
 from pipeline.contract.schema import parse_safely
 from pipeline.publishing.create_topics import CONFIGURATION, create_topics
 from pipeline.scores.registry import topic_schemas
@@ -36,6 +37,11 @@ TABLES = "journey, satisfaction, churn_risk, touchpoint_count, quarantine, posit
 def registry_of(env: Mapping[str, str]) -> Registry:
     """Return the registry that the settings name."""
     return Registry(RegistryConnection.from_environment(env))
+
+
+def encoder_of(env: Mapping[str, str]) -> Encoder:
+    """Return an encoder of touchpoints with the schema's id in the registry that the settings name."""
+    return touchpoint_encoder(RegistryConnection.from_environment(env))
 
 
 def wait_until(happened: Callable[[], Any], what: str, seconds: float = 60) -> Any:

@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
-from harness import PARTITIONS, Pipe, wait_until
+from harness import PARTITIONS, Pipe, encoder_of, wait_until
 from sqlalchemy import text
 
 from pipeline.contract.encode import touchpoint_record
-from pipeline.contract.registry import touchpoint_encoder
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint
 
@@ -111,7 +110,7 @@ def test_of_a_topic_whose_beginning_has_expired_what_it_can_still_tell_is_compar
     wait_until(lambda: TOUCHPOINTS not in admin.list_topics(timeout=10).topics, "the topic is deleted")
     own_time = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
     admin.create_topics([NewTopic(TOUCHPOINTS, PARTITIONS, 1, config=own_time)])[TOUCHPOINTS].result(30)
-    encoder = touchpoint_encoder(pipe.env["SCHEMA_REGISTRY_URL"])
+    encoder = encoder_of(pipe.env)
     producer = Producer({"bootstrap.servers": servers, "partitioner": "murmur2_random"})
     for day in range(40):
         for customer in range(day // 20 * 20, 20 + day // 20 * 20):  # others come after the twentieth day

@@ -9,11 +9,10 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from harness import TABLES, Pipe, empty_pipe
+from harness import TABLES, Pipe, empty_pipe, encoder_of
 from sqlalchemy import Engine, text
 
 from pipeline.contract.encode import touchpoint_record
-from pipeline.contract.registry import touchpoint_encoder
 from pipeline.touchpoint import Touchpoint
 
 NAMES = TABLES.split(", ")
@@ -39,7 +38,7 @@ def processed(
             "simulate", "--events", "6000", "--customers", "200", "--seed", "5", "--disorder", "0.2", "--duplicates",
             "0.05",
         )  # fmt: skip
-        encoder = touchpoint_encoder(pipe.env["SCHEMA_REGISTRY_URL"])
+        encoder = encoder_of(pipe.env)
 
         def value(**fields: Any) -> bytes:
             known = {"event_id": "x", "source": "shop", "occurred_at": now, "channel": "web", "kind": "page_viewed"}

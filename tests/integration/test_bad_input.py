@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import PARTITIONS, Pipe, registry_of, wait_until
+from harness import PARTITIONS, Pipe, encoder_of, registry_of, wait_until
 from sqlalchemy import text
 
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.partition import partition_of
-from pipeline.contract.registry import touchpoint_encoder
 from pipeline.contract.schema import schema_text
 from pipeline.scores.registry import topic_schemas
 from pipeline.topics import CHURN_RISK, DEAD_LETTERS, TOUCHPOINTS
@@ -48,7 +47,7 @@ def touchpoint(event_id: str, **fields: Any) -> Touchpoint:
 
 @pytest.fixture
 def encoder(pipe: Pipe) -> Encoder:
-    return touchpoint_encoder(pipe.env["SCHEMA_REGISTRY_URL"])
+    return encoder_of(pipe.env)
 
 
 def test_each_kind_of_bad_record_is_quarantined_with_its_reason_and_the_rest_goes_through(

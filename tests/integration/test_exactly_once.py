@@ -7,11 +7,10 @@ from collections import Counter
 
 import pytest
 from confluent_kafka import Producer
-from harness import PARTITIONS, Pipe, wait_until
+from harness import PARTITIONS, Pipe, encoder_of, wait_until
 
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.partition import partition_of
-from pipeline.contract.registry import touchpoint_encoder
 from pipeline.failpoint import PLACES
 from pipeline.topics import JOURNEYS, TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint
@@ -30,7 +29,7 @@ def touchpoint(number: int) -> Touchpoint:
 
 @pytest.fixture
 def encoder(pipe: Pipe) -> Encoder:
-    return touchpoint_encoder(pipe.env["SCHEMA_REGISTRY_URL"])
+    return encoder_of(pipe.env)
 
 
 def processed(pipe: Pipe) -> int:

@@ -91,7 +91,7 @@ def test_all_three_listen_on_the_loopback_address_only(up: Stack) -> None:
 def test_other_commands_find_the_servers_by_the_env_file(up: Stack) -> None:
     loaded = settings.load({}, up.layout.folder)
     assert loaded.database_url == up.env()["DATABASE_URL"]
-    assert loaded.registry_url.endswith("/apis/ccompat/v7")
+    assert loaded.registry.url.endswith("/apis/ccompat/v7")
     assert up.layout.env.stat().st_mode & 0o777 == 0o600
     assert up.layout.password.stat().st_mode & 0o777 == 0o600
 

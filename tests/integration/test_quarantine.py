@@ -13,6 +13,7 @@ from harness import Pipe
 from sqlalchemy import Engine, text
 from starting_here import PipeFromHere, from_here
 
+from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.registry import touchpoint_encoder
 from pipeline.topics import TOUCHPOINTS
@@ -32,7 +33,7 @@ def pipe(stack_env: dict[str, str], initialised: Engine, tmp_path: Path) -> Pipe
 
 @cache
 def encoder(registry_url: str) -> Encoder:
-    return touchpoint_encoder(registry_url)
+    return touchpoint_encoder(RegistryConnection.from_url(registry_url))
 
 
 def encoded(pipe: PipeFromHere, touchpoint: Touchpoint) -> bytes:

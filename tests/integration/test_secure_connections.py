@@ -53,7 +53,7 @@ def run(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str
     return subprocess.run(
         [sys.executable, "-m", "pipeline", *arguments],
         env={**outside, **env, "PIPELINE_METRICS_ADDRESS": "127.0.0.1:0"},
-        cwd=tempfile.gettempdir(),
+        cwd="/",  # where no `.pipeline/env` is
         capture_output=True,
         text=True,
         timeout=120,

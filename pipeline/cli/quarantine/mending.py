@@ -17,6 +17,10 @@ MENDS = {
         "The producer does not write Avro with a schema registry's serializer. If the bytes are JSON, they can be "
         "corrected and replayed with --corrected; else discard the record once the source has sent the event again."
     ),
+    "refused_schema": (
+        "The producer writes with a registered version that breaks the contract. Have it write with this version's "
+        "schema; correct the record and replay it with --corrected, or have the source send the event again."
+    ),
     "unknown_schema": (
         "Have the producer register its schema under the subject touchpoints.v1-value, then replay the record as it "
         "is. If the producer uses another registry, point it to this one."
