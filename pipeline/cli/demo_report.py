@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import make_url
+
 from pipeline.cli import at_risk, formatting, journeys, touchpoints
 from pipeline.cli.output import Cell, Column, console, print_table
 from pipeline.demo.findings import Findings
@@ -82,12 +84,17 @@ def show_ways_on(findings: Findings, settings: Settings, folder: Path, command: 
     _title(out, "Look on" if folder == Path.cwd() else f"Look on, in {folder}")
     print_table((Column("command"), Column("what")), ways, header=False, indent=_INDENT)
     env = folder / ".pipeline" / "env"
-    url = f"\"$(sed -n 's/^DATABASE_URL=postgresql+psycopg/postgresql/p' {env})\""
+    database = make_url(settings.database_url)
+    # The password comes from a file: on the command line, everybody could read it.
+    psql_command = (
+        f"PGPASSFILE={folder / '.pipeline' / 'pgpass'} {psql or 'psql'} -h {database.host} -p {database.port} "
+        f"-U {database.username} {database.database}"
+    )
     places = [
-        ("tables", f"{psql or 'psql'} {url}"),
+        ("tables", psql_command),
         ("topics", f"{', '.join((TOUCHPOINTS, JOURNEYS, SATISFACTION, CHURN_RISK, DEAD_LETTERS))} "
                    f"at {settings.kafka}"),
-        ("schemas", f"{settings.registry}/subjects"),
+        ("schemas", f"{settings.registry.url}/subjects"),
         ("settings", f"{env} (with the database's password; commands run in {folder} find it by themselves)"),
     ]  # fmt: skip
     out.print()

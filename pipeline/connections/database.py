@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -17,6 +18,8 @@ _CONNECT: dict[str, Any] = {
     "application_name": "touchpoint-pipeline",
     "options": "-c timezone=UTC",
 }
+#: The name under which the pools of commands log.
+_COMMAND = "command"
 #: TLS modes of libpq that do not verify the server's name, although one of them sounds as if it did.
 _UNVERIFIED = ("allow", "prefer", "require", "verify-ca")
 #: SQLSTATE classes of what another try may mend: connection, resources, operator intervention, rollback of concurrency.
@@ -25,7 +28,9 @@ _PASSING = ("08", "53", "57", "40", "55P03", "58")
 
 def sync_engine(database_url: str) -> Engine:
     """Return an engine for commands; statements run one at a time. Raises InvalidInput for a URL that is none."""
-    return create_engine(_url(database_url), pool_pre_ping=True, connect_args=_CONNECT)
+    # A command that is stopped while the pool closes a connection has nothing to tell of that.
+    logging.getLogger(f"sqlalchemy.pool.impl.QueuePool.{_COMMAND}").setLevel(logging.CRITICAL)
+    return create_engine(_url(database_url), pool_pre_ping=True, connect_args=_CONNECT, pool_logging_name=_COMMAND)
 
 
 def async_engine(database_url: str, statement_timeout_s: float) -> AsyncEngine:

@@ -40,6 +40,11 @@ class Layout:
         return self.root / "lock"
 
     @property
+    def pgpass(self) -> Path:
+        """Return the password file for libpq (PGPASSFILE); it exists while the stack is up."""
+        return self.root / "pgpass"
+
+    @property
     def password(self) -> Path:
         """Return the file of the database password, which only its owner can read."""
         return self.root / "password"

@@ -94,7 +94,8 @@ class Stack:
         with self._locked(progress):
             self.state.reload()
             running = [server for server in self._servers.values() if server.process() is not None]
-            self.layout.env.unlink(missing_ok=True)
+            for file in (self.layout.env, self.layout.pgpass):
+                file.unlink(missing_ok=True)
             first = [server for server in running if server is not self.postgres]
             with ThreadPoolExecutor(2) as pool:
                 list(pool.map(lambda server: _stop(server, progress), first))
@@ -171,6 +172,9 @@ class Stack:
     def _write_env(self) -> None:
         text = "".join(f"{name}={value}\n" for name, value in self.env().items())
         files.write(self.layout.env, text, mode=0o600)
+        host, _, port = self.postgres.address.rpartition(":")
+        line = f"{host}:{port}:*:{self.postgres.user}:{self.postgres.password}\n"
+        files.write(self.layout.pgpass, line, mode=0o600)
 
     @contextmanager
     def _locked(self, progress: Progress) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -10,10 +11,13 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+import structlog
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from pipeline.errors import InvalidInput
 from pipeline.observe.health import Health
+
+log = structlog.get_logger()
 
 #: Number of ports that are tried: of several workers on one machine, each takes the next free one.
 PORTS_TRIED = 20
@@ -21,6 +25,10 @@ PORTS_TRIED = 20
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log a line: a client that breaks off, or says nothing for long, is no mistake of the worker's."""
+        log.warning("a request for metrics broke off", error=type(sys.exc_info()[1]).__name__)
 
 
 class _Server6(_Server):

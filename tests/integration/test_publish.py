@@ -164,7 +164,7 @@ def test_an_invalid_touchpoint_is_refused_and_the_next_is_published(env: dict[st
     with publisher(env) as to_kafka:
         with pytest.raises(Unpublishable, match="kind is not snake_case"):
             to_kafka.publish(good._replace(kind="Not Snake"))
-        with pytest.raises(Unpublishable, match="not hashed"):
+        with pytest.raises(Unpublishable, match="is not a SHA-256"):
             to_kafka.publish(good._replace(identifiers=(Identifier("email", "anna@example.org"),)))
         to_kafka.publish(good)
     assert (to_kafka.published, to_kafka.delivered) == (1, 1)
@@ -292,7 +292,7 @@ def test_publishing_without_a_broker_exits_with_1_and_says_why(env: dict[str, st
     file.write_bytes(to_json_line(some(1)[0]))
     done = run({**env, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, "publish", str(file))
     assert done.returncode == 1
-    assert b"Error: Kafka at 127.0.0.1:1 does not take touchpoints" in done.stderr
+    assert b"Error: Kafka at 127.0.0.1:1 does not answer" in done.stderr
     assert b"Traceback" not in done.stderr
     assert done.stdout == b""
 
