@@ -101,6 +101,11 @@ def test_a_transaction_that_is_left_open_is_lag_and_the_worker_waits_for_its_end
     assert worker.wait(timeout=60) == 0, pipe.log()
     [journey] = pipe.sql("SELECT touchpoints FROM journey")
     assert journey.touchpoints == 20
+    [left] = pipe.sql(
+        "SELECT sum(next_offset - (processed + duplicates + quarantined + forwarded)) AS without_record FROM position"
+    )
+    assert left.without_record == 2  # the aborted record, and its transaction's marker
+    assert "No differences." in pipe.run("audit").stdout
 
 
 def test_records_of_a_version_that_renames_the_customer_are_refused_as_that_and_init_names_it(pipe: Pipe) -> None:
