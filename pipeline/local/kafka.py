@@ -135,11 +135,12 @@ class Kafka(Server):
         from confluent_kafka.admin import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
         as_admin = replace(self.connection(), mechanism="PLAIN", username=ADMIN, password=self._security.admin_password)
-        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 8192)
-        user = UserScramCredentialUpsertion(USER, info, self._security.password.encode())
+        password = self._security.password.encode()
         admin = self._admin(as_admin)  # kept until it has answered
         try:
-            admin.alter_user_scram_credentials([user], request_timeout=3)[USER].result(5)
+            for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):  # one user a request
+                user = UserScramCredentialUpsertion(USER, ScramCredentialInfo(mechanism, 8192), password)
+                admin.alter_user_scram_credentials([user], request_timeout=3)[USER].result(5)
         except (KafkaException, TimeoutError):
             return False
         return True

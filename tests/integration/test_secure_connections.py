@@ -104,6 +104,18 @@ def test_all_commands_work_over_tls_and_scram_and_no_secret_is_seen(secure: Stac
     assert not [line for line in listed if any(secret in line for secret in (*secrets, secure.security.admin_password))]
 
 
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
+def test_a_worker_works_with_other_mechanisms(secure: Stack, mechanism: str) -> None:
+    env = {**secure.env(), "KAFKA_SASL_MECHANISM": mechanism}
+    if mechanism == "PLAIN":  # the administrator's, in the local stack
+        del env["KAFKA_SASL_PASSWORD_FILE"]
+        env |= {"KAFKA_SASL_USERNAME": "admin", "KAFKA_SASL_PASSWORD": secure.security.admin_password}
+    assert run(env, "simulate", "--events", "300", "--seed", mechanism[-1].replace("N", "7")).returncode == 0
+    worker = run(env, "worker", "--until-idle", "1")
+    assert worker.returncode == 0, worker.stderr
+    assert "No differences." in run(env, "audit").stdout
+
+
 @pytest.mark.parametrize("arguments", KAFKA_COMMANDS, ids=lambda arguments: arguments[0])
 def test_a_wrong_password_of_kafka_is_named(secure: Stack, arguments: tuple[str, ...]) -> None:
     env = secure.env()
