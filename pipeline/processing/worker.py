@@ -64,6 +64,7 @@ class Worker:
         self._owner, self._grace_ms, self._idle_s, self._clock_ms = owner, grace_ms, idle_s, clock_ms
         self._lock = asyncio.Lock()
         self._publishing: asyncio.Task[None] | None = None
+        self._was_unpublished = False
 
     @property
     def assigned(self) -> Mapping[int, AssignedPartition]:
@@ -168,8 +169,15 @@ class Worker:
         return await self._ledger.due_customers(watermarks, self._grace_ms, _MAX_DUE)
 
     async def has_work(self) -> bool:
-        """Return whether there are records to read or journeys to close."""
+        """Return whether there are records to read or journeys to close.
+
+        What is not published yet can hold records that are sent on, which are to be read then; where the topic ends is
+        asked only once it is published.
+        """
         async with self._operation():
+            was_unpublished, self._was_unpublished = self._was_unpublished, self._outbox.has_unpublished
+            if was_unpublished or self._was_unpublished:
+                return True
             partitions = self._assigned.items()
             if not all(self._source.caught_up(number, each.state.next_offset) for number, each in partitions):
                 return True

@@ -122,6 +122,13 @@ class OutboxPublisher:
             self.confirmed(partition)
         return sum([sum(commits.values()) for commits in self._unpublished.values()])
 
+    @property
+    def has_unpublished(self) -> bool:
+        """Return whether there are commits that are not known to be published."""
+        for partition in self._unpublished:
+            self.confirmed(partition)
+        return any(self._unpublished.values())
+
     async def clear(self, positions: Iterable[Position]) -> None:
         """Delete the outbox rows of what is published, where no batch does so on its way."""
         for position in positions:
