@@ -25,7 +25,7 @@ _UNTOLD = (None,) * 17
 
 
 class Rules(NamedTuple):
-    """What validating a record needs; `now_ms` is the moment of the cut."""
+    """The rules that a record is validated by; `now_ms` is the moment of the cut."""
 
     writers: Writers
     partitions: int

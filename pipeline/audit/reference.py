@@ -1,4 +1,4 @@
-"""What the rebuild needs besides the touchpoints: gaps, kinds and scales, as rows for its tables."""
+"""Reads what the rebuild needs besides the touchpoints: gaps, kinds and scales, as rows for its tables."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def _ms(column: str) -> str:
     return f"(extract(epoch FROM {column}) * 1000)::bigint AS {column}"
 
 
-#: What is read of each table. Long values that are only compared for equality are read as digests.
+#: The query of each table. Long values that are only compared for equality are read as digests.
 EXPORTS = {
     "journey": f"""
         SELECT journey_id::text, customer, partition, revision, status, {_ms("started_at")}, {_ms("ended_at")},
@@ -49,7 +49,7 @@ EXPORTS = {
 
 
 class Snapshot(NamedTuple):
-    """What is needed before the files are read: `taken_at` in epoch ms, and the next offset by partition."""
+    """The facts that are needed before the files are read: `taken_at` in epoch ms, and the next offset by partition."""
 
     taken_at: int
     next_offsets: dict[int, int]

@@ -89,9 +89,8 @@ class JourneyConsumer:
         group: str,
         until_end: bool = False,
     ) -> None:
-        self._kafka = KafkaConnection(bootstrap_servers=kafka) if isinstance(kafka, str) else kafka
-        registry = RegistryConnection.from_url(registry) if isinstance(registry, str) else registry
-        self._decoder = _Decoder(Registry(registry))
+        self._kafka = KafkaConnection.of(kafka)
+        self._decoder = _Decoder(Registry(RegistryConnection.of(registry)))
         self._until_end = until_end
         self._errors = ClientErrors()
         self._ended: set[int] = set()

@@ -52,8 +52,7 @@ class Publisher:
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self.published = self.delivered = self.failed = 0
-        self._kafka = KafkaConnection(bootstrap_servers=kafka) if isinstance(kafka, str) else kafka
-        registry = RegistryConnection.from_url(registry) if isinstance(registry, str) else registry
+        self._kafka = KafkaConnection.of(kafka)
         self._topic, self._now_ms, self._delivery_timeout_ms = topic, now_ms, delivery_timeout_ms
         self._errors = ClientErrors()
         self._producer = Producer(
@@ -72,7 +71,7 @@ class Publisher:
             }
         )
         self._find_topic()
-        self._encoder = touchpoint_encoder(registry)
+        self._encoder = touchpoint_encoder(RegistryConnection.of(registry))
 
     def publish(self, touchpoint: Touchpoint) -> None:
         """Publish one touchpoint; wait while the queue is full.

@@ -49,7 +49,7 @@ def cause_of(error: BaseException) -> BaseException | None:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether an error of the database may be gone at another try: it is away, restarting, full, or in conflict."""
+    """Return whether an error may be gone at another try: the database is away, restarting, full, or in conflict."""
     cause = cause_of(error)
     if isinstance(cause, psycopg.Error):
         if cause.sqlstate is None:
@@ -75,7 +75,7 @@ def unavailable(database_url: str, error: BaseException) -> Exception:
     )
 
 
-#: What libpq says → what to check.
+#: The setting to check, by a part of libpq's message.
 _REFUSALS = {
     "password authentication failed": "Check user and password in DATABASE_URL, or the file PGPASSFILE.",
     "no password supplied": "Give a password in DATABASE_URL, or a file in PGPASSFILE.",

@@ -67,6 +67,11 @@ class KafkaConnection:
         return self.bootstrap_servers
 
     @classmethod
+    def of(cls, given: KafkaConnection | str) -> KafkaConnection:
+        """Return a connection as it is, or a plain one to HOST:PORT."""
+        return cls(bootstrap_servers=given) if isinstance(given, str) else given
+
+    @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> KafkaConnection:
         """Return the connection that the settings describe. Raises InvalidInput, which names the wrong setting."""
         protocol = _protocol(environ)

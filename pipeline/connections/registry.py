@@ -31,6 +31,11 @@ class RegistryConnection:
         return urlsplit(self.url).netloc
 
     @classmethod
+    def of(cls, given: RegistryConnection | str) -> RegistryConnection:
+        """Return a connection as it is, or that of a URL."""
+        return cls.from_url(given) if isinstance(given, str) else given
+
+    @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> RegistryConnection:
         """Return the connection that the settings describe; user and password may stand in the URL.
 
@@ -105,8 +110,7 @@ class RegistryConnection:
         if "CERTIFICATE_VERIFY_FAILED" in said or "[SSL" in said:
             failure = said.rpartition("certificate verify failed: ")[2].partition(" (_ssl")[0]
             where = f"the schema registry at {self}"
-            wrong = tls.explained(failure, where=where, ca_setting=_CA, address_setting=_URL)
-            return InvalidInput(wrong[0].upper() + wrong[1:])
+            return InvalidInput(tls.explained(failure, where=where, ca_setting=_CA, address_setting=_URL))
         return Unavailable(
             f"The schema registry at {self} does not answer as it should ({type(error).__name__}: {said}). "
             f"Check {_URL}, or `pipeline status` for the local one."

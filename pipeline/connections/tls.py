@@ -87,7 +87,7 @@ def explained(failure: str, *, where: str, ca_setting: str, address_setting: str
             f"The certificate of {where} is not signed by a CA in {ca_setting} (without it, the system's): {failure}."
         )
     if "wrong version number" in said or "record layer" in said or "unexpected eof" in said:
-        return f"{where} does not answer in TLS at this port ({failure}); check {address_setting} and the protocol."
+        return f"This port of {where} does not answer in TLS ({failure}); check {address_setting} and the protocol."
     return f"TLS with {where} fails: {failure}. Check {ca_setting}, and the client certificate."
 
 

@@ -118,16 +118,18 @@ class OutboxPublisher:
 
     def count_unpublished(self) -> int:
         """Return the number of journeys that are committed and not known to be published."""
-        for partition in self._unpublished:
-            self.confirmed(partition)
+        self._forget_confirmed()
         return sum([sum(commits.values()) for commits in self._unpublished.values()])
 
     @property
     def has_unpublished(self) -> bool:
         """Return whether there are commits that are not known to be published."""
+        self._forget_confirmed()
+        return any(self._unpublished.values())
+
+    def _forget_confirmed(self) -> None:
         for partition in self._unpublished:
             self.confirmed(partition)
-        return any(self._unpublished.values())
 
     async def clear(self, positions: Iterable[Position]) -> None:
         """Delete the outbox rows of what is published, where no batch does so on its way."""

@@ -1,11 +1,11 @@
-"""What to do about a refused record, by reason."""
+"""Advises what to do about a refused record, by reason."""
 
 from __future__ import annotations
 
 _CORRECT = "Correct the record and replay it with --corrected; have the source fixed."
 _DISCARD = "It cannot be decoded: have the source send the event again, and discard the record."
 
-#: What to do, by code; every code of pipeline.contract.reject.REASONS is here.
+#: The advice, by code; every code of pipeline.contract.reject.REASONS is here.
 MENDS = {
     "null_value": "Touchpoints are never deleted by a tombstone. Find their producer, and discard the record.",
     "empty": _DISCARD,
