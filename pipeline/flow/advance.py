@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
-from pipeline.flow.counts import count_touchpoints
+from pipeline.flow.counts import count_channels, count_touchpoints, count_types
 from pipeline.flow.dedupe import drop_duplicates, group_by_customer, without
 from pipeline.flow.revisions import revise
 from pipeline.flow.scoring import Scoring
@@ -29,10 +28,10 @@ def customers_to_load(partition: Partition, admitted: AdmittedSlice) -> dict[str
     """
     known = partition.customers
     needed = dict(admitted.due)
-    for event in admitted.admitted:
-        at = needed.get(event.customer)
-        if at is None or event.step.at < at:
-            needed[event.customer] = event.step.at
+    for customer_key, _, step, _, _ in admitted.admitted:
+        at = needed.get(customer_key)
+        if at is None or step.at < at:
+            needed[customer_key] = step.at
     return {
         key: at - _LOAD_BACK_MS
         for key, at in needed.items()
@@ -69,6 +68,7 @@ def advance(
     watermark = max(event_time.watermark, now_ms) if admitted.is_idle else event_time.watermark
     only_closed = close_passed(touched.values(), watermark, grace_ms, changed)
     revisions = revise(changed)
+    by_type = count_types(fresh)
     partition.next_offset = admitted.next_offset
     partition.watermark = watermark
     partition.touch(touched.values(), now_ms)
@@ -78,13 +78,13 @@ def advance(
         watermark=watermark,
         journeys=revisions.rows,
         scores=scoring.rows,
-        counts=count_touchpoints(fresh) if scores else (),
+        counts=count_touchpoints(fresh, by_type) if scores else (),
         refused=admitted.refused,
         forwarded=admitted.forwarded,
         processed=len(fresh),
         duplicates=len(duplicates),
         late=event_time.late,
-        by_channel=Counter([event.step.type.channel for event in fresh]),
+        by_channel=count_channels(by_type),
         opened=revisions.opened,
         closed=revisions.closed,
         merged=revisions.merged,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.flow.count_row import TouchpointCountRow
 from pipeline.journey.admitted import Admitted, Traits
+from pipeline.journey.step import StepType
 
 
 class _Sums:
@@ -58,16 +59,32 @@ class _Tally:
         return [sums.row(traits) for traits, sums in self._sums.values()]
 
 
-def count_touchpoints(events: Iterable[Admitted]) -> Sequence[TouchpointCountRow]:
-    """Return what admitted touchpoints, without duplicates, add to the counts; a row a stage, channel and kind."""
-    events = list(events)
+def count_types(events: Iterable[Admitted]) -> Counter[StepType]:
+    """Return the number of touchpoints of each type."""
+    return Counter([event.step.type for event in events])
+
+
+def count_channels(by_type: Mapping[StepType, int]) -> Counter[str]:
+    """Return the number of touchpoints of each channel."""
+    channels: Counter[str] = Counter()
+    for step_type, times in by_type.items():
+        channels[step_type.channel] += times
+    return channels
+
+
+def count_touchpoints(events: Sequence[Admitted], by_type: Mapping[StepType, int]) -> Sequence[TouchpointCountRow]:
+    """Return what admitted touchpoints, without duplicates, add to the counts; a row a stage, channel and kind.
+
+    `by_type` are the numbers of `count_types`.
+    """
     tally = _Tally()
-    for (traits, outcome), times in Counter([(event.traits, event.step.type.outcome) for event in events]).items():
-        sums = tally.of(traits)
+    traits_of = {event.step.type: event.traits for event in events}
+    for step_type, times in by_type.items():
+        sums = tally.of(traits_of[step_type])
         sums.events += times
-        if outcome == "failed":
+        if step_type.outcome == "failed":
             sums.failures += times
-        elif outcome == "abandoned":
+        elif step_type.outcome == "abandoned":
             sums.abandoned += times
     for event in events:
         measures = event.step.measures

@@ -25,10 +25,13 @@ def drop_duplicates(journeys: list[Journey], events: list[Admitted], duplicates:
     The others are added to `duplicates`. Of duplicates that say different things, the one that arrived first counts.
     """
     steps = [event.step for event in events]
-    if not _is_in_order(steps):
-        events = sorted(events, key=_time_and_key)
-        steps = [event.step for event in events]
-    places = find_duplicates(journeys, steps, max([event.until for event in events]))
+    until = events[0].until
+    if len(events) > 1:
+        until = max([event.until for event in events])
+        if not _is_in_order(steps):
+            events = sorted(events, key=_time_and_key)
+            steps = [event.step for event in events]
+    places = find_duplicates(journeys, steps, until)
     if not places:
         return events
     duplicates += [events[place] for place in places]

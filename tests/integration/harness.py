@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec
 from fastavro import schemaless_reader
 from sqlalchemy import Engine, text
 
@@ -173,7 +173,13 @@ def empty_topics(servers: str, partitions: int = PARTITIONS) -> None:
             for name in CONFIGURATION
         )
 
+    def all_leaders_answer() -> bool:
+        everything = [TopicPartition(name, number) for name in CONFIGURATION for number in range(partitions)]
+        answers = admin.list_offsets({each: OffsetSpec.latest() for each in everything})
+        return all(future.exception(30) is None for future in answers.values())
+
     wait_until(all_have_leaders, "topics have leaders")
+    wait_until(all_leaders_answer, "leaders know that they are")
 
 
 @contextmanager

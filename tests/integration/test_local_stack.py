@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from stacks import private_stack
 
 from pipeline import settings
 from pipeline.errors import PipelineError
@@ -31,15 +30,8 @@ SCHEMA = '{"type": "record", "name": "R", "fields": [{"name": "a", "type": "stri
 @pytest.fixture(scope="module")
 def own() -> Iterator[Stack]:
     """A stack that these tests may break; each leaves it mendable by `up`."""
-    folder = Path(tempfile.mkdtemp(prefix="pipeline-stack-"))
-    folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    stack = Stack(folder)
-    try:
-        stack.up()
+    with private_stack("pipeline-stack-") as stack:
         yield stack
-    finally:
-        stack.down(delete=True)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

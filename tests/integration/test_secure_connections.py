@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 import trustme
+from stacks import private_stack
 from tls_servers import registry_in_front, tls_in_front, token_endpoint
 
 from pipeline.errors import PipelineError
@@ -35,16 +34,9 @@ KAFKA_COMMANDS = [
 @pytest.fixture(scope="module")
 def secure() -> Iterator[Stack]:
     """A stack with TLS and SCRAM, prepared."""
-    folder = Path(tempfile.mkdtemp(prefix="pipeline-secure-"))
-    folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    stack = Stack(folder)
-    try:
-        stack.up(secure=True)
+    with private_stack("pipeline-secure-", secure=True) as stack:
         assert run(stack.env(), "init", "--partitions", "2").returncode == 0
         yield stack
-    finally:
-        stack.down(delete=True)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -266,6 +258,7 @@ def test_certificates_of_the_database_are_verified(
 def test_the_databases_password_can_come_from_libpqs_file_and_a_wrong_one_is_named(
     stack_env: dict[str, str], ca: trustme.CA, tmp_path: Path
 ) -> None:
+    assert run(stack_env, "init").returncode == 0
     password = stack_env["DATABASE_URL"].split(":")[2].split("@")[0]
     file = tmp_path / "pgpass"
     with database_in_front(ca.issue_cert("localhost"), stack_env) as port:
