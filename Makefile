@@ -47,7 +47,7 @@ test: lint ## everything, on a private Kafka, registry and Postgres (TEST_PROCES
 	$(BIN)/pytest -q tests/unit --cov --cov-report=
 	@$(BIN)/coverage report --format=total | sed 's/^/Coverage of all packages by the tests without servers, lines and branches: /; s/$$/ %/'
 	$(BIN)/coverage report --include='$(CORE)' --skip-covered --show-missing --fail-under=100
-	$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder tests/faults tests/fuzz tests/integration
+	$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder tests/alerts tests/faults tests/fuzz tests/integration
 
 faults: setup ## inject faults under load, and check that every record is accounted for (FAULTS_SEED, FAULTS_ACTIONS, FAULTS_EVENTS)
 	@PYTHONPATH=tests $(BIN)/python -m faults

@@ -13,7 +13,7 @@ import structlog
 
 from pipeline.errors import Unavailable
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
@@ -21,15 +21,15 @@ T = TypeVar("T")
 class Retry:
     """Tries again with growing pauses until `give_up_s` seconds have passed since the first failure.
 
-    `passing` says which errors may pass; others are raised at once. `on_failure` and `on_success` are called with the
-    server's name.
+    `passing` says which errors may pass; others are raised at once. `on_failure` is called with the server's name and
+    the error, `on_success` with the name.
     """
 
     give_up_s: float = 60.0
     first_pause_s: float = 0.1
     longest_pause_s: float = 2.0
     passing: Callable[[BaseException], bool] = field(default=lambda error: isinstance(error, Unavailable))
-    on_failure: Callable[[str], None] = field(default=lambda _server: None)
+    on_failure: Callable[[str, BaseException], None] = field(default=lambda _server, _error: None)
     on_success: Callable[[str], None] = field(default=lambda _server: None)
 
     async def run(self, server: str, attempt: Callable[[], Awaitable[T]]) -> T:
@@ -44,10 +44,16 @@ class Retry:
                     raise
                 now = time.monotonic()
                 since = now if since is None else since
-                self.on_failure(server)
+                self.on_failure(server, error)
                 if now - since > self.give_up_s:
                     raise
-                log.warning("server away, trying again", server=server, error=type(error).__name__, pause_s=pause)
+                log.warning(
+                    "server away, trying again",
+                    server=server,
+                    error=type(error).__name__,
+                    why=first_line(error),
+                    pause_s=pause,
+                )
                 await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # so that several workers do not come at once
                 pause = min(pause * 2, self.longest_pause_s)
             else:
@@ -55,3 +61,9 @@ class Retry:
                     log.info("server is back", server=server, away_s=round(time.monotonic() - since, 1))
                 self.on_success(server)
                 return result
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what a server or its client said; the lines after it may quote data."""
+    lines = str(getattr(error, "orig", error)).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

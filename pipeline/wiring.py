@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import psycopg
 import structlog
@@ -20,27 +21,32 @@ from pipeline import catalogue
 from pipeline.connections.database import async_engine, is_passing, sync_engine, unavailable
 from pipeline.connections.kafka import ClientErrors
 from pipeline.consumer.app import MAX_RECORDS
-from pipeline.consumer.lag import LagMonitor
+from pipeline.consumer.lag_monitor import LagMonitor
 from pipeline.consumer.runner import Runner
 from pipeline.consumer.source import FaustSource
 from pipeline.consumer.static_member import StaticMember
+from pipeline.consumer.topic_reader import TopicReader
 from pipeline.contract.registry import Registry
 from pipeline.errors import InvalidInput, Unavailable
 from pipeline.failpoint import Reached, failpoint
 from pipeline.flow.admission import Admission
 from pipeline.journey import policy
 from pipeline.ledger.active_models import active_scores
+from pipeline.ledger.outbox_age import PostgresOutboxReader
 from pipeline.ledger.postgres import PostgresLedger
-from pipeline.ledger.revision import require_current
+from pipeline.ledger.revision import head, require_current
 from pipeline.ledger.risk_sweep import PostgresRiskReader
 from pipeline.ledger.session import Session
-from pipeline.observe import http
+from pipeline.observe import http, logs
+from pipeline.observe.build import build_labels
 from pipeline.observe.health import Health
+from pipeline.observe.health_metrics import HealthMetrics
 from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartitions
 from pipeline.processing.committer import Committer
 from pipeline.processing.garbage_collection import GarbageCollection
 from pipeline.processing.limits import Limits
+from pipeline.processing.outbox_monitor import OutboxMonitor
 from pipeline.processing.risk_sweep import RiskSweep
 from pipeline.processing.slice_processor import CONCURRENT_TRANSACTIONS, SliceProcessor
 from pipeline.processing.worker import Worker
@@ -49,14 +55,14 @@ from pipeline.publishing.kafka_publisher import KafkaPublisher
 from pipeline.publishing.outbox import OutboxPublisher
 from pipeline.publishing.records import RecordSerializer
 from pipeline.publishing.transactional_producer import TransactionalProducer
-from pipeline.retry import Retry
+from pipeline.retry import Retry, first_line
 from pipeline.scores.churn.score import CHURN_RISK
 from pipeline.scores.protocol import ActiveScore
 from pipeline.scores.registry import SCORES, topic_schemas
 from pipeline.settings import Settings, host_name
 from pipeline.topics import JOURNEYS, TOUCHPOINTS
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 #: A dead letter carries its record, and headers beside it.
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -83,11 +89,15 @@ async def run_worker(settings: Settings, options: Options) -> None:
     """
     reached = failpoint(settings.failpoint)
     metrics, health = Metrics(), Health(beat_at=time.monotonic())
+    HealthMetrics(health, metrics.registry)
+    metrics.build.labels(**build_labels(head())).set(1)
     journey_policy = policy.read(settings.policy_file)
     port, stop_http = http.serve(settings.metrics_host, settings.metrics_port, metrics.registry, health)
     log.info("metrics", address=f"{settings.metrics_host}:{port}")
     retry = _retry(options.give_up_s, metrics, health)
-    beating = asyncio.create_task(_beat(health, metrics))
+    beating = asyncio.create_task(_beat(health))
+    lag = LagMonitor(lambda: TopicReader(settings.kafka, settings.group), metrics, health)
+    lag.start()
     try:
         registry = Registry(settings.registry)
         scores = await retry.run("database", lambda: asyncio.to_thread(_read_models, settings))
@@ -96,11 +106,11 @@ async def run_worker(settings: Settings, options: Options) -> None:
         async with _resources(settings, options) as (engine, folder):
             member = StaticMember(settings.group, host_name()) if settings.instance is None else None
             instance = settings.instance or (member.name if member else "")
+            logs.set_instance(instance)
             publisher = KafkaPublisher(
-                TransactionalProducer(settings.kafka, settings.group, _MAX_MESSAGE_BYTES, reached), instance
+                TransactionalProducer(settings.kafka, settings.group, _MAX_MESSAGE_BYTES, reached), instance, health
             )
             beginning = asyncio.create_task(_begin_publishing(publisher))  # it takes as long as joining the group
-            lag = LagMonitor(metrics, health)
             source = FaustSource(
                 kafka=settings.kafka,
                 group=settings.group,
@@ -108,11 +118,10 @@ async def run_worker(settings: Settings, options: Options) -> None:
                 folder=folder,
                 partitions=partitions,
                 max_records=options.max_records,
-                lag=lag,
                 retry=retry,
                 reached=reached,
             )
-            worker = _worker(
+            worker, outbox_monitor = _worker(
                 engine=engine,
                 source=source,
                 publisher=publisher,
@@ -131,14 +140,32 @@ async def run_worker(settings: Settings, options: Options) -> None:
             )
             log.info("worker starts", instance=instance, group=settings.group, partitions=partitions)
             runner = Runner(worker=worker, source=source, lag=lag, metrics=metrics, until_idle_s=options.until_idle_s)
-            await runner.run_until_stopped()
+            lag.follow(runner.next_offsets)
+            async with _beside(outbox_monitor.run()):
+                await runner.run_until_stopped()
             await beginning
         log.info("worker stopped")
     except (DBAPIError, psycopg.Error) as error:
         raise unavailable(settings.database_url, error) from None
     finally:
         beating.cancel()
+        await asyncio.to_thread(lag.stop)
         stop_http()
+
+
+@contextlib.asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let something run until the end of the `async with` block. If it fails, that is logged, and the rest goes on."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            try:
+                await task
+            except Exception as error:
+                log.exception("looking at the outbox failed", error=type(error).__name__)
 
 
 def _worker(
@@ -158,7 +185,7 @@ def _worker(
     health: Health,
     retry: Retry,
     reached: Reached,
-) -> Worker:
+) -> tuple[Worker, OutboxMonitor]:
     ledger = PostgresLedger(Session(engine, CONCURRENT_TRANSACTIONS), retry, SCORES)
     outbox = OutboxPublisher(publisher, serializer, ledger, retry)
     assigned = AssignedPartitions(metrics, health, outbox.forget)
@@ -196,7 +223,10 @@ def _worker(
         if churn
         else None
     )
-    return Worker(
+    monitor = OutboxMonitor(
+        reader=PostgresOutboxReader(Session(engine)), assigned=assigned, confirmed=outbox.confirmed, metrics=metrics
+    )
+    worker = Worker(
         source=source,
         ledger=ledger,
         assigned=assigned,
@@ -212,6 +242,7 @@ def _worker(
         idle_s=limits.idle_s,
         clock_ms=_clock_ms,
     )
+    return worker, monitor
 
 
 @contextlib.asynccontextmanager
@@ -232,15 +263,15 @@ def _clock_ms() -> int:
 def _retry(give_up_s: float, metrics: Metrics, health: Health) -> Retry:
     """Return a retry that shows in metrics and health which server is away."""
 
-    def failed(server: str) -> None:
-        health.away.add(server)
+    def failed(server: str, error: BaseException) -> None:
+        health.failed(server, first_line(error), time.monotonic())
         metrics.retries.labels(server).inc()
 
     return Retry(
         give_up_s=give_up_s,
         passing=lambda error: is_passing(error) or isinstance(error, Unavailable),
         on_failure=failed,
-        on_success=health.away.discard,
+        on_success=health.answered,
     )
 
 
@@ -250,11 +281,10 @@ async def _begin_publishing(publisher: KafkaPublisher) -> None:
         await publisher.ready()
 
 
-async def _beat(health: Health, metrics: Metrics) -> None:
-    """Show that the event loop turns, and whether the worker is ready."""
+async def _beat(health: Health) -> None:
+    """Show that the event loop runs."""
     while True:
         health.beat_at = time.monotonic()
-        metrics.ready.set(health.ready(health.beat_at)[0])
         await asyncio.sleep(1)
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "touchpoints": ("pipeline.cli.touchpoints", "Show every touchpoint; what hurts most comes first."),
     "at-risk": ("pipeline.cli.at_risk", "Show the customers at risk; who is about to leave comes first."),
     "quarantine": ("pipeline.cli.quarantine", "List, show, replay and discard refused records."),
+    "topic": ("pipeline.cli.topic", "Show and find records of the topic; publish journeys anew."),
     "audit": ("pipeline.cli.audit", "Rebuild journeys and scores from the topic, and compare with the tables."),
     "demo": ("pipeline.cli.demo", "Start a local stack, simulate some weeks, and show what comes out."),
     "bench": ("pipeline.cli.bench", "Measure a worker: beside other engines, its latency, its growth."),
@@ -32,7 +33,7 @@ COMMANDS = {
 #: The extra of the distribution that a command needs; those that are not named work with the base install.
 EXTRAS = {
     **dict.fromkeys(("up", "down", "status"), "local"),
-    **dict.fromkeys(("init", "worker", "customer", "touchpoints", "at-risk", "quarantine"), "worker"),
+    **dict.fromkeys(("init", "worker", "customer", "touchpoints", "at-risk", "quarantine", "topic"), "worker"),
     "audit": "audit",
     "demo": "all",
 }

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,6 +14,7 @@ import click
 import orjson
 
 from pipeline import settings
+from pipeline.cli.age import AgeType
 from pipeline.cli.formatting import moment
 from pipeline.cli.output import Cell, Column, print_json, print_table
 from pipeline.cli.progress import progress
@@ -49,7 +51,13 @@ DIFFERENCES = (
     help="Memory for the rebuild, in MB; the rest goes to disk.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-def audit(limit: int, diffs: Path | None, memory: int, as_json: bool) -> None:
+@click.option(
+    "--every",
+    type=AgeType(),
+    help="Go on, and audit at this interval, such as 30m, 6h or 1d; results go to the log and to metrics on "
+    "PIPELINE_METRICS_ADDRESS.",
+)
+def audit(limit: int, diffs: Path | None, memory: int, as_json: bool, every: timedelta | None) -> None:
     """Rebuild journeys and scores from the topic, apart from the live path, and compare them with the tables.
 
     Workers may go on meanwhile: positions and tables are read as of one moment, and the topic up to these positions.
@@ -61,6 +69,9 @@ def audit(limit: int, diffs: Path | None, memory: int, as_json: bool) -> None:
     from pipeline.audit.audit import differences
     from pipeline.audit.workspace import workspace
 
+    if every is not None:
+        _run_every(every, memory)
+        return
     with _ended_by_sigterm(), workspace(memory) as space:
         outcome = _run(space)
         if diffs is not None:
@@ -78,6 +89,18 @@ def audit(limit: int, diffs: Path | None, memory: int, as_json: bool) -> None:
         )
     if outcome.differences:
         click.get_current_context().exit(1)
+
+
+def _run_every(every: timedelta, memory: int) -> None:
+    from pipeline.audit.workspace import workspace
+    from pipeline.cli import scheduled_audit
+
+    def once() -> Outcome:
+        with workspace(memory) as space:
+            return _run(space)
+
+    with _ended_by_sigterm():
+        scheduled_audit.run(once, every.total_seconds(), settings.load())
 
 
 def show(outcome: Outcome, differences: list[Difference]) -> None:

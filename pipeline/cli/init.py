@@ -35,7 +35,11 @@ def broken_versions(registry: Registry) -> list[str]:
     help="Number of partitions of new topics.",
 )
 @click.option(
-    "--replication", type=click.IntRange(1, 9), default=1, show_default=True, help="Replication factor of new topics."
+    "--replication",
+    type=click.IntRange(1, 9),
+    default=1,
+    show_default=True,
+    help="Replication factor of new topics; with 3 or more, min.insync.replicas is 2.",
 )
 def init(partitions: int, replication: int) -> None:
     """Create topics, register schemas and migrate the database.

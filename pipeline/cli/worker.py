@@ -6,10 +6,12 @@ import signal
 import sys
 
 import click
+import structlog
 import uvloop
 
 from pipeline import settings as environment
 from pipeline.consumer.app import MAX_RECORDS
+from pipeline.errors import PipelineError
 from pipeline.observe import logs
 from pipeline.processing.limits import Limits
 from pipeline.wiring import Options, run_worker
@@ -87,6 +89,7 @@ def worker(
     (default 127.0.0.1:9464; further workers of a machine take the next free ports).
     """
     logs.configure(log_level)
+    log = structlog.get_logger(__name__)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the worker runs, there is nothing to finish
     options = Options(
         until_idle_s=until_idle,
@@ -97,4 +100,13 @@ def worker(
         give_up_s=give_up,
         statement_timeout_s=statement_timeout,
     )
-    uvloop.run(run_worker(environment.load(), options))
+    try:
+        uvloop.run(run_worker(environment.load(), options))
+    except PipelineError as error:
+        if sys.stderr.isatty():
+            raise
+        log.critical("the worker ends", error=str(error), exit_code=error.exit_code)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        log.critical("the worker ends", error=type(error).__name__, exit_code=1, exc_info=True)
+        sys.exit(1)

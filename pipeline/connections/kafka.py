@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -138,6 +139,7 @@ class KafkaConnection:
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": self.protocol,
             "log_level": 0,
+            "logger": logging.getLogger("librdkafka"),
             "error_cb": errors or ClientErrors(),
         }
         if self.has_tls:

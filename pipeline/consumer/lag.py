@@ -1,72 +1,73 @@
-"""Lag: how far a worker is behind the end of its partitions."""
+"""Lag: how far a partition's processing is behind the end of its log."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable
+from typing import NamedTuple
 
-from pipeline.consumer.transport import Progress
-from pipeline.observe.health import Health
-from pipeline.observe.metrics import Metrics
+#: A waiting record's age is looked up in the topic only where it may be more than this, in seconds.
+_EXACT_FROM_S = 5.0
+
+#: Returns when the first record at or after an offset was appended (epoch seconds); None if no record is there.
+FirstAppended = Callable[[int, int], float | None]
 
 
-class LagMonitor:
-    """Keeps the partitions' ends as the broker last told them, and shows the lag in metrics and health."""
+class PartitionEnd(NamedTuple):
+    """Where a partition's log ends, and up to where it can be read: an open transaction holds back what is between."""
 
-    def __init__(self, metrics: Metrics, health: Health) -> None:
-        self._metrics, self._health = metrics, health
-        self._ends: dict[int, int] = {}
-        self._appended_ms: dict[int, int] = {}
+    end: int
+    readable: int
+
+
+class Lag(NamedTuple):
+    """How far a partition is behind: records, the age of the oldest of them in seconds, and what is held back."""
+
+    records: int = 0
+    seconds: float = 0.0
+    held_back: int = 0
+
+
+class LagEstimator:
+    """Estimates the lag of partitions from what is known, and asks the topic where that is not enough.
+
+    Times are seconds of Unix time.
+    """
+
+    def __init__(self, first_appended: FirstAppended) -> None:
+        self._first_appended = first_appended
+        #: partition → (offset, when the first record from there on was appended; None: there was none up to `end`, end)
+        self._asked: dict[int, tuple[int, float | None, int]] = {}
         self._caught_up_at: dict[int, float] = {}
-        self._began_at = time.time()
 
-    def caught_up(self, partition: int, next_offset: int) -> bool:
-        """Return whether the topic had no more records of a partition when the broker was last asked."""
-        end = self._ends.get(partition)
-        return end is not None and next_offset >= end
+    def estimate(self, partition: int, end: PartitionEnd, next_offset: int, processed_at: float, now: float) -> Lag:
+        """Return the lag of a partition; `processed_at` is when its last processed record was appended, or 0.
 
-    def note_processed(self, partition: int, appended_ms: int) -> None:
-        """Note when the last processed record was appended (epoch milliseconds)."""
-        self._appended_ms[partition] = appended_ms
-
-    def note_broker_away(self) -> None:
-        """Forget the ends: what the broker said before no longer counts."""
-        self._health.away.add("broker")
-        self._metrics.retries.labels("broker").inc()
-        self._ends.clear()
-
-    def update(
-        self, ends: Mapping[int, int], progress: Mapping[int, Progress], next_offsets: Mapping[int, int]
-    ) -> None:
-        """Take the partitions' ends and how far they are read, and show how far the next offsets are behind.
-
-        The end is that of the log: what an open transaction of a producer holds back is not processed yet, either.
+        The oldest waiting record came after the last processed one, and after the last moment when none was waiting:
+        that gives an age that it does not exceed. If it may be old, its own append time counts. Offsets that hold no
+        record (markers of transactions) are no lag where nothing but them is left.
         """
-        self._health.away.discard("broker")
-        self._ends = dict(ends)
-        now = time.time()
-        worst = 0.0
-        for number, next_offset in next_offsets.items():
-            read = progress.get(number)
-            held_back = 0 if read is None else read.held_back
-            if read is not None and read.delivered == next_offset and read.read >= self._ends.get(number, 0):
-                self._ends[number] = next_offset  # what follows are no records
-            if held_back:
-                self._ends[number] = max(self._ends.get(number, 0), next_offset) + held_back
-            self._metrics.held_back.labels(str(number)).set(held_back)
-            behind = max(0, self._ends.get(number, 0) - next_offset)
-            if not behind:
-                self._caught_up_at[number] = now
-            seconds = max(0.0, now - self._waiting_since(number)) if behind else 0.0
-            worst = max(worst, seconds)
-            self._metrics.lag_records.labels(str(number)).set(behind)
-            self._metrics.lag_seconds.labels(str(number)).set(seconds)
-        self._health.lag_seconds = worst
+        held_back = max(0, end.end - end.readable)
+        records = end.end - next_offset
+        if records > 0:
+            since = max(processed_at, self._caught_up_at.get(partition, 0.0))
+            if now - since > _EXACT_FROM_S or held_back:
+                appended = self._appended(partition, next_offset, end.end)
+                if appended is not None:
+                    return Lag(records, max(0.0, now - appended), held_back)
+            else:
+                return Lag(records, max(0.0, now - since), held_back)
+        self._caught_up_at[partition] = now
+        return Lag(held_back=held_back)
 
-    def _waiting_since(self, partition: int) -> float:
-        """Return the earliest time at which the oldest waiting record can have been appended (seconds of Unix time).
+    def forget(self, partition: int) -> None:
+        """Forget a partition."""
+        self._asked.pop(partition, None)
+        self._caught_up_at.pop(partition, None)
 
-        It came after the last processed one, and after the last moment when none was waiting.
-        """
-        processed_s = self._appended_ms.get(partition, 0) / 1000
-        return max(processed_s, self._caught_up_at.get(partition, 0.0)) or self._began_at
+    def _appended(self, partition: int, next_offset: int, end: int) -> float | None:
+        known = self._asked.get(partition)
+        if known is not None and known[0] == next_offset and (known[1] is not None or known[2] == end):
+            return known[1]
+        appended = self._first_appended(partition, next_offset)
+        self._asked[partition] = (next_offset, appended, end)
+        return appended

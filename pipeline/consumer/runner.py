@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Protocol
 
 import structlog
 
-from pipeline.consumer.lag import LagMonitor
+from pipeline.consumer.lag_monitor import LagMonitor
 from pipeline.consumer.slice_message import SliceMessage
 from pipeline.consumer.source import FaustSource
 from pipeline.errors import InvalidInput
@@ -19,7 +19,7 @@ from pipeline.flow.slices import Slice
 from pipeline.observe.metrics import Metrics
 from pipeline.topics import TOUCHPOINTS
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 #: Seconds between two ticks.
 _TICK_S = 0.5
@@ -153,15 +153,16 @@ class Runner:
             await asyncio.sleep(self._tick_s)
             await self._check_group()
             await self._take_back()
-            await self._source.update_lag(self._next_offsets)
+            await self._source.update_ends(self.next_offsets)
             await self._worker.tick()
             if await self._is_done():
                 log.info("idle, all input is processed")
                 await self._worker.sweep()
                 self._stop.set()
 
-    def _next_offsets(self) -> dict[int, int]:
-        return {number: assigned.state.next_offset for number, assigned in self._worker.assigned.items()}
+    def next_offsets(self) -> dict[int, int]:
+        """Return the first unprocessed offset of each partition; may be called in another thread."""
+        return {number: assigned.state.next_offset for number, assigned in dict(self._worker.assigned).items()}
 
     async def _check_group(self) -> None:
         wrong = await self._source.check_group()

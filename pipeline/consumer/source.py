@@ -13,12 +13,12 @@ from faust.types import TP
 
 from pipeline.connections.kafka import KafkaConnection
 from pipeline.consumer.app import LedgerApp, ProcessSlice, TakePartitions, build_app, topic_partition
-from pipeline.consumer.lag import LagMonitor
+from pipeline.consumer.topic_ends import TopicEnds
 from pipeline.errors import Unavailable
 from pipeline.failpoint import Reached
 from pipeline.retry import Retry
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 #: Seconds that the broker has to answer a question beside the work.
@@ -39,13 +39,12 @@ class FaustSource:
         folder: str,
         partitions: int,
         max_records: int,
-        lag: LagMonitor,
         retry: Retry,
         reached: Reached,
     ) -> None:
         self._kafka, self._group, self._instance = kafka, group, instance
         self._folder, self._partitions, self._max_records = folder, partitions, max_records
-        self._lag, self._retry, self._reached = lag, retry, reached
+        self._ends, self._retry, self._reached = TopicEnds(), retry, reached
         self._app: LedgerApp | None = None
 
     async def start(self, *, take_partitions: TakePartitions, process: ProcessSlice) -> None:
@@ -109,10 +108,10 @@ class FaustSource:
 
     def caught_up(self, partition: int, next_offset: int) -> bool:
         """Return whether the topic had no more records of a partition when it was last asked."""
-        return self._lag.caught_up(partition, next_offset)
+        return self._ends.caught_up(partition, next_offset)
 
-    async def update_lag(self, next_offsets: Callable[[], Mapping[int, int]]) -> None:
-        """Ask where the partitions end, and show how far the next offsets are behind then; do not wait for long."""
+    async def update_ends(self, next_offsets: Callable[[], Mapping[int, int]]) -> None:
+        """Ask where the partitions end, for `caught_up`; do not wait for long."""
         tps = [topic_partition(number) for number in next_offsets()]
         if not tps or self.is_rebalancing:
             return
@@ -122,9 +121,9 @@ class FaustSource:
             progress = await asyncio.wait_for(consumer.progress(tps), _TIMEOUT_S)
         except Exception as error:
             log.warning("the broker does not answer", error=type(error).__name__)
-            self._lag.note_broker_away()
+            self._ends.forget()
             return
-        self._lag.update(_by_number(ends), {tp.partition: each for tp, each in progress.items()}, next_offsets())
+        self._ends.update(_by_number(ends), {tp.partition: each for tp, each in progress.items()}, next_offsets())
 
     async def check_group(self) -> str | None:
         """Return what has failed in the group since the last call, and may pass.

@@ -10,12 +10,16 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, Engine, TextClause, text
+from sqlalchemy.exc import OperationalError
 
-from pipeline.errors import InvalidInput
+from pipeline.errors import InvalidInput, Unavailable
 from pipeline.scores.registry import SCORES
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+#: Seconds for which a migration waits for a table. While it waits, workers that come after it wait as well.
+LOCK_TIMEOUT_S = 10
 #: Names the advisory lock, so that two `pipeline init` at once do not meet.
 _LOCK = 0x746F756368
 _SHIP_MODEL = text("""
@@ -30,11 +34,12 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
     """Bring the schema to this version's, idempotently; the revision before (None: there was none) and after.
 
     All in one transaction: either everything is there afterwards or nothing has changed. Raises InvalidInput for a
-    database that a newer version has migrated.
+    database that a newer version has migrated, and Unavailable where a table is locked for long.
     """
     config = _config()
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
         before = _revision(connection)
         script = ScriptDirectory.from_config(config)
         head = script.get_current_head()
@@ -45,10 +50,18 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
                 "Use a newer version of touchpoint-pipeline."
             )
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        for sql in _functions_and_views():
-            connection.execute(script_text(sql))
-        _ship_models(connection)
+        try:
+            command.upgrade(config, "head")
+            for sql in _functions_and_views():
+                connection.execute(script_text(sql))
+            _ship_models(connection)
+        except OperationalError as error:
+            if isinstance(error.orig, LockNotAvailable):
+                raise Unavailable(
+                    f"A table was locked for {LOCK_TIMEOUT_S} seconds, and nothing has been changed. Another program "
+                    "holds it (look for long transactions in pg_stat_activity); try again."
+                ) from None
+            raise
     return before, head
 
 

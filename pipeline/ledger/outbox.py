@@ -26,6 +26,10 @@ _REFUSED = text("""
 """)
 
 
+#: Number of commits that are read at once, so that memory is bounded however many there are.
+_MAX_COMMITS = 20
+
+
 class RefusedRow(NamedTuple):
     """A record in quarantine, as it is to be sent to the dead-letter topic."""
 
@@ -55,7 +59,7 @@ def _unpublished_commits(score_tables: tuple[str, ...]) -> TextClause:
     columns = ", ".join(["commit", "journeys::text[] AS journeys", *score_tables, "quarantined", "forwards"])
     return text(f"""
         SELECT {columns} FROM outbox
-        WHERE topic = :topic AND partition = :partition AND commit > :published ORDER BY commit
+        WHERE topic = :topic AND partition = :partition AND commit > :published ORDER BY commit LIMIT {_MAX_COMMITS}
     """)
 
 
@@ -67,7 +71,10 @@ def _score_rows(table: Table[Any]) -> TextClause:
 async def load_unpublished(
     connection: AsyncConnection, position: Position, published: int, scores: Sequence[Score[Any, Any]]
 ) -> Unpublished | None:
-    """Return what was committed of a partition after commit number `published`; None if there is nothing to publish."""
+    """Return what was committed of a partition after commit number `published`; None if there is nothing to publish.
+
+    The first commits of many: what is left is after its `commit`.
+    """
     place = {"topic": position.topic, "partition": position.partition}
     statement = _unpublished_commits(tuple([score.table.name for score in scores]))
     commits = (await connection.execute(statement, {**place, "published": published})).all()

@@ -59,7 +59,10 @@ class Ledger(Protocol):
         """Delete the outbox rows of a partition's commits up to number `published`."""
 
     async def load_unpublished(self, position: Position, published: int) -> Unpublished | None:
-        """Return what was committed of a partition after commit number `published`; None if there is nothing."""
+        """Return what was committed of a partition after commit number `published`; None if there is nothing.
+
+        Of many commits it returns the first; what is left is after the `commit` of what it returns.
+        """
 
     async def band_changes(
         self, partitions: Sequence[int], now_ms: int, model: ChurnModel, customers: Sequence[str]

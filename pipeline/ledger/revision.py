@@ -21,6 +21,11 @@ def require_current(connection: Connection) -> None:
     revision = None
     if inspect(connection).has_table("alembic_version"):
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if revision != head():
-        state = f"is at revision {revision}, and this version needs {head()}" if revision else "has no tables yet"
-        raise InvalidInput(f"The database {state}. Run `pipeline init`.")
+    if revision is None:
+        raise InvalidInput("The database has no tables yet. Run `pipeline init`.")
+    if revision == head():
+        return
+    state = f"The database is at revision {revision}, and this version needs {head()}."
+    if revision > head():
+        raise InvalidInput(f"{state} A newer version has migrated it: start that one instead.")
+    raise InvalidInput(f"{state} Run `pipeline init`.")

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from pipeline.errors import InvalidInput
 from pipeline.observe.health import Health
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 #: Number of ports that are tried: of several workers on one machine, each takes the next free one.
 PORTS_TRIED = 20
@@ -40,6 +40,22 @@ class _Quiet(WSGIRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing: requests of a scraper are frequent."""
+
+    def get_stderr(self) -> Any:
+        """Return where a traceback of an answer that failed goes: into the log, as one line."""
+        return _LogFile()
+
+
+class _LogFile:
+    """A file to write to, each text of which becomes a line of the log."""
+
+    def write(self, text: str) -> int:
+        if said := text.strip():
+            log.error("a request for metrics failed", said=said)
+        return len(text)
+
+    def flush(self) -> None:
+        pass
 
 
 def serve(host: str, port: int, registry: CollectorRegistry, health: Health) -> tuple[int, Callable[[], None]]:

@@ -13,7 +13,7 @@ from pipeline.ledger.positions import Position
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class AssignedPartitions(dict[int, AssignedPartition]):
         """Forget a partition, if it is assigned."""
         self.pop(number, None)
         self._on_drop(number)
-        self._metrics.forget(number)
+        self._metrics.forget_watermark(number)
         self.show_count()
 
     def drop_fenced(self, number: int) -> None:

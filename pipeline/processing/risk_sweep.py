@@ -20,7 +20,7 @@ from pipeline.retry import Retry
 from pipeline.scores.churn.model import ChurnModel
 from pipeline.scores.churn.row import TABLE, ChurnRow
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 #: Greatest share of the time that reading may take. It reads every churn risk of the worker's partitions: with
 #: millions of customers that takes seconds.

@@ -20,7 +20,7 @@ from pipeline.processing.poison import MAX_POISON_RECORDS, bisect, may_be_poison
 from pipeline.processing.tasks import gather_or_cancel
 from pipeline.processing.writer_schemas import WriterSchemaCache
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 #: Number of transactions under way at once, each with partitions of its own: the database works on one of them while
 #: the worker prepares the other.
@@ -48,7 +48,7 @@ class SliceProcessor:
     async def process_round(self, slices: Sequence[Slice]) -> None:
         """Process slices of different partitions in several transactions."""
         for each in slices:
-            await self._writer_schemas.learn(each.records)
+            await self._writer_schemas.learn(each.partition, each.records)
         await gather_or_cancel([self._process_group(group) for group in group_slices(slices)])
 
     async def _process_group(self, slices: Sequence[Slice]) -> None:

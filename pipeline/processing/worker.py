@@ -24,7 +24,7 @@ from pipeline.publishing.outbox import OutboxPublisher
 from pipeline.publishing.publisher import Interrupted
 from pipeline.topics import TOUCHPOINTS
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 #: Number of journeys that are closed in one transaction.
 _MAX_DUE = 5_000
@@ -126,7 +126,12 @@ class Worker:
         number = assigned.position.partition
         expired = await self._source.earliest(number) - assigned.state.next_offset
         if expired > 0:
-            log.warning("records were deleted before they were read", partition=number, records=expired)
+            log.warning(
+                "records were deleted before they were read",
+                partition=number,
+                offset=assigned.state.next_offset,
+                records=expired,
+            )
             self._metrics.expired.inc(expired)
 
     async def tick(self) -> None:
@@ -213,7 +218,6 @@ class Worker:
         if self._assigned and self._outbox.is_interrupted:
             await self._take_over([], set())
         self._publish_soon()
-        self._metrics.unpublished.set(self._outbox.count_unpublished())
         self._garbage.collect_if_due()
 
     def _publish_soon(self) -> None:
@@ -233,7 +237,6 @@ class Worker:
                 await self._outbox.send_held()
                 if self._assigned and self._outbox.is_interrupted:
                     await self._take_over([], set())
-                self._metrics.unpublished.set(self._outbox.count_unpublished())
 
     async def _settle(self) -> None:
         """Wait until all is published, and say so in the ledger."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
@@ -15,7 +15,7 @@ from pipeline.contract.registry import Registry, UnknownSchema
 from pipeline.flow.values import Received
 from pipeline.retry import Retry
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 #: Seconds for which an id that the registry does not know is not asked for again, and number of such ids that are kept.
 _UNKNOWN_S = 60.0
@@ -32,8 +32,8 @@ class WriterSchemaCache:
         self._registry, self._topic, self._retry = registry, topic, retry
         self._unknown: dict[bytes, float] = {}
 
-    async def learn(self, records: Iterable[Received]) -> None:
-        """Fetch the schemas that records name and that are not known yet.
+    async def learn(self, partition: int, records: Sequence[Received]) -> None:
+        """Fetch the schemas that records of a partition name and that are not known yet.
 
         Raises Unavailable when the registry does not answer for long.
         """
@@ -48,13 +48,15 @@ class WriterSchemaCache:
         ]
         for prefix in sorted(new)[:_MAX_ASKED]:
             schema_id = int.from_bytes(prefix, "big")
+            offset = next(each.offset for each in records if (each.value or b"")[1:HEADER_BYTES] == prefix)
+            where = {"schema_id": schema_id, "partition": partition, "offset": offset}
             try:
                 text = await self._retry.run("registry", partial(asyncio.to_thread, self._fetch, schema_id))
                 writer = self.known[prefix] = read_writer(text)
                 if isinstance(writer, RefusedSchema):
-                    log.error("a registered schema breaks the contract", schema_id=schema_id, why=writer.why)
+                    log.error("a registered schema breaks the contract", **where, why=writer.why)
             except UnknownSchema as error:
-                log.warning("unknown schema", schema_id=schema_id, why=str(error))
+                log.warning("unknown schema", **where, why=str(error))
                 if len(self._unknown) >= _MAX_UNKNOWN:
                     self._unknown.clear()
                 self._unknown[prefix] = now

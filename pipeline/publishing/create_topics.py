@@ -10,6 +10,9 @@ from pipeline.scores.registry import SCORES
 from pipeline.topics import DEAD_LETTERS, JOURNEYS, TOUCHPOINTS
 
 _WEEK_MS = 7 * 86_400_000
+#: Replicas that must have a record before it counts as written, where topics have three replicas or more: one may be
+#: away then, and nothing that was acknowledged is lost with another.
+_MIN_IN_SYNC = {"min.insync.replicas": "2"}
 _COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.5"}
 
 #: topic → its configuration. Retention goes by append time everywhere: an event's own time never makes it vanish.
@@ -37,8 +40,9 @@ def create_topics(kafka: KafkaConnection, partitions: int, replication: int) -> 
     created = []
     try:
         there = admin.list_topics(timeout=10).topics
+        common = {"message.timestamp.type": "LogAppendTime", **(_MIN_IN_SYNC if replication >= 3 else {})}
         new = [
-            NewTopic(name, partitions, replication, config={**configuration, "message.timestamp.type": "LogAppendTime"})
+            NewTopic(name, partitions, replication, config={**common, **configuration})
             for name, configuration in CONFIGURATION.items()
             if name not in there
         ]

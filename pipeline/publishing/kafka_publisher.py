@@ -11,11 +11,12 @@ from itertools import islice
 import structlog
 
 from pipeline.ledger.positions import Position
+from pipeline.observe.health import Health
 from pipeline.publishing.publisher import Interrupted
 from pipeline.publishing.records import OutgoingRecord
 from pipeline.publishing.transactional_producer import TransactionalProducer
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 #: Shortest time between the ends of two transactions: one costs the broker and the worker several milliseconds.
 _INTERVAL_S = 0.1
@@ -26,10 +27,13 @@ _CHUNK = 1_000
 
 
 class KafkaPublisher:
-    """Implements `publisher.RecordPublisher` with one transactional producer, which publishes as `instance`."""
+    """Implements `publisher.RecordPublisher` with one transactional producer, which publishes as `instance`.
 
-    def __init__(self, producer: TransactionalProducer, instance: str) -> None:
-        self._producer, self._instance = producer, instance
+    `health` shows since when topics have not taken what is published, and why.
+    """
+
+    def __init__(self, producer: TransactionalProducer, instance: str, health: Health) -> None:
+        self._producer, self._instance, self._health = producer, instance, health
         self._ending: asyncio.Task[None] | None = None
         self._lock, self._beginning = asyncio.Lock(), asyncio.Lock()
         self._hurry = asyncio.Event()
@@ -54,7 +58,9 @@ class KafkaPublisher:
                 except Interrupted as why:
                     self._begun, self._interruption = False, why
             if self._interruption is not None:
-                log.warning("publishing was interrupted, beginning anew", why=str(self._interruption))
+                said = str(self._interruption)
+                log.warning("publishing was interrupted, beginning anew", why=said)
+                self._health.failed("publishing", said, time.monotonic())
                 self._interruption = None
             await self._abandon()
             await asyncio.to_thread(self._producer.begin, self._instance)
@@ -129,6 +135,7 @@ class KafkaPublisher:
             await asyncio.to_thread(self._producer.end, marks)
             self._confirmed |= {number: position.commits for number, position in marks.items()}
             self._ended_at = time.monotonic()
+            self._health.answered("publishing")
             async with self._lock:
                 waiting, self._waiting = self._waiting, []
                 for position, records in waiting:

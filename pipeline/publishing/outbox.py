@@ -14,7 +14,7 @@ from pipeline.publishing.publisher import Interrupted, RecordPublisher
 from pipeline.publishing.records import RecordSerializer
 from pipeline.retry import Retry
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class Unpublishable(RuntimeError):
@@ -33,8 +33,8 @@ class OutboxPublisher:
         self._publisher, self._serializer, self._ledger, self._retry = publisher, serializer, ledger, retry
         self._held: list[tuple[Position, Batch]] = []
         self._sending = asyncio.Lock()
-        #: partition → commit number → number of its journeys that are not known to be published
-        self._unpublished: dict[int, dict[int, int]] = {}
+        #: partition → numbers of commits that are not known to be published
+        self._unpublished: dict[int, set[int]] = {}
 
     async def take_over(self, assigned: Mapping[int, Position], fresh: Iterable[int], others: set[str]) -> set[int]:
         """Publish what was committed and not published, on `fresh` partitions; after an interruption, on all.
@@ -60,12 +60,12 @@ class OutboxPublisher:
                 await self._send_rest(position, published[position.partition])
             await self._ledger.set_sole_publisher(positions)
 
-        await self._retry.run("broker", attempt)
+        await self._retry.run("publishing", attempt)
         return lost
 
     def hold(self, position: Position, batch: Batch) -> None:
         """Take the batch of the commit that led to `position`; `send_held` publishes it."""
-        self._unpublished.setdefault(position.partition, {})[position.commits] = len(batch.journeys)
+        self._unpublished.setdefault(position.partition, set()).add(position.commits)
         self._held.append((position, batch))
 
     @property
@@ -90,13 +90,13 @@ class OutboxPublisher:
 
     async def _send_rest(self, position: Position, published: int) -> None:
         """Send what was committed after commit number `published`, as the tables have it by now."""
-        rest = await self._ledger.load_unpublished(position, published)
-        self._unpublished[position.partition] = {}
-        if rest is None:
-            return
-        log.info("publishing what was committed before", partition=position.partition, journeys=len(rest.journeys))
-        self._unpublished[position.partition][rest.commit] = len(rest.journeys)
-        await self._publisher.send(position, self._serializer.of_unpublished(rest, position.partition))
+        self._unpublished[position.partition] = set()
+        while (rest := await self._ledger.load_unpublished(position, published)) is not None:
+            log.info("publishing what was committed before", partition=position.partition, journeys=len(rest.journeys))
+            published = rest.commit
+            self._unpublished[position.partition].add(published)
+            records = self._serializer.of_unpublished(rest, position.partition)
+            await self._publisher.send(position._replace(commits=published), records)
 
     @property
     def is_interrupted(self) -> bool:
@@ -111,25 +111,17 @@ class OutboxPublisher:
     def confirmed(self, partition: int) -> int:
         """Return the number of the partition's last commit that is known to be published; 0 for none."""
         confirmed = self._publisher.confirmed(partition)
-        unpublished = self._unpublished.get(partition, {})
-        for commit in [commit for commit in unpublished if commit <= confirmed]:
-            del unpublished[commit]
+        unpublished = self._unpublished.get(partition)
+        if unpublished:
+            self._unpublished[partition] = {commit for commit in unpublished if commit > confirmed}
         return confirmed
-
-    def count_unpublished(self) -> int:
-        """Return the number of journeys that are committed and not known to be published."""
-        self._forget_confirmed()
-        return sum([sum(commits.values()) for commits in self._unpublished.values()])
 
     @property
     def has_unpublished(self) -> bool:
         """Return whether there are commits that are not known to be published."""
-        self._forget_confirmed()
-        return any(self._unpublished.values())
-
-    def _forget_confirmed(self) -> None:
-        for partition in self._unpublished:
+        for partition in list(self._unpublished):
             self.confirmed(partition)
+        return any(self._unpublished.values())
 
     async def clear(self, positions: Iterable[Position]) -> None:
         """Delete the outbox rows of what is published, where no batch does so on its way."""

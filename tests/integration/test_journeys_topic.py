@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
@@ -120,10 +118,7 @@ def test_a_topic_that_was_made_anew_is_filled_from_the_ledger_as_the_docs_say(pi
     admin.delete_topics([JOURNEYS])[JOURNEYS].result(30)
     wait_until(lambda: JOURNEYS not in admin.list_topics(timeout=10).topics, "the topic is deleted")
     create_topics(KafkaConnection(bootstrap_servers=servers), PARTITIONS, 1)
-    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
-    [statements] = re.findall(r"### Publishing journeys anew\n.*?```sql\n(.*?)```", page, re.DOTALL)
-    with pipe.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(statements)
+    pipe.run("topic", "republish")
     pipe.work()
     assert {key: fields(journey) for key, journey in read_all(pipe, "anew").items()} == of_table(pipe)
     assert pipe.sql("SELECT count(*) FROM outbox") == [(0,)]

@@ -10,6 +10,7 @@ from contracts.publisher import CASES, Published
 from harness import Pipe
 
 from pipeline.connections.kafka import KafkaConnection
+from pipeline.observe.health import Health
 from pipeline.publishing.kafka_publisher import KafkaPublisher
 from pipeline.publishing.transactional_producer import TransactionalProducer
 from pipeline.topics import JOURNEYS
@@ -23,7 +24,7 @@ def producer(pipe: Pipe) -> TransactionalProducer:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_contract(case: Callable[[Published], Awaitable[None]], pipe: Pipe) -> None:
     async def run() -> None:
-        publisher = KafkaPublisher(producer(pipe), "one")
+        publisher = KafkaPublisher(producer(pipe), "one", Health())
         given = Published(
             publisher,
             interrupt=lambda: producer(pipe).fence("one"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -15,25 +16,32 @@ from typing import Any
 
 import pytest
 import yaml
+from served import served_families
 
 from pipeline import settings
 from pipeline.local.registry import API
-from pipeline.observe.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
-ALERTS = [
-    rule for group in yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text())["groups"] for rule in group["rules"]
-]
-DASHBOARD = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text())
-OURS = ("init", "worker", "pipeline")
+RULES = {
+    name: [
+        rule
+        for group in yaml.safe_load((ROOT / "deploy" / f"{name}.yml").read_text())["groups"]
+        for rule in group["rules"]
+    ]
+    for name in ("alerts", "recording")
+}
+ALERTS = RULES["alerts"]
+DASHBOARD_FILES = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
+DASHBOARDS = [json.loads(file.read_text()) for file in DASHBOARD_FILES]
+OURS = ("init", "worker", "audit", "pipeline")
 
 
 def metrics_of_a_worker() -> dict[str, set[str]]:
     """Every sample that a worker serves or may serve, name → labels."""
     found: dict[str, set[str]] = {}
-    for family in Metrics().registry.collect():
+    for family in served_families():
         suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",))
         for suffix in suffixes:
             found[family.name + suffix] = {label for sample in family.samples for label in sample.labels}
@@ -43,9 +51,12 @@ def metrics_of_a_worker() -> dict[str, set[str]]:
 def expressions() -> Iterator[tuple[str, str]]:
     for rule in ALERTS:
         yield rule["alert"], rule["expr"]
-    for panel in DASHBOARD["panels"]:
-        for target in panel.get("targets", ()):
-            yield panel["title"], target["expr"]
+    for rule in RULES["recording"]:
+        yield rule["record"], rule["expr"]
+    for dashboard in DASHBOARDS:
+        for panel in dashboard["panels"]:
+            for target in panel.get("targets", ()):
+                yield panel["title"], target["expr"]
 
 
 def ports(service: dict[str, Any]) -> list[str]:
@@ -106,7 +117,8 @@ def test_servers_come_back_by_themselves_and_say_whether_they_are_well() -> None
             assert service["restart"] == "no"
             continue
         assert service["restart"] == "unless-stopped", name
-        assert name == "worker" or service["healthcheck"]["test"], name
+        by_image = name in ("worker", "audit", "kafka-exporter")
+        assert by_image or service["healthcheck"]["test"], name
     assert "HEALTHCHECK" in DOCKERFILE
     assert "/healthz" in DOCKERFILE
 
@@ -123,6 +135,7 @@ def test_named_volumes_hold_what_must_outlive_a_container() -> None:
         ("kafka", "/var/lib/kafka/data"),
         ("postgres", "/var/lib/postgresql"),
         ("prometheus", "/prometheus"),
+        ("alertmanager", "/alertmanager"),
     ):
         assert f"{name}:{folder}" in COMPOSE["services"][name]["volumes"]
         assert name in COMPOSE["volumes"]
@@ -135,7 +148,7 @@ def test_what_compose_mounts_is_there() -> None:
             source = volume["source"] if isinstance(volume, dict) else volume.split(":")[0]
             source = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", source)
             if source.startswith("."):
-                assert (ROOT / source).is_file(), source
+                assert (ROOT / source).exists(), source
 
 
 def test_the_images_are_pinned() -> None:
@@ -175,6 +188,8 @@ def test_the_image_runs_as_an_ordinary_user_with_locked_dependencies() -> None:
 @pytest.mark.parametrize(("where", "expression"), list(expressions()))
 def test_alerts_and_dashboard_use_metrics_that_exist(where: str, expression: str) -> None:
     known = metrics_of_a_worker()
+    recorded = {rule["record"] for rule in RULES["recording"]}
+    assert {*re.findall(r"\bpipeline:[\w:]+", expression)} <= recorded, where
     for name, labels in re.findall(r"\b(pipeline_\w+)(?:\{([^}]*)\})?", expression):
         assert name in known, f"{where}: {name}"
         used = set(re.findall(r"(\w+)\s*[=!]", labels)) - {"job", "instance"}
@@ -183,8 +198,32 @@ def test_alerts_and_dashboard_use_metrics_that_exist(where: str, expression: str
 
 def test_every_metric_is_on_the_dashboard() -> None:
     shown = {name for _, expression in expressions() for name in re.findall(r"\bpipeline_\w+", expression)}
-    for family in (each for each in Metrics().registry.collect() if each.name.startswith("pipeline_")):
+    for family in (each for each in served_families() if each.name.startswith("pipeline_")):
         assert any(name.startswith(family.name) for name in shown), family.name
+
+
+def test_the_dashboards_are_what_the_code_makes() -> None:
+    before = {file: file.read_text() for file in DASHBOARD_FILES}
+    dashboards = runpy.run_path(str(ROOT / "deploy" / "dashboards.py"))
+    made = {
+        dashboards["FOLDER"] / f"{each.name}.json": json.dumps(
+            dashboards["as_json"](each), indent=2, ensure_ascii=False
+        )
+        for each in dashboards["DASHBOARDS"]
+    }
+    assert {file: text + "\n" for file, text in made.items()} == before, "run python deploy/dashboards.py"
+
+
+def test_prometheus_reads_the_rules_and_finds_what_compose_runs() -> None:
+    configured = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())
+    mounted = {volume.split(":")[1] for volume in COMPOSE["services"]["prometheus"]["volumes"]}
+    for file in configured["rule_files"]:
+        assert f"/etc/prometheus/{file}" in mounted
+    text = (ROOT / "deploy" / "prometheus.yml").read_text() + (
+        ROOT / "deploy" / "grafana" / "provisioning" / "datasources" / "prometheus.yml"
+    ).read_text()
+    for host in re.findall(r'"([a-z-]+):\d+"|//([a-z-]+):\d+|names: \[(\w+)\]', text):
+        assert "".join(host) in COMPOSE["services"], host
 
 
 def test_every_alert_says_what_is_wrong_and_where_to_read_on() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import pytest
 from placing import place
+from served import served_families
 
 from pipeline import catalogue, settings
 from pipeline.cli import COMMANDS, cli
@@ -22,7 +23,6 @@ from pipeline.contract.validate import check
 from pipeline.journey import policy
 from pipeline.journey.journey import Journey
 from pipeline.journey.step import Step, StepType, event_key
-from pipeline.observe.metrics import Metrics
 from pipeline.scores.registry import topic_schemas
 from pipeline.topics import DEAD_LETTERS
 from pipeline.touchpoint import Touchpoint
@@ -154,7 +154,7 @@ def test_every_reason_metric_setting_topic_table_and_field_is_documented() -> No
     operations, contract, consuming = (PAGES[f"docs/{name}.md"] for name in ("operations", "contract", "consuming"))
     for reason in REASONS:
         assert f"| `{reason}` |" in contract, reason
-    for family in (each for each in Metrics().registry.collect() if each.name.startswith("pipeline_")):
+    for family in (each for each in served_families() if each.name.startswith("pipeline_")):
         name = family.name + ("_total" if family.type == "counter" else "")
         assert re.search(rf"\| `{name}(\{{\w+\}})?` \|", operations), name
     read = set(re.findall(r'"([A-Z]+_[A-Z_]+)"', Path(settings.__file__).read_text()))
@@ -172,7 +172,7 @@ def test_every_reason_metric_setting_topic_table_and_field_is_documented() -> No
 def test_no_reason_or_metric_is_documented_that_does_not_exist() -> None:
     table = PAGES["docs/contract.md"].partition("## What is refused")[2].partition("## ")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.M)) == set(REASONS)
-    families = {family.name for family in Metrics().registry.collect()}
+    families = {family.name for family in served_families()}
     for name in re.findall(r"`(pipeline_\w+)", ALL):
         assert name.removesuffix("_total") in families, name
 

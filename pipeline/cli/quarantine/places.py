@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from pipeline.cli.age import read_age
 from pipeline.contract.reject import REASONS
 from pipeline.contract.times import parse_rfc3339
 from pipeline.ledger.moments import moment
 from pipeline.queries.quarantine import Place
 
 _PLACE = re.compile(r"(\d{1,9})/(\d{1,18})", re.ASCII)
-_AGO = re.compile(r"(\d{1,6})(m|h|d)", re.ASCII)
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def read_place(text: str) -> Place | None:
@@ -45,8 +44,8 @@ class SinceType(click.ParamType):
         """Read a time."""
         if isinstance(value, datetime):
             return value
-        if match := _AGO.fullmatch(str(value)):
-            return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
+        if (age := read_age(str(value))) is not None:
+            return datetime.now(UTC) - age
         try:
             return moment(parse_rfc3339(str(value)))
         except ValueError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -16,6 +16,7 @@ from pipeline.cli.quarantine.listing import STATUS_STYLES, plain
 from pipeline.cli.quarantine.mending import mend
 from pipeline.cli.quarantine.places import places_argument
 from pipeline.cli.quarantine.selecting import NotInQuarantine
+from pipeline.cli.record_text import hex_dump, readable
 from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.registry import Registry
 from pipeline.contract.reject import REASONS
@@ -29,7 +30,6 @@ from pipeline.topics import TOUCHPOINTS
 #: The field of a line to be corrected that names the record that it replaces.
 LINK = "quarantine"
 _BYTES = 512
-_A_LINE = 16
 
 
 @click.command()
@@ -70,29 +70,9 @@ def show(places: tuple[Place, ...], most: int, raw: str | None, jsonl: bool, as_
             _print(one, record, most)
 
 
-def hex_dump(value: bytes, most: int) -> Iterator[str]:
-    """Return lines of offset, bytes in hex and as ASCII, of at most `most` bytes."""
-    for start in range(0, min(len(value), most), _A_LINE):
-        row = value[start : min(start + _A_LINE, most)]
-        ascii_ = "".join([chr(byte) if 32 <= byte < 127 else "." for byte in row])
-        yield f"{start:08x}  {row[:8].hex(' '):<23}  {row[8:].hex(' '):<23}  |{ascii_}|"
-    if len(value) > most:
-        yield f"… {len(value) - most:,} more bytes (--bytes shows more, --raw FILE keeps them all)"
-
-
 def line(place: Place, record: dict[str, Any]) -> bytes:
     """Return a line to be corrected: the record, and the place of the one that it replaces."""
     return orjson.dumps({LINK: str(place), **record}, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def readable(value: bytes | None) -> str:
-    """Return the bytes of a key or header: as text if they are UTF-8, else in hex."""
-    if value is None:
-        return "none"
-    try:
-        return formatting.printable(value.decode())
-    except UnicodeDecodeError:
-        return f"0x{value.hex()}"
 
 
 def _decoded(chosen: Sequence[Contents], registry: RegistryConnection) -> list[dict[str, Any] | None]:
@@ -121,7 +101,7 @@ def _print(one: Contents, record: dict[str, Any] | None, most: int) -> None:
     ]  # fmt: skip
     for label, text in facts:
         click.echo(f"  {label:<9}{text}")
-    for row in hex_dump(one.value or b"", most):
+    for row in hex_dump(one.value or b"", most, "--bytes shows more, --raw FILE keeps them all"):
         click.echo(f"    {row}")
     if record is not None:
         click.echo("  decoded")

@@ -7,7 +7,8 @@ import pytest
 from pipeline.cli.quarantine.corrected import read
 from pipeline.cli.quarantine.mending import MENDS
 from pipeline.cli.quarantine.places import read_place
-from pipeline.cli.quarantine.showing import hex_dump, line, readable
+from pipeline.cli.quarantine.showing import line
+from pipeline.cli.record_text import hex_dump, readable
 from pipeline.client.replayer import REPLAYED_HEADER, again
 from pipeline.contract.decode import Writer
 from pipeline.contract.encode import Encoder, touchpoint_record
@@ -44,13 +45,13 @@ def test_anything_else_is_no_place(text: str) -> None:
 
 
 def test_bytes_are_shown_in_hex_and_ascii() -> None:
-    assert list(hex_dump(b"\0\x01Hello, world!\xff", 512)) == [
+    assert list(hex_dump(b"\0\x01Hello, world!\xff", 512, "more")) == [
         "00000000  00 01 48 65 6c 6c 6f 2c  20 77 6f 72 6c 64 21 ff  |..Hello, world!.|"
     ]
 
 
 def test_of_many_bytes_the_first_are_shown_and_the_rest_counted() -> None:
-    shown = list(hex_dump(bytes(100), 20))
+    shown = list(hex_dump(bytes(100), 20, "--bytes shows more"))
     assert [len(row.split("  ")[1].split()) for row in shown[:2]] == [8, 4]
     assert shown[2].startswith("… 80 more bytes")
 

@@ -1,38 +1,130 @@
-"""Lag: measured to the end of the log, also where an open transaction holds records back."""
+"""Lag: exact where it may be old, and right while servers are away and after a restart."""
 
 from __future__ import annotations
 
-from pipeline.consumer.lag import LagMonitor
-from pipeline.consumer.transport import Progress
+from pipeline.consumer.lag import Lag, LagEstimator, PartitionEnd
+from pipeline.consumer.lag_monitor import LagMonitor
+from pipeline.errors import Unavailable
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
 
-
-def value(metrics: Metrics, name: str) -> float | None:
-    return metrics.registry.get_sample_value(name, {"partition": "0"})
+NOW = 1_790_000_000.0
 
 
-def test_offsets_behind_the_last_record_that_hold_none_are_no_lag() -> None:
-    metrics = Metrics()
-    lag = LagMonitor(metrics, Health())
-    lag.update({0: 12}, {0: Progress(delivered=10, read=12, held_back=0)}, {0: 10})
-    assert lag.caught_up(0, 10)
-    assert value(metrics, "pipeline_lag_records") == 0
+class Topic:
+    """In place of the broker: ends, committed offsets, and the append times of records, by offset."""
+
+    def __init__(self, ends: dict[int, PartitionEnd], committed: dict[int, int], appended: dict[int, float]) -> None:
+        self._ends, self._committed, self._appended = ends, committed, appended
+        self.is_away = False
+        self.asked = 0
+
+    def ends(self) -> dict[int, PartitionEnd]:
+        if self.is_away:
+            raise Unavailable("connection refused")
+        return self._ends
+
+    def committed(self, partitions: list[int]) -> dict[int, int]:
+        return {number: self._committed[number] for number in partitions}
+
+    def first_appended(self, partition: int, offset: int) -> float | None:
+        self.asked += 1
+        return min((at for place, at in self._appended.items() if place >= offset), default=None)
+
+    def close(self) -> None:
+        pass
 
 
-def test_what_an_open_transaction_holds_back_is_lag_and_keeps_a_partition_from_being_idle() -> None:
-    metrics, health = Metrics(), Health()
-    lag = LagMonitor(metrics, health)
-    lag.update({0: 10}, {0: Progress(delivered=10, read=10, held_back=7)}, {0: 10})
-    assert not lag.caught_up(0, 10)
-    assert value(metrics, "pipeline_lag_records") == 7
-    assert value(metrics, "pipeline_held_back_records") == 7
-    lag.update({0: 18}, {0: Progress(delivered=10, read=18, held_back=0)}, {0: 10})  # aborted
-    assert lag.caught_up(0, 10)
-    assert value(metrics, "pipeline_held_back_records") == 0
+def value(metrics: Metrics, name: str, partition: int = 0) -> float | None:
+    return metrics.registry.get_sample_value(f"pipeline_{name}", {"partition": str(partition)})
 
 
-def test_a_partition_whose_first_records_are_held_back_is_behind() -> None:
-    lag = LagMonitor(Metrics(), Health())
-    lag.update({0: 0}, {0: Progress(delivered=None, read=0, held_back=3)}, {0: 0})
-    assert not lag.caught_up(0, 0)
+class Monitored:
+    def __init__(self, topic: Topic, own: dict[int, int] | None = None) -> None:
+        self.topic, self.metrics, self.health = topic, Metrics(), Health()
+        self.own = own or {}
+        self._monitor = LagMonitor(lambda: topic, self.metrics, self.health)
+        self._monitor.follow(lambda: self.own)
+        self._estimator = LagEstimator(topic.first_appended)
+
+    def look(self, now: float, **processed_at: float) -> None:
+        if processed_at:
+            self._monitor.note_processed(0, int(processed_at["processed_at"] * 1000))
+        self._monitor.look(self.topic, self._estimator, now)
+
+
+def test_a_worker_that_has_no_partition_yet_shows_the_lag_from_its_first_look() -> None:
+    topic = Topic({0: PartitionEnd(10, 10)}, {0: 4}, {offset: NOW - 300 + offset for offset in range(10)})
+    it = Monitored(topic)
+    it.look(NOW)
+    assert value(it.metrics, "lag_records") == 6
+    assert value(it.metrics, "lag_seconds") == 296
+    assert value(it.metrics, "next_offset") == 4
+    assert it.health.lag_seconds == 0, "what is nobody's does not make a worker unready"
+
+
+def test_a_restarted_worker_knows_how_old_its_oldest_record_is() -> None:
+    topic = Topic({0: PartitionEnd(10, 10)}, {0: 0}, {9: NOW - 500})
+    it = Monitored(topic, own={0: 9})
+    it.look(NOW)
+    assert value(it.metrics, "lag_seconds") == 500
+    assert it.health.lag_seconds == 500
+    it.look(NOW + 2)
+    assert value(it.metrics, "lag_seconds") == 502
+    assert topic.asked == 1, "the same record is looked up once"
+
+
+def test_a_worker_that_keeps_up_is_not_slowed_down_by_look_ups() -> None:
+    topic = Topic({0: PartitionEnd(10, 10)}, {0: 0}, {})
+    it = Monitored(topic, own={0: 8})
+    it.look(NOW, processed_at=NOW - 1.5)
+    assert (value(it.metrics, "lag_records"), value(it.metrics, "lag_seconds")) == (2, 1.5)
+    assert topic.asked == 0
+
+
+def test_offsets_without_a_record_at_the_end_are_no_lag() -> None:
+    topic = Topic({0: PartitionEnd(12, 12)}, {0: 0}, {3: NOW - 100})
+    it = Monitored(topic, own={0: 10})
+    it.look(NOW)
+    it.look(NOW + 60)
+    assert (value(it.metrics, "lag_records"), value(it.metrics, "lag_seconds")) == (0, 0)
+    assert topic.asked <= 2
+
+
+def test_what_an_open_transaction_holds_back_is_lag() -> None:
+    topic = Topic({0: PartitionEnd(17, 10)}, {0: 0}, {11: NOW - 3})
+    it = Monitored(topic, own={0: 10})
+    it.look(NOW)
+    assert (value(it.metrics, "lag_records"), value(it.metrics, "held_back_records")) == (7, 7)
+    assert value(it.metrics, "lag_seconds") == 3
+
+
+def test_while_the_broker_is_away_what_waits_grows_older_and_the_worker_is_not_ready() -> None:
+    topic = Topic({0: PartitionEnd(10, 10), 1: PartitionEnd(5, 5)}, {}, {9: NOW - 20})
+    it = Monitored(topic, own={0: 9, 1: 5})
+    it.look(NOW)
+    topic.is_away = True
+    it.look(NOW + 30)
+    it.look(NOW + 60)
+    assert (value(it.metrics, "lag_records"), value(it.metrics, "lag_seconds")) == (1, 80)
+    assert value(it.metrics, "lag_seconds", 1) == 0
+    assert it.health.away["broker"].why == "connection refused"
+    topic.is_away = False
+    it.look(NOW + 62)
+    assert it.health.away == {}
+
+
+def test_partitions_that_are_taken_away_are_not_shown_any_more() -> None:
+    topic = Topic({0: PartitionEnd(10, 10), 1: PartitionEnd(5, 5)}, {}, {})
+    it = Monitored(topic, own={0: 10, 1: 5})
+    it.look(NOW)
+    del it.own[1]
+    it.look(NOW + 2)
+    assert value(it.metrics, "lag_records", 1) is None
+    assert value(it.metrics, "next_offset", 1) is None
+
+
+def test_the_age_of_what_comes_after_a_quiet_spell_counts_from_its_end() -> None:
+    estimator = LagEstimator(lambda _partition, _offset: NOW - 2)
+    assert estimator.estimate(0, PartitionEnd(10, 10), 10, NOW - 900, NOW - 4) == Lag()
+    assert estimator.estimate(0, PartitionEnd(11, 11), 10, NOW - 900, NOW) == Lag(1, 4.0)

@@ -13,7 +13,7 @@ import pytest
 from contracts.ledger import touchpoint
 from worker_in_memory import slice_of
 
-from pipeline.consumer.lag import LagMonitor
+from pipeline.consumer.lag_monitor import LagMonitor
 from pipeline.consumer.runner import Runner
 from pipeline.consumer.slice_message import SliceMessage
 from pipeline.consumer.source import FaustSource
@@ -61,7 +61,7 @@ class Source:
     async def ends(self, partitions: Iterable[int]) -> dict[int, int]:
         return dict.fromkeys(partitions, self._end)
 
-    async def update_lag(self, next_offsets: Callable[[], Mapping[int, int]]) -> None:
+    async def update_ends(self, next_offsets: Callable[[], Mapping[int, int]]) -> None:
         next_offsets()
 
     async def check_group(self) -> str | None:
@@ -99,7 +99,7 @@ class Processor:
 
 
 def runner_of(worker: Processor, source: Source, until_idle_s: float | None = None) -> Runner:
-    lag = LagMonitor(Metrics(), Health())
+    lag = LagMonitor(cast(Any, None), Metrics(), Health())
     return Runner(
         worker=worker,
         source=cast(FaustSource, source),

@@ -37,7 +37,7 @@ class Schemas:
 
     known = WRITERS
 
-    async def learn(self, _records: Any) -> None: ...
+    async def learn(self, _partition: int, _records: Any) -> None: ...
 
 
 class Garbage:

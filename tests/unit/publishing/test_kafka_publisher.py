@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from pipeline.ledger.positions import Position
+from pipeline.observe.health import Health
 from pipeline.publishing import kafka_publisher as module
 from pipeline.publishing.kafka_publisher import KafkaPublisher
 from pipeline.publishing.publisher import Interrupted
@@ -85,7 +86,7 @@ def test_all_records_come_out_in_order_and_are_confirmed(sends: list[tuple[int, 
     topic = Topic()
 
     async def run() -> KafkaPublisher:
-        publisher = KafkaPublisher(topic, "one")  # type: ignore[arg-type]
+        publisher = KafkaPublisher(topic, "one", Health())  # type: ignore[arg-type]
         assert await publisher.ready()
         commits = [0, 0, 0]
         for partition, count, then in sends:
@@ -115,7 +116,7 @@ def test_what_is_not_ended_is_not_confirmed_and_what_comes_meanwhile_waits_for_t
     topic = Topic(ends_slowly=True)
 
     async def run() -> None:
-        publisher = KafkaPublisher(topic, "one")  # type: ignore[arg-type]
+        publisher = KafkaPublisher(topic, "one", Health())  # type: ignore[arg-type]
         await publisher.ready()
         await publisher.send(position(0, 1), [record(0, 1)])
         while not publisher._closing:
@@ -135,7 +136,7 @@ def test_after_an_interruption_nothing_goes_out_before_it_begins_anew() -> None:
     topic.failures = 1
 
     async def run() -> None:
-        publisher = KafkaPublisher(topic, "one")  # type: ignore[arg-type]
+        publisher = KafkaPublisher(topic, "one", Health())  # type: ignore[arg-type]
         await publisher.ready()
         await publisher.send(position(0, 1), [record(0, 1)])
         with pytest.raises(Interrupted):
@@ -159,7 +160,7 @@ def test_records_that_are_refused_interrupt_publishing_and_nothing_of_their_comm
     topic.refused = record(0, 2, 1)
 
     async def run() -> None:
-        publisher = KafkaPublisher(topic, "one")  # type: ignore[arg-type]
+        publisher = KafkaPublisher(topic, "one", Health())  # type: ignore[arg-type]
         await publisher.ready()
         if has_more:
             await publisher.send(position(0, 1), [record(0, 1)])
@@ -182,7 +183,7 @@ def test_whoever_is_the_first_to_notice_an_interruption_it_is_told_once(refused:
     topic.failures, topic.refused = 1, refused
 
     async def run() -> None:
-        publisher = KafkaPublisher(topic, "one")  # type: ignore[arg-type]
+        publisher = KafkaPublisher(topic, "one", Health())  # type: ignore[arg-type]
         assert await publisher.ready()
         with contextlib.suppress(Interrupted):
             await publisher.send(position(0, 1), [record(0, 1)])
