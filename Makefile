@@ -11,7 +11,7 @@ FUZZ_FILES ?= 50000
 FUZZ_SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast faults fuzz overload bench lint lock clean
+.PHONY: help setup demo test test-fast faults drill fuzz overload bench lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -56,6 +56,9 @@ fuzz: setup ## arbitrary bytes through decoding and publish (FUZZ_INPUTS, FUZZ_S
 	PYTHONPATH=tests $(BIN)/python -m fuzz decoding --inputs $(FUZZ_INPUTS) --seed $(FUZZ_SEED)
 	PYTHONPATH=tests $(BIN)/python -m fuzz slices --inputs $(FUZZ_SLICES) --seed $(FUZZ_SEED)
 	PYTHONPATH=tests $(BIN)/python -m fuzz publish --inputs $(FUZZ_FILES) --seed $(FUZZ_SEED)
+
+drill: setup ## a real Prometheus over real workers, faults, and when each alert came (DRILL="Postgres away,wrong keys")
+	@PYTHONPATH=tests $(BIN)/python -m drill
 
 overload: setup ## a robot, one customer, one partition, ten times the rate (OVERLOAD="one-journey --events 50000")
 	@$(BIN)/python -m bench.overload $(OVERLOAD)

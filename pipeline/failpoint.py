@@ -1,13 +1,15 @@
 """Failpoints: named places at which tests kill or stop a worker, to show that nothing is lost.
 
 The setting PIPELINE_FAILPOINT is `NAME[:NTH[:ACTION]]`: the NTH time (from 1) that the worker reaches the place NAME,
-it sends itself SIGKILL (ACTION `kill`, the default) or SIGSTOP (`stop`). Without the setting, a place costs a call.
+it sends itself SIGKILL (ACTION `kill`, the default) or SIGSTOP (`stop`), or its event loop hangs (`hang`). Without the
+setting, a place costs a call.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 
 from pipeline.errors import InvalidInput
@@ -28,6 +30,9 @@ PLACES = {
     "after_ack": "a slice's offset is acknowledged, and not yet committed to Kafka",
 }
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+_ACTIONS = (*_SIGNALS, "hang")
+#: Seconds that an event loop hangs.
+_HANG_S = 3600.0
 
 
 def failpoint(setting: str | None) -> Reached:
@@ -36,10 +41,10 @@ def failpoint(setting: str | None) -> Reached:
         return _nothing
     name, _, rest = setting.partition(":")
     nth, _, action = rest.partition(":")
-    if name not in PLACES or not (nth or "1").isdecimal() or int(nth or 1) < 1 or (action or "kill") not in _SIGNALS:
+    if name not in PLACES or not (nth or "1").isdecimal() or int(nth or 1) < 1 or (action or "kill") not in _ACTIONS:
         raise InvalidInput(
             f"PIPELINE_FAILPOINT={setting!r} can't be read; it takes NAME[:NTH[:ACTION]] with a NAME of "
-            f"{', '.join(PLACES)}, NTH from 1, and ACTION {' or '.join(_SIGNALS)}."
+            f"{', '.join(PLACES)}, NTH from 1, and ACTION {' or '.join(_ACTIONS)}."
         )
     left = int(nth or 1)
 
@@ -47,7 +52,9 @@ def failpoint(setting: str | None) -> Reached:
         nonlocal left
         if place == name:
             left -= 1
-            if left == 0:
+            if left == 0 and action == "hang":
+                time.sleep(_HANG_S)
+            elif left == 0:
                 os.kill(os.getpid(), _SIGNALS[action or "kill"])
 
     return reached

@@ -30,6 +30,12 @@ CONFIGURATION: dict[str, dict[str, str]] = {
 }
 
 
+def configuration(topic: str, replication: int) -> dict[str, str]:
+    """Return the configuration of a new topic with a number of replicas."""
+    common = {"message.timestamp.type": "LogAppendTime", **(_MIN_IN_SYNC if replication >= 3 else {})}
+    return {**common, **CONFIGURATION[topic]}
+
+
 def create_topics(kafka: KafkaConnection, partitions: int, replication: int) -> list[str]:
     """Create the topics that are missing; return their names.
 
@@ -40,10 +46,9 @@ def create_topics(kafka: KafkaConnection, partitions: int, replication: int) -> 
     created = []
     try:
         there = admin.list_topics(timeout=10).topics
-        common = {"message.timestamp.type": "LogAppendTime", **(_MIN_IN_SYNC if replication >= 3 else {})}
         new = [
-            NewTopic(name, partitions, replication, config={**common, **configuration})
-            for name, configuration in CONFIGURATION.items()
+            NewTopic(name, partitions, replication, config=configuration(name, replication))
+            for name in CONFIGURATION
             if name not in there
         ]
         for name, future in (admin.create_topics(new) if new else {}).items():

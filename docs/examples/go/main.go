@@ -74,6 +74,10 @@ func main() {
 				if record.Attrs.IsControl() {
 					continue
 				}
+				if record.Value == nil {
+					delete(latest, string(record.Key)) // the journey does not exist any more
+					continue
+				}
 				schema, err := schemaOf(binary.BigEndian.Uint32(record.Value[1:5]))
 				if err != nil {
 					log.Fatal(err)

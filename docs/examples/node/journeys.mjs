@@ -46,6 +46,10 @@ await consumer.subscribe({ topic: TOPIC, fromBeginning: true });
 consumer.on(consumer.events.GROUP_JOIN, waitForMore);
 await consumer.run({
   eachMessage: async ({ message }) => {
+    if (message.value === null) {
+      latest.delete(message.key.toString()); // the journey does not exist any more
+      return;
+    }
     const type = await typeOf(message.value.readUInt32BE(1));
     // Within a partition revisions of a journey ascend: the last record of a key is the latest revision.
     latest.set(message.key.toString(), type.fromBuffer(message.value.subarray(5)));

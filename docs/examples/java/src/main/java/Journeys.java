@@ -40,6 +40,10 @@ public class Journeys {
       Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
       while (partitions.stream().anyMatch(each -> consumer.position(each) < ends.get(each))) {
         for (var record : consumer.poll(Duration.ofSeconds(1))) {
+          if (record.value() == null) {
+            latest.remove(record.key()); // the journey does not exist any more
+            continue;
+          }
           // Within a partition revisions of a journey ascend: the last record of a key is the latest revision.
           latest.put(record.key(), decode(record.value()));
         }
