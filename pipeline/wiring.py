@@ -140,7 +140,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
             )
             log.info("worker starts", instance=instance, group=settings.group, partitions=partitions)
             runner = Runner(worker=worker, source=source, lag=lag, metrics=metrics, until_idle_s=options.until_idle_s)
-            lag.follow(runner.next_offsets)
+            lag.follow(runner.committed_offsets)
             async with _beside(outbox_monitor.run()):
                 await runner.run_until_stopped()
             await beginning

@@ -66,6 +66,14 @@ def opened(name: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 
 def lines(file: IO[bytes]) -> Iterator[Line]:
     """Yield the lines of a file that are not blank; a byte order mark is skipped."""
+    return (line for line in _all_lines(file) if not _is_blank(line))
+
+
+def _is_blank(line: Line) -> bool:
+    return not line.raw or line.raw.isspace()
+
+
+def _all_lines(file: IO[bytes]) -> Iterator[Line]:
     number = 0
     while raw := file.readline(MAX_LINE_BYTES):
         number += 1
@@ -74,8 +82,7 @@ def lines(file: IO[bytes]) -> Iterator[Line]:
                 pass
         if number == 1:
             raw = raw.removeprefix(b"\xef\xbb\xbf")
-        if not raw.isspace() and raw:
-            yield Line(number, raw)
+        yield Line(number, raw)
 
 
 def json_object(line: Line) -> dict[str, Any] | Rejected:
@@ -95,9 +102,11 @@ def rows(file: IO[bytes], format_name: str) -> Iterator[Row]:
     A quote that is never closed spoils its own line only: the lines that it swallowed are read again, one by one.
     """
     waiting: deque[Line] = deque()
-    source = lines(file)
+    source = _all_lines(file)  # a blank line may stand within quotes
     width = 0
     while (first := waiting.popleft() if waiting else next(source, None)) is not None:
+        if _is_blank(first):
+            continue
         taken = [first]
 
         def feed(taken: list[Line] = taken) -> Iterator[str]:

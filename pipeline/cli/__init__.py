@@ -24,6 +24,7 @@ COMMANDS = {
     "at-risk": ("pipeline.cli.at_risk", "Show the customers at risk; who is about to leave comes first."),
     "quarantine": ("pipeline.cli.quarantine", "List, show, replay and discard refused records."),
     "topic": ("pipeline.cli.topic", "Show and find records of the topic; publish journeys anew."),
+    "rebuild": ("pipeline.cli.rebuild", "Empty the tables, so that workers make them anew from the topic."),
     "audit": ("pipeline.cli.audit", "Rebuild journeys and scores from the topic, and compare with the tables."),
     "demo": ("pipeline.cli.demo", "Start a local stack, simulate some weeks, and show what comes out."),
     "bench": ("pipeline.cli.bench", "Measure a worker: beside other engines, its latency, its growth."),
@@ -33,7 +34,9 @@ COMMANDS = {
 #: The extra of the distribution that a command needs; those that are not named work with the base install.
 EXTRAS = {
     **dict.fromkeys(("up", "down", "status"), "local"),
-    **dict.fromkeys(("init", "worker", "customer", "touchpoints", "at-risk", "quarantine", "topic"), "worker"),
+    **dict.fromkeys(
+        ("init", "worker", "customer", "touchpoints", "at-risk", "quarantine", "topic", "rebuild"), "worker"
+    ),
     "audit": "audit",
     "demo": "all",
 }

@@ -21,7 +21,7 @@ _INTERVAL_S = 2.0
 #: Seconds that the thread has to end in.
 _STOP_S = 12.0
 
-#: Returns the first offset that is not processed of each partition that the worker has taken.
+#: Returns the first offset that is not in the ledger, of each partition that the worker has taken.
 NextOffsets = Callable[[], Mapping[int, int]]
 
 

@@ -35,7 +35,7 @@ class Processor(Protocol):
 
     @property
     def assigned(self) -> Mapping[int, Any]:
-        """Return the partitions that the worker has taken, by number, each with its `state.next_offset`."""
+        """Return the partitions that the worker has taken, by number, each with its `position` and `state`."""
 
     async def take_partitions(self, assignment: Callable[[], set[int]]) -> dict[int, int]:
         """Take partitions; return where each is to be read from."""
@@ -153,16 +153,19 @@ class Runner:
             await asyncio.sleep(self._tick_s)
             await self._check_group()
             await self._take_back()
-            await self._source.update_ends(self.next_offsets)
+            await self._source.update_ends(self._next_offsets)
             await self._worker.tick()
             if await self._is_done():
                 log.info("idle, all input is processed")
                 await self._worker.sweep()
                 self._stop.set()
 
-    def next_offsets(self) -> dict[int, int]:
-        """Return the first unprocessed offset of each partition; may be called in another thread."""
-        return {number: assigned.state.next_offset for number, assigned in dict(self._worker.assigned).items()}
+    def _next_offsets(self) -> dict[int, int]:
+        return {number: assigned.state.next_offset for number, assigned in self._worker.assigned.items()}
+
+    def committed_offsets(self) -> dict[int, int]:
+        """Return the first offset of each partition that is not in the ledger; may be called in another thread."""
+        return {number: assigned.position.next_offset for number, assigned in dict(self._worker.assigned).items()}
 
     async def _check_group(self) -> None:
         wrong = await self._source.check_group()

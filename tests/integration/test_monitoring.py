@@ -64,9 +64,12 @@ def test_lag_grows_while_the_database_is_away_and_is_there_right_after_a_restart
     pipe.start_worker()
     wait_until(lambda: total(pipe, "pipeline_events_total") == 60, "all is processed")
     wait_until(lambda: readyz(pipe) == "ready\n", "the worker is ready")
+    encoder = encoder_of(pipe.env)  # the registry, too, needs the database here
     with postgres_away(stack):
         for day in (1, 2):  # the lag does not stand still
-            pipe.publish(touchpoints(day))
+            pipe.produce(
+                [((customer_key(t) or "").encode(), encoder.encode(touchpoint_record(t))) for t in touchpoints(day)]
+            )
             wait_until(lambda day=day: total(pipe, "pipeline_lag_records") == 60 * day, "the lag is shown")
         wait_until(lambda: readyz(pipe).startswith("waiting for database for"), "/readyz says who is away")
         wait_until(lambda: metrics(pipe)['pipeline_away_seconds{server="database"}'] > 3, "for how long")

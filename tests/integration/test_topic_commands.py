@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 from harness import TABLES, Pipe, encoder_of, wait_until
 from test_journeys_topic import fields, of_table, read_all, touchpoints
 
@@ -92,6 +94,29 @@ def test_journeys_that_the_tables_do_not_have_are_deleted_from_the_topic(pipe: P
     deleted = [message for message in pipe.messages(JOURNEYS) if message.value() is None]
     assert [bytes(message.key() or b"").startswith(b"customer:c1/") for message in deleted] == [True]
     assert "deleted: 0 journeys" in pipe.run("topic", "republish").stdout
+
+
+def test_a_rebuild_says_first_what_the_topic_no_longer_holds(pipe: Pipe) -> None:
+    pipe.publish(touchpoints(0))
+    pipe.work()
+    before = {key: row[1:] for key, row in of_table(pipe).items()}
+    said = pipe.run("rebuild", input="y\n")
+    assert "The tables hold 20 journeys. The topic holds 60 records, all there were." in said.stdout
+    assert "Warning" not in said.stderr
+    assert pipe.sql("SELECT count(*) FROM journey") == [(0,)]
+    pipe.work()
+    assert {key: row[1:] for key, row in of_table(pipe).items()} == before
+
+    admin = AdminClient({"bootstrap.servers": pipe.env["KAFKA_BOOTSTRAP_SERVERS"]})
+    [ends] = pipe.sql("SELECT array_agg(next_offset ORDER BY partition) FROM position")
+    partitions = [TopicPartition(TOUCHPOINTS, number, end) for number, end in enumerate(ends[0])]
+    for future in admin.delete_records(partitions).values():
+        future.result(30)
+    refused = pipe.run("rebuild", input="n\n", check=False)
+    assert "Warning: partition 0 of touchpoints.v1 begins at offset" in refused.stderr
+    assert "and no longer the 60 offsets before them" in refused.stdout
+    assert refused.returncode == 130
+    assert {key: row[1:] for key, row in of_table(pipe).items()} == before, "nothing was emptied"
 
 
 def test_while_a_worker_runs_nothing_is_republished(pipe: Pipe) -> None:

@@ -10,19 +10,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Producer
 from sqlalchemy import Connection, text
 
 from pipeline import settings
 from pipeline.cli import formatting
 from pipeline.cli.progress import progress
+from pipeline.cli.running_workers import refuse_running_workers
 from pipeline.client.topic_records import TopicRecords
 from pipeline.connections.kafka import ClientErrors, KafkaConnection
 from pipeline.contract.encode import HEADER_BYTES, MAGIC
 from pipeline.contract.registry import Registry
 from pipeline.contract.schema import parse_safely
-from pipeline.errors import InvalidInput, PipelineError
+from pipeline.errors import PipelineError
 from pipeline.ledger.republish import all_journeys, put_into_outbox
 from pipeline.publishing.sent_revisions import Sent, SentRevisions
 from pipeline.queries.connection import writing
@@ -31,7 +31,6 @@ from pipeline.topics import JOURNEYS, TOUCHPOINTS
 
 #: Records read, and journeys put into the outbox, at once.
 _CHUNK = 5_000
-_ANSWER_S = 10.0
 
 
 @dataclass
@@ -58,7 +57,7 @@ def republish(everything: bool, dry_run: bool) -> None:
     All workers must be stopped, after they have caught up.
     """
     config = settings.load()
-    _refuse_running_workers(config.kafka, config.group)
+    refuse_running_workers(config.kafka, config.group, "would not know of the new revisions")
     with TemporaryDirectory(prefix="pipeline-republish-") as folder, writing(config.database_url) as connection:
         sent = SentRevisions(Path(folder))
         try:
@@ -93,22 +92,6 @@ def new_revision(revision: int, digest: bytes, sent: Sent | None, everything: bo
     if sent.revision < revision or everything:
         return revision
     return None
-
-
-def _refuse_running_workers(kafka: KafkaConnection, group: str) -> None:
-    errors = ClientErrors()
-    admin = AdminClient(kafka.client_settings(errors))
-    try:
-        described = admin.describe_consumer_groups([group], request_timeout=_ANSWER_S)[group].result()
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-            return
-        raise kafka.unreachable(error, admin, errors) from None
-    if described.members:
-        raise InvalidInput(
-            f"{formatting.plural(len(described.members), 'worker')} of the group {group} run, and would not know of "
-            "the new revisions. Stop them, and try again (one that was killed is a member for ten seconds more)."
-        )
 
 
 def _read(kafka: KafkaConnection, registry: Registry, sent: SentRevisions) -> int:

@@ -43,6 +43,14 @@ def test_a_row_may_span_lines_within_quotes() -> None:
     assert cells(b'a,b\n1,"two\nlines"\n3,4\n') == [(1, ["a", "b"]), (2, ["1", "two\nlines"]), (4, ["3", "4"])]
 
 
+def test_a_blank_line_within_quotes_is_part_of_the_cell() -> None:
+    assert cells(b'a,b\n1,"two\n\nparagraphs"\n\n3,4\n') == [
+        (1, ["a", "b"]),
+        (2, ["1", "two\n\nparagraphs"]),
+        (6, ["3", "4"]),
+    ]
+
+
 def test_a_quote_that_is_never_closed_costs_its_own_line_only() -> None:
     found = cells(b'a,b\n1,"open\n2,x\n3,y\n')
     assert found == [
