@@ -16,6 +16,8 @@ from bench.rig import Rig, rig, worker
 from bench.scenarios import SCENARIOS, encoded, endless
 from pipeline.cli.output import Column, print_table
 from pipeline.errors import PipelineError
+from pipeline.scores.registry import SCORES
+from pipeline.topics import JOURNEYS, TOUCHPOINTS
 
 TENFOLD = "tenfold"
 _ACCOUNTED = "processed + duplicates + quarantined"
@@ -51,6 +53,7 @@ def main(names: tuple[str, ...], events: int, minutes: float, as_json: bool) -> 
 def backlog(own: Rig, name: str, events: int) -> dict[str, Any]:
     """Return a worker works off what waits."""
     own.produce(encoded(SCENARIOS[name](events), own.encoder))
+    wal = own.wal_bytes()
     with worker(own) as meter:
         began = time.monotonic()
         work_off(own, [meter], events)
@@ -62,6 +65,9 @@ def backlog(own: Rig, name: str, events: int) -> dict[str, Any]:
             "cpu_s": round(meter.cpu_s, 2),
             "peak_rss": meter.peak_rss,
             "database": own.database_bytes(),
+            "wal": own.wal_bytes() - wal,
+            "topics": own.topic_bytes(TOUCHPOINTS),
+            "results": own.topic_bytes(JOURNEYS) + sum(own.topic_bytes(score.topic) for score in SCORES),
             **own.accounted(),
         }
 
@@ -113,12 +119,22 @@ def _show(found: dict[str, dict[str, Any]]) -> None:
             f"{r['events_per_s'] / base:.2f}",
             f"{r['cpu_s'] / r['events'] * 1e6:.0f}",
             f"{r['peak_rss'] / 2**20:,.0f}",
-            f"{r['database'] / 2**20:,.0f}",
+            *(_mebibytes(r.get(what)) for what in ("database", "wal", "topics", "results")),
             f"{r['processed']:,} + {r['duplicates']:,} + {r['quarantined']:,}",
         )
         for name, r in found.items()
     ]
-    titles = ("events", "a second", "× ordinary", "CPU µs each", "peak MiB", "database MiB")
+    titles = (
+        "events",
+        "a second",
+        "× ordinary",
+        "CPU µs each",
+        "peak MiB",
+        "database MiB",
+        "WAL MiB",
+        "touchpoints MiB",
+        "results MiB",
+    )
     columns = (Column("scenario"), *(Column(title, right=True) for title in titles), Column(_ACCOUNTED))
     print_table(columns, rows)
     if (r := found.get(TENFOLD)) is not None:
@@ -127,6 +143,10 @@ def _show(found: dict[str, dict[str, Any]]) -> None:
             f"{r['produced_for_s']:,} s; {r['lag_at_end']:,} records waited then, and were worked off in "
             f"{r['drained_in_s']:,} s."
         )
+
+
+def _mebibytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 2**20:,.0f}"
 
 
 if __name__ == "__main__":

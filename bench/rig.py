@@ -85,6 +85,16 @@ class Rig:
         [size] = self.ledger.execute("SELECT pg_database_size(current_database())").fetchone() or (0,)
         return int(size)
 
+    def wal_bytes(self) -> int:
+        """Return how much write-ahead log the database has ever written."""
+        [position] = self.ledger.execute("SELECT pg_current_wal_lsn() - '0/0'").fetchone() or (0,)
+        return int(position)
+
+    def topic_bytes(self, topic: str) -> int:
+        """Return the size of a topic on the broker's disk, one replica."""
+        files = self.folder.rglob(f"{topic}-*/*.log")
+        return sum(file.stat().st_size for file in files)
+
 
 class Meter:
     """A worker, and what was seen of it: memory, and processor time since it has partitions, by `look`; lag by its own

@@ -10,6 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 from fleet import DEPLOY, OWNERS, RATE, Fleet, promtool
+from prometheus_client import generate_latest
+
+from pipeline.observe.audit_metrics import AuditMetrics
+from pipeline.observe.health import Health
+from pipeline.observe.health_metrics import HealthMetrics
+from pipeline.observe.metrics import Metrics
 
 pytestmark = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed; it comes with Prometheus"
@@ -36,6 +42,14 @@ def test_the_rules_and_the_configuration_are_valid() -> None:
     for arguments in (["rules", "recording.yml"], ["rules", "alerts.yml"], ["config", "prometheus.yml"]):
         done = subprocess.run(["promtool", "check", *arguments], cwd=DEPLOY, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_metrics_are_named_and_described_as_they_should_be() -> None:
+    registry = Metrics().registry
+    HealthMetrics(Health(), registry)
+    served = generate_latest(registry) + generate_latest(AuditMetrics(3600).registry)
+    done = subprocess.run(["promtool", "check", "metrics"], input=served, capture_output=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 
 
 def test_every_alert_is_tested_here() -> None:

@@ -157,6 +157,19 @@ async def what_is_not_published_is_read_as_it_is_now(ledger: Ledger) -> None:
     assert await ledger.load_unpublished(second, 0) is None
 
 
+async def many_unpublished_commits_are_read_one_part_after_the_other(ledger: Ledger) -> None:
+    [position] = await take(ledger)
+    for number in range(45):
+        position = await commit(ledger, position, touchpoint(f"e{number}", number, customer=str(number)))
+    read, published = [], 0
+    while (rest := await ledger.load_unpublished(position, published)) is not None:
+        assert rest.commit > published
+        read += [row.customer for row in rest.journeys]
+        published = rest.commit
+    assert published == position.commits
+    assert sorted(read) == sorted(f"customer:{number}" for number in range(45))
+
+
 async def a_commit_deletes_the_outbox_of_what_is_published(ledger: Ledger) -> None:
     [position] = await take(ledger)
     first = await commit(ledger, position, touchpoint("a"))
@@ -228,6 +241,7 @@ CASES = [
     a_batch_of_an_earlier_owner_is_refused_and_nothing_of_it_is_written,
     commits_come_one_after_the_other,
     what_is_not_published_is_read_as_it_is_now,
+    many_unpublished_commits_are_read_one_part_after_the_other,
     a_commit_deletes_the_outbox_of_what_is_published,
     refused_and_forwarded_records_are_in_the_outbox,
     journeys_are_due_when_event_time_has_passed_their_cover_and_the_grace,
