@@ -155,17 +155,13 @@ async def run_worker(settings: Settings, options: Options) -> None:
 
 @contextlib.asynccontextmanager
 async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Let something run until the end of the `async with` block. If it fails, that is logged, and the rest goes on."""
+    """Let something run until the end of the `async with` block."""
     task = asyncio.create_task(work)
     try:
         yield
     finally:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            try:
-                await task
-            except Exception as error:
-                log.exception("looking at the outbox failed", error=type(error).__name__)
+        await asyncio.wait({task})
 
 
 def _worker(
@@ -267,11 +263,15 @@ def _retry(give_up_s: float, metrics: Metrics, health: Health) -> Retry:
         health.failed(server, first_line(error), time.monotonic())
         metrics.retries.labels(server).inc()
 
+    def answered(server: str) -> None:
+        if server != "publishing":  # that begins anew, and is right again with the next transaction
+            health.answered(server)
+
     return Retry(
         give_up_s=give_up_s,
         passing=lambda error: is_passing(error) or isinstance(error, Unavailable),
         on_failure=failed,
-        on_success=health.answered,
+        on_success=answered,
     )
 
 

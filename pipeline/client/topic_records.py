@@ -28,6 +28,7 @@ class TopicRecords:
                 "group.id": "touchpoint-pipeline-look",  # librdkafka wants a name; nothing is committed under it
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
             }
         )

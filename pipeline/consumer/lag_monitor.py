@@ -80,7 +80,10 @@ class LagMonitor:
         estimator = LagEstimator(reader.first_appended)
         try:
             while not self._stop.is_set():
-                self.look(reader, estimator, time.time())
+                try:
+                    self.look(reader, estimator, time.time())
+                except Exception:
+                    log.exception("the lag could not be looked at")  # the next look may succeed
                 self._stop.wait(_INTERVAL_S)
         finally:
             reader.close()

@@ -32,6 +32,7 @@ class TopicReader:
                 "group.id": group,  # whose committed offsets are asked for
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",  # of records that have expired, the first that is left counts
                 "isolation.level": "read_uncommitted",  # what an open transaction holds back waits as well
                 "fetch.message.max.bytes": _FETCH_BYTES,
                 "queued.max.messages.kbytes": 1_024,

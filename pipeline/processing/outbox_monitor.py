@@ -43,7 +43,7 @@ class OutboxMonitor:
         self._read_at = clock()
 
     async def run(self) -> None:
-        """Look until cancelled. Raises an error of the database that will not pass."""
+        """Look until cancelled."""
         try:
             while True:
                 await self.look()
@@ -57,7 +57,7 @@ class OutboxMonitor:
             self._rows, self._read_at = await self._reader.read(TOUCHPOINTS), self._clock()
         except Exception as error:
             if not is_passing(error):
-                raise
+                log.exception("the outbox could not be looked at")  # the next look may succeed
         self._show()
 
     def _show(self) -> None:

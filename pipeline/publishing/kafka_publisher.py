@@ -101,6 +101,7 @@ class KafkaPublisher:
             self._hurry.set()
             await asyncio.wait({self._ending})
         self._raise_if_interrupted()
+        self._health.answered("publishing")
 
     @property
     def interrupted(self) -> bool:

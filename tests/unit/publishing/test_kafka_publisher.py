@@ -194,3 +194,28 @@ def test_whoever_is_the_first_to_notice_an_interruption_it_is_told_once(refused:
         asyncio.run(run())
     assert [entry["event"] for entry in told] == ["publishing was interrupted, beginning anew"]
     assert told[0]["why"]
+
+
+@pytest.mark.parametrize("something_is_sent", [True, False])
+def test_an_outage_of_the_topics_lasts_until_they_take_something_or_nothing_is_left(something_is_sent: bool) -> None:
+    topic, health = Topic(), Health()
+    topic.failures = 2
+
+    async def run() -> None:
+        publisher = KafkaPublisher(topic, "one", health)  # type: ignore[arg-type]
+        await publisher.ready()
+        since = None
+        for _ in range(2):
+            await publisher.send(position(0, 1), [record(0, 1)])
+            with pytest.raises(Interrupted):
+                await publisher.settle()
+            assert await publisher.ready()
+            assert health.away["publishing"].why == "void"
+            since = since or health.away["publishing"].since
+            assert health.away["publishing"].since == since, "the second failure is of the same outage"
+        if something_is_sent:
+            await publisher.send(position(0, 1), [record(0, 1)])
+        await publisher.settle()
+        assert health.away == {}
+
+    asyncio.run(run())
