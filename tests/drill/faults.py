@@ -35,6 +35,8 @@ class Fault(NamedTuple):
     expected: dict[str, float]
     allowed: frozenset[str] = frozenset()
     lasts_s: float = 0.0
+    #: Alerts that go on for long after the fault by design.
+    stays: frozenset[str] = frozenset()
 
 
 def rolling_restart(scene: Scene) -> Iterator[None]:
@@ -266,6 +268,7 @@ FAULTS = (
         records_expired,
         {"PipelineRecordsExpired": CRITICAL_S},
         frozenset({"PipelineWorkerGone", "PipelineNoWorker"}),
+        stays=frozenset({"PipelineRecordsExpired"}),  # for an hour: it is critical, and cannot be mended
     ),
 )  # fmt: skip
 
