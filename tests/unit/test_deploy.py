@@ -70,7 +70,8 @@ def filled(url: str) -> str:
 def test_compose_sets_only_what_the_settings_read() -> None:
     source = Path(settings.__file__).read_text()
     for name in OURS:
-        unread = [key for key in COMPOSE["services"][name]["environment"] if f'"{key}"' not in source]
+        keys = COMPOSE["services"][name]["environment"].keys() - {"TMPDIR"}  # which Python reads
+        unread = [key for key in keys if f'"{key}"' not in source]
         assert not unread, f"{name}: {unread}"
 
 
