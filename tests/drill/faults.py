@@ -255,6 +255,7 @@ FAULTS = (
         "all workers dead",
         all_workers_dead,
         {"PipelineNoWorker": CRITICAL_S, "PipelineWorkerDown": WARNING_S},
+        frozenset({"PipelineWorkerRestarting"}),  # the fault before has restarted one of them twice
     ),
     Fault("a container that discovery drops", container_gone, {"PipelineWorkerGone": WARNING_S}),
     Fault(
