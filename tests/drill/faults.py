@@ -175,7 +175,19 @@ def container_gone(scene: Scene) -> Iterator[None]:
 
 
 def restart_loop(scene: Scene) -> Iterator[None]:
-    """A worker ends soon after each start: its policy file is gone."""
+    """A worker ends soon after each start: it does not reach its database."""
+    worker, usual = scene.workers[1], scene.workers[1].arguments
+    worker.arguments = [*usual, "--give-up", "5"]
+    worker.restart(DATABASE_URL="postgresql+psycopg://postgres@127.0.0.1:1/pipeline")
+    try:
+        yield
+    finally:
+        worker.arguments = usual
+        worker.restart()
+
+
+def wrong_setting(scene: Scene) -> Iterator[None]:
+    """A worker ends at once at each start: its policy file is gone."""
     worker = scene.workers[1]
     worker.restart(PIPELINE_POLICY=str(scene.folder / "gone.toml"))
     try:
@@ -261,8 +273,14 @@ FAULTS = (
     Fault(
         "a worker that starts again and again",
         restart_loop,
-        {"PipelineWorkerRestarting": 150.0},
-        frozenset({"PipelineWorkerDown"}),
+        {"PipelineWorkerRestarting": CRITICAL_S},
+        frozenset({"PipelineWorkerDown", "PipelineServerAway"}),
+    ),
+    Fault(
+        "a worker with a wrong setting",
+        wrong_setting,
+        {"PipelineWorkerDown": WARNING_S},
+        frozenset({"PipelineWorkerRestarting"}),
     ),
     Fault(
         "records that expired",

@@ -77,6 +77,8 @@ def drill(stack: Stack, folder: Path, faults: Sequence[Fault], say: Callable[[st
             result = _drill_one(scene, fault)
             outcome.results.append(result)
             say(f"  fired {_times(result.fired)}; ended {_times(result.resolved)}; {result.wrong or 'as it should be'}")
+        # What is read from whole tables comes with the first sweep of a worker that has restarted.
+        wait_for(lambda: scene.prometheus.query("sum(pipeline_customers_at_risk)"), "the first sweep", _QUIET_S, 1)
         outcome.dead, outcome.unchecked = _dead_panels(scene.prometheus)
     finally:
         scene.close()

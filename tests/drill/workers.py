@@ -23,7 +23,8 @@ class Supervised:
 
     def __init__(self, name: str, arguments: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
         self.name = name
-        self._arguments, self._env, self._folder = arguments, env, folder
+        self.arguments = arguments
+        self._env, self._folder = env, folder
         self._wanted = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
@@ -45,7 +46,7 @@ class Supervised:
         while self._wanted.is_set():
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "pipeline", *self._arguments],
+                    [sys.executable, "-m", "pipeline", *self.arguments],
                     env={**os.environ, **self._env, **self._overrides},
                     cwd=self._folder,
                     stdout=log,
