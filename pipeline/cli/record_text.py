@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
 
 from pipeline.cli import formatting
 
@@ -17,6 +20,13 @@ def readable(value: bytes | None) -> str:
         return formatting.printable(value.decode())
     except UnicodeDecodeError:
         return f"0x{value.hex()}"
+
+
+def decoded_lines(record: Mapping[str, Any]) -> list[str]:
+    """Return the lines of a decoded record as indented JSON, without control characters."""
+    return [
+        formatting.printable(line) for line in orjson.dumps(record, option=orjson.OPT_INDENT_2).decode().split("\n")
+    ]
 
 
 def hex_dump(value: bytes, most: int, more: str) -> Iterator[str]:

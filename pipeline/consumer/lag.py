@@ -13,7 +13,7 @@ FirstAppended = Callable[[int, int], float | None]
 
 
 class PartitionEnd(NamedTuple):
-    """Where a partition's log ends, and up to where it can be read: an open transaction holds back what is between."""
+    """Tells where a partition's log ends, and up to where it can be read; an open transaction holds back the rest."""
 
     end: int
     readable: int

@@ -26,7 +26,7 @@ NextOffsets = Callable[[], Mapping[int, int]]
 
 
 class Reader(Protocol):
-    """What the monitor asks of the topic; see `topic_reader.TopicReader`."""
+    """Answers the monitor's questions about the topic; `topic_reader.TopicReader` is the real one."""
 
     def ends(self) -> dict[int, PartitionEnd]:
         """Return where each partition ends."""

@@ -1,4 +1,4 @@
-"""Where the partitions end, as far as the broker told, and whether a worker has caught up with them."""
+"""Tells whether a worker has caught up with its partitions, by the ends that the broker last told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs: version, revision of the database's schema, whether it is compiled, and on which Python."""
+"""Describes the running build: version, revision of the database's schema, compiled or not, and Python."""
 
 from __future__ import annotations
 

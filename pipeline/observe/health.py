@@ -9,8 +9,8 @@ from typing import NamedTuple
 READY_LAG_S = 60.0
 #: A worker whose event loop has not run for this long, in seconds, is no longer alive.
 ALIVE_S = 60.0
-#: What a worker waits for: the servers, and the topics of the results, which Kafka may refuse to write while it
-#: answers everything else.
+#: The servers that a worker waits for, and the topics of the results, which Kafka may refuse to write while it answers
+#: everything else.
 DEPENDENCIES = ("broker", "database", "registry", "publishing")
 
 

@@ -20,7 +20,7 @@ from pipeline.observe.repeats import Repeats
 
 log = structlog.get_logger(__name__)
 
-#: What each line says besides: which version, and as which instance.
+#: Fields of every line: `version`, and `instance` once it is known.
 _common: dict[str, str] = {}
 
 

@@ -1,4 +1,4 @@
-"""What journeys.v1 holds: of each journey the highest revision that was sent, in a file, so that memory is bounded."""
+"""Notes the highest revision of each journey on journeys.v1, in a file, so that memory is bounded."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from drill.workers import _free_port
+from drill.workers import free_port
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
@@ -22,7 +22,7 @@ class Prometheus:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         configured = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())
         jobs = [job["job_name"] for job in configured["scrape_configs"] if job["job_name"] != "prometheus"]

@@ -16,7 +16,7 @@ from confluent_kafka import Producer
 from sqlalchemy import Connection
 
 from drill.prometheus import Prometheus
-from drill.workers import Supervised, Worker, _free_port
+from drill.workers import Supervised, Worker, free_port
 from pipeline.connections.database import sync_engine
 from pipeline.topics import TOUCHPOINTS
 
@@ -40,7 +40,7 @@ class Scene:
         self._seeds = itertools.count(1)
         feed = ["simulate", "--events", "10000000", "--customers", "2000", "--rate", str(RATE), "--days", "60"]
         self.feed = Supervised("feed", feed, self.env, folder)
-        self.audit_address = f"127.0.0.1:{_free_port()}"
+        self.audit_address = f"127.0.0.1:{free_port()}"
         self.audit = Supervised(
             "audit", ["audit", "--every", "2m"], {**self.env, "PIPELINE_METRICS_ADDRESS": self.audit_address}, folder
         )
@@ -66,7 +66,7 @@ class Scene:
         """Run the exporter for Postgres, where it is installed."""
         if shutil.which("prometheus-postgres-exporter") is None:
             return
-        address = f"127.0.0.1:{_free_port()}"
+        address = f"127.0.0.1:{free_port()}"
         url = self.env["DATABASE_URL"].replace("postgresql+psycopg", "postgresql") + "?sslmode=disable"
         with (self.folder / "postgres-exporter.log").open("wb") as log:
             self._exporter = subprocess.Popen(

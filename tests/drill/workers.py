@@ -83,7 +83,7 @@ class Worker(Supervised):
     """A worker whose metrics are at a port of its own."""
 
     def __init__(self, name: str, env: Mapping[str, str], folder: Path) -> None:
-        self.address = f"127.0.0.1:{_free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         own = {"PIPELINE_METRICS_ADDRESS": self.address, "PIPELINE_INSTANCE": name}
         super().__init__(name, ["worker"], {**env, **own}, folder)
 
@@ -98,6 +98,6 @@ class Worker(Supervised):
             return "no answer"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])

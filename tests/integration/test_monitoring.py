@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from harness import Pipe, encoder_of, wait_until
-from test_journeys_topic import touchpoints
+from test_journeys_topic import alter, touchpoints
 
 from pipeline.contract.encode import touchpoint_record
 from pipeline.local.stack import Stack
@@ -92,16 +91,9 @@ def test_lag_grows_while_the_database_is_away_and_is_there_right_after_a_restart
     assert metrics(pipe)['pipeline_away_seconds{server="database"}'] == 0
 
 
-def limit_record_size(pipe: Pipe, topic: str, size: int) -> None:
-    entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    admin = AdminClient({"bootstrap.servers": pipe.env["KAFKA_BOOTSTRAP_SERVERS"]})
-    admin.incremental_alter_configs([resource])[resource].result(30)
-
-
 def test_what_cannot_be_published_grows_older_also_over_a_restart_and_readyz_says_why(pipe: Pipe) -> None:
     pipe.work()
-    limit_record_size(pipe, JOURNEYS, 100)
+    alter(pipe, {"max.message.bytes": "100"})
     pipe.publish(touchpoints(0))
     pipe.start_worker()
     wait_until(lambda: total(pipe, "pipeline_unpublished_seconds") > 4, "what is not published is shown, with its age")
@@ -113,7 +105,7 @@ def test_what_cannot_be_published_grows_older_also_over_a_restart_and_readyz_say
     pipe.workers[-1].wait()
     pipe.start_worker()
     wait_until(lambda: total(pipe, "pipeline_unpublished_seconds") > before, "a new process knows it, too")
-    limit_record_size(pipe, JOURNEYS, 1_048_588)
+    alter(pipe, {"max.message.bytes": "1048588"})
     wait_until(lambda: total(pipe, "pipeline_unpublished_seconds") == 0, "all is published")
     wait_until(lambda: readyz(pipe) == "ready\n", "the worker is ready")
     assert len({record["journey_id"] for record in pipe.records(JOURNEYS)}) == 20

@@ -16,7 +16,7 @@ from pipeline.cli.quarantine.listing import STATUS_STYLES, plain
 from pipeline.cli.quarantine.mending import mend
 from pipeline.cli.quarantine.places import places_argument
 from pipeline.cli.quarantine.selecting import NotInQuarantine
-from pipeline.cli.record_text import hex_dump, readable
+from pipeline.cli.record_text import decoded_lines, hex_dump, readable
 from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.registry import Registry
 from pipeline.contract.reject import REASONS
@@ -105,8 +105,8 @@ def _print(one: Contents, record: dict[str, Any] | None, most: int) -> None:
         click.echo(f"    {row}")
     if record is not None:
         click.echo("  decoded")
-        text = orjson.dumps(record, option=orjson.OPT_INDENT_2).decode()
-        click.echo("    " + "\n".join(map(formatting.printable, text.split("\n"))).replace("\n", "\n    "))
+        for line in decoded_lines(record):
+            click.echo(f"    {line}")
         click.echo(
             f"  to correct it: pipeline quarantine show {entry.place} --jsonl > corrected.jsonl; edit the file;\n"
             "    pipeline quarantine replay --corrected corrected.jsonl"

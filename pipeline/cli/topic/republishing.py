@@ -35,7 +35,7 @@ _CHUNK = 5_000
 
 @dataclass
 class Changes:
-    """What has to change, and how many journeys are right as they are."""
+    """Names what has to change, and counts the journeys that are right as they are."""
 
     revisions: list[tuple[str, int]] = field(default_factory=list)
     deleted: list[tuple[int, bytes]] = field(default_factory=list)

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-import orjson
 
 from pipeline import settings
 from pipeline.cli import formatting
 from pipeline.cli.output import print_json
 from pipeline.cli.quarantine.places import places_argument
-from pipeline.cli.record_text import hex_dump, readable
+from pipeline.cli.record_text import decoded_lines, hex_dump, readable
 from pipeline.client.topic_records import TopicRecords
 from pipeline.contract.registry import Registry
 from pipeline.contract.salvage import salvage
@@ -89,8 +88,8 @@ def _print(place: Place, message: Any, record: dict[str, Any] | None, most: int)
         click.echo(f"    {row}")
     if record is not None:
         click.echo("  decoded")
-        for line in orjson.dumps(record, option=orjson.OPT_INDENT_2).decode().split("\n"):
-            click.echo(f"    {formatting.printable(line)}")
+        for line in decoded_lines(record):
+            click.echo(f"    {line}")
     elif value:
         click.echo("  decoded   not readable as a touchpoint")
 
