@@ -83,3 +83,11 @@ def customer_key(touchpoint: Touchpoint) -> str | None:
         elif value:
             return prefix + str(value)
     return None
+
+
+_RANKS = {"customer": 0, "loyalty": 1, "email": 2, "phone": 3, "device": 5, "anonymous": 6}
+
+
+def rank(key: str) -> int:
+    """Return the rank of a key, 0 for the strongest."""
+    return _RANKS.get(key.partition(":")[0], 4)

@@ -30,8 +30,11 @@ from pipeline.contract.registry import Registry
 from pipeline.errors import InvalidInput, Unavailable
 from pipeline.failpoint import Reached, failpoint
 from pipeline.flow.admission import Admission
+from pipeline.flow.identities import IdentityRules
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.journey import policy
 from pipeline.ledger.active_models import active_scores
+from pipeline.ledger.ledger_id import read_ledger_id
 from pipeline.ledger.outbox_age import PostgresOutboxReader
 from pipeline.ledger.postgres import PostgresLedger
 from pipeline.ledger.revision import head, require_current
@@ -60,7 +63,7 @@ from pipeline.scores.churn.score import CHURN_RISK
 from pipeline.scores.protocol import ActiveScore
 from pipeline.scores.registry import SCORES, topic_schemas
 from pipeline.settings import Settings, host_name
-from pipeline.topics import JOURNEYS, TOUCHPOINTS
+from pipeline.topics import EXCHANGE, JOURNEYS, TOUCHPOINTS
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +81,7 @@ class Options:
     #: Seconds between two risk sweeps.
     sweep_s: float = 60.0
     scores: bool = True
+    identity: bool = True
     give_up_s: float = 60.0
     statement_timeout_s: float = 30.0
 
@@ -100,7 +104,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
     lag.start()
     try:
         registry = Registry(settings.registry)
-        scores = await retry.run("database", lambda: asyncio.to_thread(_read_models, settings))
+        scores, ledger_id = await retry.run("database", lambda: asyncio.to_thread(_read_ledger, settings))
         schema_ids = await retry.run("registry", lambda: asyncio.to_thread(_schema_ids, registry))
         partitions = await retry.run("broker", lambda: asyncio.to_thread(_partitions, settings))
         async with _resources(settings, options) as (engine, folder):
@@ -118,6 +122,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
                 folder=folder,
                 partitions=partitions,
                 max_records=options.max_records,
+                exchanges=options.identity,
                 retry=retry,
                 reached=reached,
             )
@@ -125,6 +130,9 @@ async def run_worker(settings: Settings, options: Options) -> None:
                 engine=engine,
                 source=source,
                 publisher=publisher,
+                identity=journey_policy.identity if options.identity else None,
+                ledger_id=ledger_id,
+                partitions=partitions,
                 serializer=RecordSerializer(schema_ids, SCORES),
                 admission=Admission(catalogue.load(), journey_policy, partitions),
                 writer_schemas=WriterSchemaCache(registry, TOUCHPOINTS, retry),
@@ -169,6 +177,9 @@ def _worker(
     engine: AsyncEngine,
     source: FaustSource,
     publisher: KafkaPublisher,
+    identity: IdentityPolicy | None,
+    ledger_id: str,
+    partitions: int,
     serializer: RecordSerializer,
     admission: Admission,
     writer_schemas: WriterSchemaCache,
@@ -182,7 +193,7 @@ def _worker(
     retry: Retry,
     reached: Reached,
 ) -> tuple[Worker, OutboxMonitor]:
-    ledger = PostgresLedger(Session(engine, CONCURRENT_TRANSACTIONS), retry, SCORES)
+    ledger = PostgresLedger(Session(engine, CONCURRENT_TRANSACTIONS), retry, SCORES, identity is not None)
     outbox = OutboxPublisher(publisher, serializer, ledger, retry)
     assigned = AssignedPartitions(metrics, health, outbox.forget)
     committer = Committer(
@@ -191,6 +202,7 @@ def _worker(
         outbox=outbox,
         scores=scores,
         grace_ms=grace_ms,
+        identity=None if identity is None else IdentityRules(identity, admission.readmit, partitions, ledger_id),
         max_customers=limits.customers,
         metrics=metrics,
         reached=reached,
@@ -295,12 +307,13 @@ def _limits(options: Options) -> Limits:
     return replace(options.limits, idle_s=min(options.limits.idle_s, options.until_idle_s / 2))
 
 
-def _read_models(settings: Settings) -> Sequence[ActiveScore]:
+def _read_ledger(settings: Settings) -> tuple[Sequence[ActiveScore], str]:
+    """Return the scores with their models, and the id of the tables."""
     engine = sync_engine(settings.database_url)
     try:
         with engine.connect() as connection:
             require_current(connection)
-            return active_scores(connection, SCORES)
+            return active_scores(connection, SCORES), read_ledger_id(connection)
     except DBAPIError as error:
         if is_passing(error):
             raise unavailable(settings.database_url, error) from None
@@ -322,13 +335,15 @@ def _partitions(settings: Settings) -> int:
         topics = admin.list_topics(timeout=10).topics
     except KafkaException as error:
         raise kafka.unreachable(error, admin, errors) from None
-    for topic in (TOUCHPOINTS, JOURNEYS):
+    for topic in (TOUCHPOINTS, JOURNEYS, EXCHANGE):
         if topic not in topics:
             raise InvalidInput(f"Kafka at {kafka} has no topic {topic}. Run `pipeline init`.")
-    number, of_journeys = (len(topics[topic].partitions) for topic in (TOUCHPOINTS, JOURNEYS))
-    if number != of_journeys:
-        raise InvalidInput(
-            f"{JOURNEYS} has {of_journeys} partitions, and {TOUCHPOINTS} has {number}. They must have the same number, "
-            "since a customer's journeys are on the customer's partition; docs/operations.md says how to make one anew."
-        )
+    number = len(topics[TOUCHPOINTS].partitions)
+    for topic in (JOURNEYS, EXCHANGE):
+        if (other := len(topics[topic].partitions)) != number:
+            raise InvalidInput(
+                f"{topic} has {other} partitions, and {TOUCHPOINTS} has {number}. They must have the same number, "
+                "since what is a customer's is on the customer's partition; docs/operations.md says how to make one "
+                "anew."
+            )
     return number

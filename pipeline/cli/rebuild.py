@@ -9,12 +9,14 @@ from pipeline import settings
 from pipeline.cli.formatting import moment, plural
 from pipeline.cli.running_workers import refuse_running_workers
 from pipeline.client.topic_records import TopicRecords
+from pipeline.flow.identity_rows import TABLES
+from pipeline.ledger.ledger_id import renew_ledger_id
 from pipeline.ledger.moments import moment as from_ms
 from pipeline.queries.connection import writing
 from pipeline.scores.registry import SCORES
 from pipeline.topics import TOUCHPOINTS
 
-_TABLES = ("journey", "touchpoint_count", "quarantine", "outbox", "position")
+_TABLES = ("journey", "touchpoint_count", "quarantine", "outbox", "position", *[table.name for table in TABLES])
 
 
 @click.command()
@@ -50,5 +52,6 @@ def rebuild(yes: bool) -> None:
         if not yes:
             click.confirm("Empty the tables?", abort=True, err=True)
         connection.execute(text(f"TRUNCATE {', '.join([*_TABLES, *(score.table.name for score in SCORES)])}"))
+        renew_ledger_id(connection)
         connection.commit()
     click.echo("The tables are empty. Start the workers; revisions begin at 1, so tell those who consume journeys.")

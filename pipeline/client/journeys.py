@@ -42,12 +42,14 @@ class JourneyStep(NamedTuple):
     score: float | None
     amount_minor: int | None
     currency: str | None
+    via: str | None
 
 
 class JourneyRevision(NamedTuple):
     """A revision of a journey; it replaces all revisions with a lower number as a whole. Times are in UTC.
 
-    A journey that is `merged` has no touchpoints any more; they are in `merged_into`.
+    A journey that is `merged` has no touchpoints any more; they are in `merged_into`. One that is `moved` has none,
+    either; they belong to the key `moved_to`.
     """
 
     journey_id: str
@@ -66,6 +68,7 @@ class JourneyRevision(NamedTuple):
     steps: Sequence[JourneyStep]
     steps_omitted: int
     merged_into: str | None
+    moved_to: str | None
 
 
 class JourneyConsumer:

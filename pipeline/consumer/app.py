@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
-from faust.types import TP
 from yarl import URL
 
 from pipeline.connections.kafka import KafkaConnection
@@ -15,7 +14,7 @@ from pipeline.consumer.recovery import UnboundedTableManager
 from pipeline.consumer.slice_message import SliceMessage, slice_scheduler
 from pipeline.consumer.transport import LedgerTransport
 from pipeline.failpoint import Reached
-from pipeline.topics import TOUCHPOINTS
+from pipeline.topics import EXCHANGE, TOUCHPOINTS, TopicPartition
 
 #: Default maximum of records in a slice. Only a worker that is behind gets as many, and a journey gets one revision for
 #: all of them; one that keeps up gets what the last fetch brought.
@@ -24,7 +23,7 @@ MAX_RECORDS = 100_000
 _MIN_FETCH, _MAX_FETCH, _FETCH_OF_ALL = 1 << 20, 12 << 20, 50 << 20
 
 #: Takes the assigned partitions (which the argument tells) and returns where each is to be read from.
-TakePartitions = Callable[[Callable[[], set[int]]], Awaitable[dict[int, int]]]
+TakePartitions = Callable[[Callable[[], set[int]]], Awaitable[dict[TopicPartition, int]]]
 #: Processes a slice and returns whether to acknowledge it. It must not raise.
 ProcessSlice = Callable[[SliceMessage], Awaitable[bool]]
 
@@ -52,8 +51,12 @@ def build_app(
     reached: Reached,
     partitions: int,
     max_records: int = MAX_RECORDS,
+    exchanges: bool = True,
 ) -> LedgerApp:
-    """Return the app, not yet started. `folder` is one that Faust may write to; nothing in it is needed afterwards."""
+    """Return the app, not yet started. `folder` is one that Faust may write to; nothing in it is needed afterwards.
+
+    With `exchanges` it reads the exchange topic, too; both topics have the same partitions, and go together.
+    """
     app = LedgerApp(
         group,
         broker=[URL(f"kafka://{server.strip()}") for server in kafka.bootstrap_servers.split(",")],
@@ -80,7 +83,8 @@ def build_app(
         TableManager=UnboundedTableManager,
     )
     app.kafka, app.take_partitions = kafka, take_partitions
-    topic = app.topic(TOUCHPOINTS, key_serializer="raw", value_serializer="raw", key_type=None, value_type=None)
+    topics = (TOUCHPOINTS, EXCHANGE) if exchanges else (TOUCHPOINTS,)
+    topic = app.topic(*topics, key_serializer="raw", value_serializer="raw", key_type=None, value_type=None)
 
     @app.agent(topic, name="touchpoints")  # type: ignore[untyped-decorator]
     async def touchpoints(stream: Any) -> None:
@@ -91,8 +95,3 @@ def build_app(
                 reached("after_ack")
 
     return app
-
-
-def topic_partition(number: int) -> TP:
-    """Return Faust's name of a partition of touchpoints.v1."""
-    return TP(TOUCHPOINTS, number)

@@ -17,7 +17,7 @@ from pipeline.consumer.source import FaustSource
 from pipeline.errors import InvalidInput
 from pipeline.flow.slices import Slice
 from pipeline.observe.metrics import Metrics
-from pipeline.topics import TOUCHPOINTS
+from pipeline.topics import TOUCHPOINTS, TopicPartition
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,11 @@ class Processor(Protocol):
     def assigned(self) -> Mapping[int, Any]:
         """Return the partitions that the worker has taken, by number, each with its `position` and `state`."""
 
-    async def take_partitions(self, assignment: Callable[[], set[int]]) -> dict[int, int]:
+    @property
+    def topics(self) -> Sequence[str]:
+        """Return the topics that it reads."""
+
+    async def take_partitions(self, assignment: Callable[[], set[int]]) -> dict[TopicPartition, int]:
         """Take partitions; return where each is to be read from."""
 
     async def process(self, first: Slice, take_round: Callable[[], Sequence[Slice]]) -> bool:
@@ -112,7 +116,7 @@ class Runner:
                 await asyncio.wait_for(self._worker.close(), _CLOSE_TIMEOUT_S)
         await self._source.stop(for_good=self._failure is None)
 
-    async def take_partitions(self, assignment: Callable[[], set[int]]) -> dict[int, int]:
+    async def take_partitions(self, assignment: Callable[[], set[int]]) -> dict[TopicPartition, int]:
         """Take partitions for the consumer; a failure ends the worker."""
         try:
             self._active_at = time.monotonic()
@@ -123,14 +127,14 @@ class Runner:
             self._fail(error)
             return await _wait_for_cancellation()
 
-    async def _refuse_shorter_topic(self, next_offsets: Mapping[int, int]) -> None:
+    async def _refuse_shorter_topic(self, next_offsets: Mapping[TopicPartition, int]) -> None:
         """Raise InvalidInput for a position beyond the topic's end: the tables were made from another topic."""
         ends = await self._source.ends(next_offsets)
-        for number, offset in next_offsets.items():
-            end = ends.get(number)
+        for (topic, number), offset in next_offsets.items():
+            end = ends.get((topic, number))
             if end is not None and offset > end:
                 raise InvalidInput(
-                    f"The ledger is at offset {offset:,} of {TOUCHPOINTS}/{number}, and the topic ends at {end:,}: it "
+                    f"The ledger is at offset {offset:,} of {topic}/{number}, and the topic ends at {end:,}: it "
                     "was made anew, or the database belongs to another Kafka. Nothing is processed, so that no event "
                     "is skipped; docs/operations.md says what to do (Positions beyond the topic's end)."
                 )
@@ -145,7 +149,8 @@ class Runner:
             self._fail(error)
             return await _wait_for_cancellation()
         self._active_at = time.monotonic()
-        self._lag.note_processed(message.partition, message.timestamp)
+        if message.topic == TOUCHPOINTS:
+            self._lag.note_processed(message.partition, message.timestamp)
         return is_committed
 
     async def _tick_until_stopped(self) -> None:
@@ -160,8 +165,12 @@ class Runner:
                 await self._worker.sweep()
                 self._stop.set()
 
-    def _next_offsets(self) -> dict[int, int]:
-        return {number: assigned.state.next_offset for number, assigned in self._worker.assigned.items()}
+    def _next_offsets(self) -> dict[TopicPartition, int]:
+        return {
+            (topic, number): assigned.state.next_offset_of(topic)
+            for topic in self._worker.topics
+            for number, assigned in self._worker.assigned.items()
+        }
 
     def committed_offsets(self) -> dict[int, int]:
         """Return the first offset of each partition that is not in the ledger; may be called in another thread."""

@@ -8,7 +8,6 @@ from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 
 from pipeline.flow.slices import Slice
-from pipeline.topics import TOUCHPOINTS
 
 
 class SliceMessage:
@@ -23,11 +22,10 @@ class SliceMessage:
     serialized_key_size = -1
     serialized_value_size = -1
     timestamp_type = 1
-    topic = TOUCHPOINTS
 
     def __init__(self, records: Slice) -> None:
         self.slice = records
-        self.partition = records.partition
+        self.topic, self.partition = records.place
         self.offset = records.last_offset
         self.timestamp = records.records[-1].timestamp
         #: The messages that arrived together, this one among them; one list for all of them.
@@ -70,8 +68,7 @@ def _part(fetched: Slice, first: int, end: int) -> Slice | None:
     records = fetched.records[first:end]
     if not records:
         return None
-    return Slice(
-        partition=fetched.partition,
+    return fetched._replace(
         begin=fetched.records[first - 1].offset + 1 if first else fetched.begin,
         end=fetched.end if end >= len(fetched.records) else records[-1].offset + 1,
         records=records,

@@ -12,11 +12,12 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from pipeline.connections.kafka import KafkaConnection
-from pipeline.consumer.app import LedgerApp, ProcessSlice, TakePartitions, build_app, topic_partition
+from pipeline.consumer.app import LedgerApp, ProcessSlice, TakePartitions, build_app
 from pipeline.consumer.topic_ends import TopicEnds
 from pipeline.errors import Unavailable
 from pipeline.failpoint import Reached
 from pipeline.retry import Retry
+from pipeline.topics import TopicPartition
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -39,11 +40,13 @@ class FaustSource:
         folder: str,
         partitions: int,
         max_records: int,
+        exchanges: bool,
         retry: Retry,
         reached: Reached,
     ) -> None:
         self._kafka, self._group, self._instance = kafka, group, instance
         self._folder, self._partitions, self._max_records = folder, partitions, max_records
+        self._exchanges = exchanges
         self._ends, self._retry, self._reached = TopicEnds(), retry, reached
         self._app: LedgerApp | None = None
 
@@ -59,6 +62,7 @@ class FaustSource:
             reached=self._reached,
             partitions=self._partitions,
             max_records=self._max_records,
+            exchanges=self._exchanges,
         )
         await self._app.start()
 
@@ -91,28 +95,28 @@ class FaustSource:
         """Take the assigned partitions anew, and read from their positions."""
         await self._running.consumer.perform_seek()
 
-    async def rewind(self, partition: int, offset: int) -> None:
+    async def rewind(self, place: TopicPartition, offset: int) -> None:
         """Read a partition again from an offset."""
-        await self._running.consumer.seek_wait({topic_partition(partition): offset})
+        await self._running.consumer.seek_wait({TP(*place): offset})
 
-    async def earliest(self, partition: int) -> int:
+    async def earliest(self, place: TopicPartition) -> int:
         """Return the first offset that the topic still has of a partition."""
-        tp = topic_partition(partition)
+        tp = TP(*place)
         offsets = await self._ask_broker(lambda: self._running.consumer.earliest_offsets(tp))
         return int(offsets[tp])
 
-    async def ends(self, partitions: Iterable[int]) -> dict[int, int]:
+    async def ends(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the offsets after the last records of partitions, as far as the broker tells."""
-        tps = [topic_partition(number) for number in partitions]
-        return _by_number(await self._ask_broker(lambda: self._running.consumer.highwaters(*tps)))
+        tps = [TP(*place) for place in places]
+        return _told(await self._ask_broker(lambda: self._running.consumer.highwaters(*tps)))
 
-    def caught_up(self, partition: int, next_offset: int) -> bool:
+    def caught_up(self, place: TopicPartition, next_offset: int) -> bool:
         """Return whether the topic had no more records of a partition when it was last asked."""
-        return self._ends.caught_up(partition, next_offset)
+        return self._ends.caught_up(place, next_offset)
 
-    async def update_ends(self, next_offsets: Callable[[], Mapping[int, int]]) -> None:
+    async def update_ends(self, next_offsets: Callable[[], Mapping[TopicPartition, int]]) -> None:
         """Ask where the partitions end, for `caught_up`; do not wait for long."""
-        tps = [topic_partition(number) for number in next_offsets()]
+        tps = [TP(*place) for place in next_offsets()]
         if not tps or self.is_rebalancing:
             return
         consumer = self._running.consumer
@@ -123,7 +127,7 @@ class FaustSource:
             log.warning("the broker does not answer", error=type(error).__name__)
             self._ends.forget()
             return
-        self._ends.update(_by_number(ends), {tp.partition: each for tp, each in progress.items()}, next_offsets())
+        self._ends.update(_told(ends), progress, next_offsets())
 
     async def check_group(self) -> str | None:
         """Return what has failed in the group since the last call, and may pass.
@@ -147,5 +151,5 @@ class FaustSource:
         return await self._retry.run("broker", attempt)
 
 
-def _by_number(offsets: Mapping[TP, int | None]) -> dict[int, int]:
-    return {tp.partition: offset for tp, offset in offsets.items() if offset is not None}
+def _told(offsets: Mapping[TP, int | None]) -> dict[TopicPartition, int]:
+    return {tp: offset for tp, offset in offsets.items() if offset is not None}

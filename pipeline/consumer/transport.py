@@ -115,7 +115,7 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         for tp, records in fetched.items():
             begin = delivered.get(tp, records[0].offset)
             end = delivered[tp] = assignment.state_value(tp).position
-            slices[tp] = Slice(tp.partition, begin, end, records)
+            slices[tp] = Slice(tp.partition, begin, end, records, tp.topic)
         return slices
 
     async def _read_around(self, consumer: Any, unreadable: Mapping[TP, int]) -> dict[TP, Slice]:
@@ -131,7 +131,7 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 return {}
             if records and delivered[tp] == begin:  # else a seek came in between
                 end = delivered[tp] = records[-1].offset + 1
-                slices[tp] = Slice(tp.partition, begin, end, records)
+                slices[tp] = Slice(tp.partition, begin, end, records, tp.topic)
         for tp, offset in delivered.items():
             if consumer._subscription.is_assigned(tp):
                 consumer.seek(tp, offset)
@@ -198,7 +198,7 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc]
     async def perform_seek(self) -> None:
         """Take the assigned partitions, and seek to their positions."""
         positions = await self.app.take_partitions(lambda: {tp.partition for tp in self.assignment()})
-        offsets = {tp: positions[tp.partition] for tp in self.assignment() if tp.partition in positions}
+        offsets = {tp: positions[tp] for tp in self.assignment() if tp in positions}
         if offsets:
             await self.seek_wait(offsets)
         for tp, offset in offsets.items():

@@ -16,7 +16,7 @@ from pipeline.flow.partitioner import Partitioner
 from pipeline.flow.slices import Slice
 from pipeline.flow.traits import TraitsResolver
 from pipeline.flow.values import AdmittedSlice, Forwarded, Received, Refused
-from pipeline.journey.admitted import Admitted
+from pipeline.journey.admitted import Admitted, Answer
 from pipeline.journey.policy import Policy
 from pipeline.journey.step import Step, event_key, measured
 from pipeline.topics import FORWARDED_HEADER
@@ -86,6 +86,14 @@ class Admission:
             _forward(record, key, partition, refused, forwarded)
             return None
         return self._admitted(customer, touchpoint)
+
+    def readmit(self, customer: str, step: Step) -> Admitted:
+        """Return the touchpoint of a customer's step, as it was admitted; whether an answer was satisfied is lost."""
+        channel, kind, stage, outcome = step.type
+        traits = self._traits.traits(channel, kind, stage)
+        score = None if step.measures is None else step.measures.score
+        answer = None if score is None else Answer(round(score * 1000), False, traits)
+        return Admitted(customer, step.at + traits.gap_ms, step._replace(type=traits.types[outcome]), traits, answer)
 
     def _admitted(self, customer: str, t: Touchpoint) -> Admitted:
         traits = self._traits.traits(t.channel, t.kind, t.stage)

@@ -1,4 +1,7 @@
-"""An admitted slice into one batch of effects: dedupe ▶ sessionize ▶ score ▶ advance event time ▶ revise ▶ count."""
+"""An admitted slice into one batch of effects.
+
+identify ▶ dedupe ▶ sessionize ▶ score ▶ advance event time ▶ revise ▶ count
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,15 @@ from collections.abc import Sequence
 
 from pipeline.flow.counts import count_channels, count_touchpoints, count_types
 from pipeline.flow.dedupe import drop_duplicates, group_by_customer, without
+from pipeline.flow.exchange import Corrected, Message, Named, Transferred
+from pipeline.flow.identities import Identities, IdentityRules
 from pipeline.flow.revisions import revise
 from pipeline.flow.scoring import Scoring
 from pipeline.flow.sessions import sessionize
 from pipeline.flow.state import Partition
 from pipeline.flow.values import AdmittedSlice, Batch
 from pipeline.flow.watermark import advance_watermark, close_passed
+from pipeline.identity.segments import BEGINNING, END
 from pipeline.journey.admitted import Admitted
 from pipeline.journey.journey import Journey
 from pipeline.scores.protocol import ActiveScore
@@ -28,15 +34,28 @@ def customers_to_load(partition: Partition, admitted: AdmittedSlice) -> dict[str
     """
     known = partition.customers
     needed = dict(admitted.due)
-    for customer_key, _, step, _, _ in admitted.admitted:
+    for customer_key, _, step, *_ in admitted.admitted:
         at = needed.get(customer_key)
         if at is None or step.at < at:
             needed[customer_key] = step.at
+    for message in admitted.messages:
+        if message.key is not None:
+            needed[message.key] = min(_first_at(message), needed.get(message.key, END))
+    for row, *_ in admitted.restatements:
+        needed[row.key] = BEGINNING if row.refold else row.since
     return {
         key: at - _LOAD_BACK_MS
         for key, at in needed.items()
         if (customer := known.get(key)) is None or at < customer.known_from
     }
+
+
+def _first_at(message: Message) -> int:
+    """Return the time from which journeys of the message's key are needed."""
+    if isinstance(message, (Named, Corrected)):
+        return END
+    items = message.steps if isinstance(message, Transferred) else message.places
+    return min([item.at for item in items])
 
 
 def advance(
@@ -46,30 +65,44 @@ def advance(
     now_ms: int,
     grace_ms: int,
     scores: Sequence[ActiveScore],
+    identity: IdentityRules | None = None,
 ) -> Batch:
     """Return all effects of a slice: journeys, scores, counts, and event time.
 
     Everybody named by `customers_to_load` must be in `partition.customers`. `now_ms` is the clock, which event time
-    never passes, and which event time follows where the slice is idle. Without `scores` only journeys are made. The
-    partition's state is changed: after a batch that could not be committed it is void.
+    never passes, and which event time follows where the slice is idle. Without `scores` only journeys are made, without
+    `identity` each key is a customer of its own. The partition's state is changed: after a batch that could not be
+    committed it is void.
     """
     customers = partition.customers
     touched = {key: customers[key] for key in admitted.due if key in customers}
     changed: list[Journey] = []
     duplicates: list[Admitted] = []
     scoring = Scoring(scores)
+    identities = None if identity is None else Identities(partition, admitted, identity)
+    if identities is not None:
+        identities.learn()
     for key, arrived in group_by_customer(admitted.admitted).items():
         customer = customers[key]
-        if events := drop_duplicates(customer.journeys, arrived, duplicates):
+        if identities is not None and identities.concerns(customer):
+            identities.add(customer, arrived, duplicates)
+        elif events := drop_duplicates(customer.journeys, arrived, duplicates):
             touched[key] = customer
             scoring.score(customer, sessionize(customer, events, changed))
+    if identities is not None:
+        touched |= {customer.key: customer for customer in identities.finish(changed, scoring)}
     fresh = without(admitted.admitted, duplicates)
     event_time = advance_watermark(fresh, partition.watermark, now_ms=now_ms, grace_ms=grace_ms)
     watermark = max(event_time.watermark, now_ms) if admitted.is_idle else event_time.watermark
     only_closed = close_passed(touched.values(), watermark, grace_ms, changed)
+    if identities is not None:
+        identities.put_dropped(changed)
     revisions = revise(changed)
     by_type = count_types(fresh)
     partition.next_offset = admitted.next_offset
+    if admitted.next_exchange_offset is not None:
+        partition.next_exchange_offset = admitted.next_exchange_offset
+    partition.batches += 1
     partition.watermark = watermark
     partition.touch(touched.values(), now_ms)
     return Batch(
@@ -88,6 +121,12 @@ def advance(
         opened=revisions.opened,
         closed=revisions.closed,
         merged=revisions.merged,
+        moved=revisions.moved,
         open_change=revisions.open_change,
         only_closed=only_closed,
+        next_exchange_offset=partition.next_exchange_offset,
+        removed_scores=scoring.removed,
+        identity=None if identities is None else identities.changes(),
+        corrections=len(admitted.corrections),
+        final=0 if identities is None else identities.final,
     )

@@ -86,9 +86,13 @@ class ColumnarAdmission:
         values = zip(columns.wait_ms, columns.duration_ms, scores, columns.amount_minor, columns.currency, strict=True)
         measures = [None if some == NOT_MEASURED else measured(*some) for some in values]
         keys = event_keys(columns.source, columns.event_id, times)
-        steps = map(tuple.__new__, repeat(Step), zip(times, keys, types, measures, strict=True))
+        no_origin = [None] * len(times)
+        values_of_steps = zip(times, keys, types, measures, no_origin, no_origin, strict=True)
+        steps = map(tuple.__new__, repeat(Step), values_of_steps)
         until = [at + each.gap_ms for at, each in zip(times, traits, strict=True)]
-        return map(tuple.__new__, repeat(Admitted), zip(customers, until, steps, traits, answers, strict=True))
+        return map(
+            tuple.__new__, repeat(Admitted), zip(customers, until, steps, traits, answers, no_origin, strict=True)
+        )
 
 
 def _drop_nul(columns: TouchpointColumns, customers: list[str | None]) -> None:

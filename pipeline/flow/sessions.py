@@ -12,29 +12,29 @@ from pipeline.journey.step import Step
 from pipeline.scores.protocol import CustomerChange
 
 
-def sessionize(customer: Customer, events: Sequence[Admitted], changed: list[Journey]) -> CustomerChange:
+def sessionize(customer: Customer, events: Sequence[Admitted], changed: list[Journey], salt: int = 0) -> CustomerChange:
     """Put touchpoints, in order of time and without duplicates, into the customer's journeys; return what changed.
 
     Touchpoints whose covers meet are joined first, and then with the journeys that they meet. Journeys that have
-    changed are added to `changed`.
+    changed are added to `changed`. `salt` is that of new journeys' ids.
     """
     first, visits = events[0], 0
     run, until, begun = [first.step], first.until, first.traits.begun_by_customer
-    for _, covers_until, step, traits, _ in events[1:]:
+    for _, covers_until, step, traits, *_ in events[1:]:
         if step.at > until:
-            visits += _join_run(customer, run, until, begun, changed)
+            visits += _join_run(customer, run, until, begun, changed, salt)
             run, until, begun = [step], covers_until, traits.begun_by_customer
             continue
         run.append(step)
         if covers_until > until:
             until = covers_until
         begun = begun or traits.begun_by_customer
-    visits += _join_run(customer, run, until, begun, changed)
+    visits += _join_run(customer, run, until, begun, changed, salt)
     return CustomerChange(events, visits, customer.last_seen_at)
 
 
-def _join_run(customer: Customer, run: list[Step], until: int, begun: bool, changed: list[Journey]) -> int:
-    journey, absorbed, visits = join(customer.journeys, customer.key, run, until, begun)
+def _join_run(customer: Customer, run: list[Step], until: int, begun: bool, changed: list[Journey], salt: int) -> int:
+    journey, absorbed, visits = join(customer.journeys, customer.key, run, until, begun, salt)
     mark_changed(journey, changed)
     for other in absorbed:
         mark_changed(other, changed)

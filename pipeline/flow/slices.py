@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pipeline.flow.values import Received
+from pipeline.topics import TOUCHPOINTS, TopicPartition
 
 
 class Slice(NamedTuple):
@@ -18,6 +19,12 @@ class Slice(NamedTuple):
     begin: int
     end: int
     records: Sequence[Received]
+    topic: str = TOUCHPOINTS
+
+    @property
+    def place(self) -> TopicPartition:
+        """Return the topic and partition."""
+        return self.topic, self.partition
 
     @property
     def first_offset(self) -> int:
@@ -33,11 +40,11 @@ class Slice(NamedTuple):
         """Return both slices in one, if this one begins where the other ends; else this one: a seek came in between."""
         if before is None or before.end != self.begin:
             return self
-        return Slice(self.partition, before.begin, self.end, [*before.records, *self.records])
+        return self._replace(begin=before.begin, records=[*before.records, *self.records])
 
     def from_offset(self, offset: int) -> Slice:
         """Return the slice without the records before an offset; at least one must stay."""
         if self.first_offset >= offset:
             return self
         rest = [record for record in self.records if record.offset >= offset]
-        return Slice(self.partition, offset, self.end, rest)
+        return self._replace(begin=offset, records=rest)

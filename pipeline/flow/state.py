@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from itertools import islice, takewhile
 from typing import Any
 
+from pipeline.flow.identity_rows import RestatementRow
+from pipeline.identity.correction_log import CorrectionLog
+from pipeline.identity.key_identity import KeyIdentity
 from pipeline.journey.journey import Journey
+from pipeline.topics import EXCHANGE
 
 #: Number of a customer's journeys that are kept, the latest ones; a late touchpoint loads older ones again.
 _JOURNEYS_KEPT = 2
@@ -16,10 +20,12 @@ class Customer:
     """What is known of a customer. Times are epoch milliseconds.
 
     `journeys` are all of them that reach `known_from` or later, in order of time. `scores` has the state of each score
-    by its table's name. `touched_at` is when a batch last touched the customer, by the clock.
+    by its table's name. `touched_at` is when a batch last touched the customer, by the clock. `identity` is what is
+    known of whose the key is, if anything. `has_aside` says that there are touchpoints that the journeys don't show,
+    `has_foreign` that they show some by other keys.
     """
 
-    __slots__ = ("journeys", "key", "known_from", "scores", "touched_at")
+    __slots__ = ("has_aside", "has_foreign", "identity", "journeys", "key", "known_from", "scores", "touched_at")
 
     def __init__(self, key: str, known_from: int) -> None:
         self.key = key
@@ -27,6 +33,14 @@ class Customer:
         self.journeys: list[Journey] = []
         self.scores: dict[str, Any] = {}
         self.touched_at = 0
+        self.identity: KeyIdentity | None = None
+        self.has_aside = False
+        self.has_foreign = False
+
+    @property
+    def is_joined(self) -> bool:
+        """Return whether touchpoints of other keys, or other holders of its own, have to be thought of."""
+        return self.identity is not None or self.has_aside or self.has_foreign
 
     @property
     def last_seen_at(self) -> int:
@@ -43,15 +57,26 @@ class Customer:
 class Partition:
     """The state of an assigned partition: how far it is, and its customers, the longest untouched first.
 
-    `next_offset` and `watermark` are those after the last batch that was made; `watermark` is in epoch milliseconds, 0
-    before the first event.
+    `next_offset`, `next_exchange_offset` and `watermark` are those after the last batch that was made; `watermark` is
+    in epoch milliseconds, 0 before the first event. `batches` counts the batches. `log` has the corrections that can
+    concern any key, `restatements` what is to be restated, by key.
     """
 
-    def __init__(self, number: int, next_offset: int, watermark: int) -> None:
+    def __init__(
+        self, number: int, next_offset: int, watermark: int, next_exchange_offset: int = 0, batches: int = 0
+    ) -> None:
         self.number = number
         self.next_offset = next_offset
+        self.next_exchange_offset = next_exchange_offset
         self.watermark = watermark
+        self.batches = batches
         self.customers: dict[str, Customer] = {}
+        self.log = CorrectionLog()
+        self.restatements: dict[str, RestatementRow] = {}
+
+    def next_offset_of(self, topic: str) -> int:
+        """Return how far the partition of a topic is."""
+        return self.next_exchange_offset if topic == EXCHANGE else self.next_offset
 
     @property
     def untouched_since(self) -> int:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any, NamedTuple, Protocol
 
 from pipeline.contract.reject import Rejected
 from pipeline.flow.count_row import TouchpointCountRow
+from pipeline.flow.exchange import Message
+from pipeline.flow.identity_effects import IdentityChanges
+from pipeline.flow.identity_rows import AsideRow, OwnerRow, RestatementRow
+from pipeline.identity.correction import Correction
+from pipeline.identity.naming import Naming
 from pipeline.journey.admitted import Admitted
 from pipeline.journey.row import JourneyRow
 
@@ -38,8 +43,24 @@ class Forwarded(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
+class Restatement(NamedTuple):
+    """A part of a restatement that is waiting: touchpoints up to `until`, inclusive.
+
+    `namings` are all of the key where its stretches have to be made anew, else None; `owners` are its rows then.
+    """
+
+    row: RestatementRow
+    until: int
+    namings: Sequence[Naming] | None = None
+    owners: Sequence[OwnerRow] = ()
+
+
 class AdmittedSlice(NamedTuple):
     """A slice whose records are decoded, validated and routed. `next_offset` is the offset after the slice.
+
+    A slice of the exchange topic has `messages`, and `next_exchange_offset` after it. `concerned` are the keys for
+    which corrections among them change something. `aside` has the rows of touchpoints that are needed and that journeys
+    don't show. `restatements` are those that are to be made now.
 
     The clock makes one without records: `due` are customers whose journeys may have to be closed, with the start of the
     earliest one (epoch milliseconds). `is_idle` says that event time follows the clock, since all records of the
@@ -53,15 +74,22 @@ class AdmittedSlice(NamedTuple):
     forwarded: Sequence[Forwarded] = ()
     due: Mapping[str, int] = {}
     is_idle: bool = False
+    corrections: Sequence[Correction] = ()
+    messages: Sequence[Message] = ()
+    next_exchange_offset: int | None = None
+    concerned: Collection[str] = ()
+    aside: Sequence[AsideRow] = ()
+    restatements: Sequence[Restatement] = ()
 
 
 class Batch(NamedTuple):
     """All effects of a slice: what one transaction commits and what is published afterwards.
 
     `watermark` is the partition's event time (epoch milliseconds, 0 before the first event). `scores` has the rows of
-    each score by its table's name. `late` and `by_channel` count touchpoints by channel. `open_change` is the change in
-    the number of open journeys. `only_closed` are the ids of journeys of which nothing else has changed since the
-    last revision.
+    each score by its table's name, `removed_scores` the customers that have none any more. `late` and `by_channel`
+    count touchpoints by channel. `open_change` is the change in the number of open journeys. `only_closed` are the ids
+    of journeys of which nothing else has changed since the last revision. `identity` is what changes in who is who;
+    `final` counts changes that came too late to restate all of what was before.
     """
 
     partition: int
@@ -79,5 +107,11 @@ class Batch(NamedTuple):
     opened: int = 0
     closed: int = 0
     merged: int = 0
+    moved: int = 0
     open_change: int = 0
     only_closed: Set[str] = frozenset()
+    next_exchange_offset: int | None = None
+    removed_scores: Mapping[str, Sequence[str]] = {}
+    identity: IdentityChanges | None = None
+    corrections: int = 0
+    final: int = 0

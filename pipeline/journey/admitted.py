@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from pipeline.identity.naming import EventNaming
 from pipeline.journey.step import Step, StepType
 from pipeline.touchpoint import OUTCOMES
 
@@ -69,3 +70,4 @@ class Admitted(NamedTuple):
     step: Step
     traits: Traits
     answer: Answer | None
+    naming: EventNaming | None = None

@@ -14,14 +14,15 @@ class Journey:
 
     Everything but `journey_id` and `revision` is a function of the set of its touchpoints. `revision` is the last
     committed one; 0 means none. `is_open` follows the partition's event time (`flow.watermark`); `was_open` is what
-    the last revision said. `merged_into` names the journey that absorbed this one. `keys` are those of all touchpoints,
-    `omitted` those of them whose step is not kept. `is_changed` says that the next revision is due.
+    the last revision said. `merged_into` names the journey that absorbed this one, `moved_to` the key that has its
+    touchpoints now. `keys` are those of all touchpoints, `omitted` those of them whose step is not kept, and `dropped`
+    the steps that went since the last revision. `is_changed` says that the next revision is due.
     """
 
     __slots__ = (
-        "_snapshot", "abandoned", "begun_by_customer", "channels", "covers_until", "customer", "ended_at", "failures",
-        "is_changed", "is_open", "journey_id", "keys", "merged_into", "omitted", "revision", "started_at", "steps",
-        "was_open",
+        "_snapshot", "abandoned", "begun_by_customer", "channels", "covers_until", "customer", "dropped", "ended_at",
+        "failures", "is_changed", "is_open", "journey_id", "keys", "merged_into", "moved_to", "omitted", "revision",
+        "started_at", "steps", "was_open",
     )  # fmt: skip
 
     def __init__(self, customer: str, journey_id: str) -> None:
@@ -36,10 +37,12 @@ class Journey:
         self.steps: list[Step] = []
         self.keys: set[bytes] = set()
         self.omitted: list[bytes] = []
+        self.dropped: list[Step] = []
         self.failures = 0
         self.abandoned = 0
         self.begun_by_customer = False
         self.merged_into: str | None = None
+        self.moved_to: str | None = None
         self.is_changed = False
         self.was_open = False
         #: The steps of the last revision, as long as the present ones begin with them and the journey is open.
@@ -52,9 +55,11 @@ class Journey:
 
     @property
     def status(self) -> str:
-        """Return open, closed or merged."""
+        """Return open, closed, merged or moved."""
         if self.merged_into is not None:
             return "merged"
+        if self.moved_to is not None:
+            return "moved"
         return "open" if self.is_open else "closed"
 
     @property
@@ -101,10 +106,23 @@ class Journey:
         self.failures += other.failures
         self.abandoned += other.abandoned
         self.begun_by_customer |= other.begun_by_customer
+        self.dropped += other.dropped
         other.merged_into = self.journey_id
-        other.keys, other.omitted, other.steps, other.channels, other._snapshot = set(), [], [], {}, None
-        other.failures = other.abandoned = 0
-        other.is_open, other.begun_by_customer = False, False
+        other.clear()
+        other.is_open = False
+
+    def move(self, to: str) -> None:
+        """Let go of all touchpoints, which belong to another key now."""
+        self.moved_to = to
+        self.clear()
+        self.is_open = False
+
+    def clear(self) -> None:
+        """Take all touchpoints out; `extend` puts others in."""
+        self.keys, self.omitted, self.dropped, self.steps, self.channels = set(), [], [], [], {}
+        self._snapshot = None
+        self.failures = self.abandoned = 0
+        self.begun_by_customer = False
 
     def _add_steps(self, steps: list[Step]) -> None:
         is_in_order = not self.steps or steps[0] > self.steps[-1]
@@ -115,7 +133,9 @@ class Journey:
         if len(self.steps) > 2 * KEPT_EACH_END:
             # Keep the first hundred and the last hundred.
             middle = slice(KEPT_EACH_END, len(self.steps) - KEPT_EACH_END)
-            self.omitted += [step.key for step in self.steps[middle]]
+            dropped = self.steps[middle]
+            self.omitted += [step.key for step in dropped]
+            self.dropped += dropped
             del self.steps[middle]
             self._snapshot = None
 
@@ -144,6 +164,7 @@ class Journey:
             steps=steps,
             steps_omitted=len(self.omitted),
             merged_into=self.merged_into,
+            moved_to=self.moved_to,
             keys=keys,
         )
 
@@ -160,9 +181,13 @@ class Journey:
 _FREE = (1 << 80) - 1 & ~(0xF << 76) & ~(0b11 << 62)
 
 
-def new_journey_id(customer: str, first: Step) -> str:
-    """Return the id of a journey that this touchpoint opens: a UUID of version 8 that sorts by its time."""
-    digest = int.from_bytes(blake2b(first.key + customer.encode(), digest_size=10).digest(), "big")
+def new_journey_id(customer: str, first: Step, salt: int = 0) -> str:
+    """Return the id of a journey that this touchpoint opens: a UUID of version 8 that sorts by its time.
+
+    `salt` tells it from another journey of the customer that the same touchpoint opened, and that has ended as moved.
+    """
+    named = first.key + customer.encode() + (b"\0%d" % salt if salt else b"")
+    digest = int.from_bytes(blake2b(named, digest_size=10).digest(), "big")
     number = (first.at << 80) | (0x8 << 76) | (digest & _FREE) | (0b10 << 62)
     digits = f"{number:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InvalidInput
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.touchpoint import CHANNELS
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -26,6 +27,7 @@ class Policy:
     grace_ms: int
     by_channel: Mapping[str, int] = field(default_factory=dict)
     by_kind: Mapping[str, int] = field(default_factory=dict)
+    identity: IdentityPolicy = field(default_factory=IdentityPolicy)
 
     def gap(self, channel: str, kind: str) -> int:
         """Return the gap of a touchpoint: its kind's, else its channel's, else the one for all."""

@@ -21,7 +21,7 @@ from pipeline.rows import (
 )
 from pipeline.touchpoint import OUTCOMES
 
-STATUSES = ("open", "closed", "merged")
+STATUSES = ("open", "closed", "merged", "moved")
 
 
 class JourneyRow(NamedTuple):
@@ -43,6 +43,7 @@ class JourneyRow(NamedTuple):
     steps: Annotated[Steps, STEPS]
     steps_omitted: Annotated[int, INTEGER]
     merged_into: Annotated[str | None, UUID]
+    moved_to: Annotated[str | None, TEXT]
     #: The keys of all touchpoints: first those of the steps, in their order, then those of steps left out, sorted.
     keys: Annotated[bytes, BYTES, INTERNAL]
 

@@ -52,15 +52,18 @@ def find_duplicates(journeys: list[Journey], steps: Sequence[Step], until: int) 
     return duplicates
 
 
-def join(journeys: list[Journey], customer: str, steps: list[Step], until: int, begun_by_customer: bool) -> Joined:
+def join(
+    journeys: list[Journey], customer: str, steps: list[Step], until: int, begun_by_customer: bool, salt: int = 0
+) -> Joined:
     """Put connected touchpoints into their journey: a new one, the one they meet, or the one that joins all they meet.
 
     `steps` are in order, without duplicates, and together cover the time up to `until`. `journeys` are all of the
-    customer's that reach the first step or later, disjoint and in order of time; they are changed in place.
+    customer's that reach the first step or later, disjoint and in order of time; they are changed in place. `salt` is
+    that of a new journey's id.
     """
     first, end = find_sessions(journeys, steps[0].at, until)
     if first == end:
-        journey = Journey(customer, new_journey_id(customer, steps[0]))
+        journey = Journey(customer, new_journey_id(customer, steps[0], salt))
         journey.extend(steps, until, begun_by_customer)
         journeys.insert(first, journey)
         return journey, [], int(begun_by_customer)

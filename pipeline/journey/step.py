@@ -39,13 +39,21 @@ class Step(NamedTuple):
     """One touchpoint of a journey.
 
     Steps sort by time (epoch milliseconds), then by key, so that their order does not depend on their arrival.
-    `measures` is None where nothing was measured.
+    `measures` is None where nothing was measured. `via` is the touchpoint's own key where that is not the customer's,
+    and `sender` the key that has transferred it to the customer where that is not `via`.
     """
 
     at: int
     key: bytes
     type: StepType
     measures: Measures | None = None
+    via: str | None = None
+    sender: str | None = None
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """Return the own key and the sender, which tell copies of a touchpoint apart; empty for the customer's own."""
+        return self.via or "", self.sender or self.via or ""
 
 
 def measured(

@@ -97,6 +97,10 @@ def _texts(values: Sequence[str]) -> Array:
     return _of_any_size(_oid("text"), list(map(str.encode, values)))
 
 
+def _texts_or_nulls(values: Sequence[str | None]) -> Array:
+    return _or_nulls(_oid("text"), [None if value is None else value.encode() for value in values])
+
+
 def _of_any_size(oid: int, values: Sequence[bytes]) -> Array:
     return _array(oid, len(values), b"".join([_size(len(value)) + value for value in values]))
 
@@ -128,5 +132,6 @@ MOMENT = ArrayType("timestamptz", "timestamptz", _moments)
 MOMENT_OR_NULL = ArrayType("timestamptz", "timestamptz", _moments_or_nulls)
 NUMERIC = written("numeric", str)
 TEXT = ArrayType("text", "text", _texts)
+TEXT_OR_NULL = ArrayType("text", "text", _texts_or_nulls)
 UUID = ArrayType("uuid", "uuid", _uuids)
 UUID_OR_NULL = ArrayType("uuid", "uuid", _uuids_or_nulls)

@@ -68,7 +68,7 @@ def _load_reasons(reasons: list[dict[str, str]], _row: Any) -> tuple[Reason, ...
 
 
 _TYPES = {
-    TEXT: PostgresType(arrays.TEXT),
+    TEXT: PostgresType(arrays.TEXT, arrays.TEXT_OR_NULL),
     UUID: PostgresType(arrays.UUID, arrays.UUID_OR_NULL, select=_as_text),
     INTEGER: PostgresType(arrays.INTEGER),
     BIGINT: PostgresType(arrays.BIGINT),

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pipeline.flow.count_row import TOUCHPOINT_COUNT
 from pipeline.flow.values import Batch, Headers, Refused
 from pipeline.journey.row import JOURNEY
+from pipeline.ledger.commit_identity import IdentityStatement, changes_identity
 from pipeline.ledger.moments import sql_moment
 from pipeline.ledger.positions import Fenced, Position
 from pipeline.ledger.upsert import Upsert
@@ -30,10 +31,11 @@ _POSITIONS = f"""
     UPDATE position AS p SET next_offset = new.next_offset,
         watermark = {sql_moment("nullif(new.watermark, 0)")}, commits = p.commits + 1,
         processed = p.processed + new.processed, duplicates = p.duplicates + new.duplicates,
-        quarantined = p.quarantined + new.quarantined, forwarded = p.forwarded + new.forwarded, updated_at = now()
+        quarantined = p.quarantined + new.quarantined, forwarded = p.forwarded + new.forwarded,
+        next_exchange_offset = coalesce(new.next_exchange_offset, p.next_exchange_offset), updated_at = now()
     FROM going, json_to_recordset(%(position)s) AS new (
         partition integer, next_offset bigint, watermark bigint, processed bigint, duplicates bigint,
-        quarantined bigint, forwarded bigint)
+        quarantined bigint, forwarded bigint, next_exchange_offset bigint)
     WHERE p.topic = %(topic)s AND p.partition = new.partition
     RETURNING p.partition
 """
@@ -79,20 +81,26 @@ class Commit(NamedTuple):
 class CommitStatement:
     """All of a commit in one statement, and so in one transaction and one round trip.
 
-    Unless `held` has all of the partitions, `going` has no row, and nothing is written.
+    There are two: `identity_sql` is for commits that change who is who, `sql` for all others. Unless `held` has all of
+    the partitions, `going` has no row, and nothing is written.
     """
 
     def __init__(self, scores: Sequence[Score[Any, Any]]) -> None:
         self._journeys, self._counts = Upsert(JOURNEY), Upsert(TOUCHPOINT_COUNT)
         self._scores = {score.table.name: Upsert(score.table) for score in scores}
+        self._identity = IdentityStatement(scores)
+        self.sql, self.identity_sql = self._statement(), self._statement(self._identity.sql)
+
+    def _statement(self, identity_parts: str = "") -> str:
         score_parts = "".join([f"{name}_rows AS ({upsert.sql}), " for name, upsert in self._scores.items()])
-        self.sql = f"""
+        return f"""
             WITH held AS ({_HELD}),
                  going AS (SELECT FROM held HAVING count(*) = %(partitions)s),
                  moved AS ({_POSITIONS}),
                  journeys AS ({self._journeys.sql}),
                  closed AS ({_CLOSED}),
                  {score_parts}
+                 {identity_parts}
                  counts AS ({self._counts.sql}),
                  refused AS ({_QUARANTINE}),
                  told AS ({self._outbox_sql()}),
@@ -103,7 +111,7 @@ class CommitStatement:
     def _outbox_sql(self) -> str:
         columns = {
             "partition": "integer", "commit": "bigint", "journeys": "uuid[]", **dict.fromkeys(self._scores, "text[]"),
-            "quarantined": "bigint[]", "forwards": "jsonb",
+            "quarantined": "bigint[]", "forwards": "jsonb", "identities": "text[]",
         }  # fmt: skip
         names = ", ".join(columns)
         typed = ", ".join([f"{name} {sql}" for name, sql in columns.items()])
@@ -119,12 +127,23 @@ class CommitStatement:
         between; nothing is written then.
         """
         driver = await _driver_connection(connection)
-        moved = await driver.execute(self.sql, self.arguments(commits))
+        changes = any(changes_identity(commit.batch) for commit in commits)
+        arguments = self.arguments(commits)
+        if changes:
+            arguments |= self._identity.arrays([commit.batch for commit in commits])
+        moved = await driver.execute(self.identity_sql if changes else self.sql, arguments)
         if await moved.fetchone() != (len(commits),):
             numbers = ", ".join(str(commit.position.partition) for commit in commits)
             raise Fenced(f"of the partitions {numbers} another worker has taken at least one")
         return [
-            position._replace(commits=position.commits + 1, next_offset=batch.next_offset, watermark=batch.watermark)
+            position._replace(
+                commits=position.commits + 1,
+                next_offset=batch.next_offset,
+                next_exchange_offset=(
+                    position.next_exchange_offset if batch.next_exchange_offset is None else batch.next_exchange_offset
+                ),
+                watermark=batch.watermark,
+            )
             for position, batch, _ in commits
         ]
 
@@ -184,6 +203,7 @@ def _position(commit: Commit) -> dict[str, Any]:
         "duplicates": batch.duplicates,
         "quarantined": len(batch.refused),
         "forwarded": len(batch.forwarded),
+        "next_exchange_offset": batch.next_exchange_offset,
     }
 
 
@@ -203,7 +223,9 @@ def _quarantine(refused: Refused, partition: int) -> dict[str, Any]:
 
 def _publishes(batch: Batch) -> bool:
     """Return whether anything of a batch is to be published."""
-    return bool(batch.journeys or any(batch.scores.values()) or batch.refused or batch.forwarded)
+    return bool(
+        batch.journeys or any(batch.scores.values()) or batch.refused or batch.forwarded or changes_identity(batch)
+    )
 
 
 def _outbox_row(commit: Commit, scores: Iterable[str]) -> dict[str, Any]:
@@ -212,11 +234,19 @@ def _outbox_row(commit: Commit, scores: Iterable[str]) -> dict[str, Any]:
         "partition": position.partition,
         "commit": position.commits + 1,
         "journeys": [row.journey_id for row in batch.journeys],
-        **{name: [row.customer for row in batch.scores.get(name, ())] for name in scores},
+        **{
+            name: [*[row.customer for row in batch.scores.get(name, ())], *batch.removed_scores.get(name, ())]
+            for name in scores
+        },
         "quarantined": [refused.record.offset for refused in batch.refused],
         "forwards": [
-            {"key": f.key.hex(), "value": f.value.hex(), "headers": _headers(f.headers)} for f in batch.forwarded
+            *[{"key": f.key.hex(), "value": f.value.hex(), "headers": _headers(f.headers)} for f in batch.forwarded],
+            *[
+                {"exchanged": value.decode(), "to": None if key is None else key.decode(), "partition": number}
+                for key, value, number in (batch.identity.records if batch.identity else ())
+            ],
         ],
+        "identities": batch.identity.owners if batch.identity else [],
     }
 
 

@@ -15,6 +15,7 @@ from pipeline.flow.state import Customer
 from pipeline.journey.journey import Journey
 from pipeline.journey.row import JOURNEY, JourneyRow
 from pipeline.journey.step import KEY_BYTES
+from pipeline.ledger.identity import restore_identity
 from pipeline.ledger.moments import sql_moment, sql_ms
 from pipeline.ledger.reload import load_row, select_list
 from pipeline.rows import Table
@@ -23,16 +24,17 @@ from pipeline.scores.protocol import Score
 # Statements are planned once, perhaps while the tables are empty. OFFSET 0 makes Postgres run a subquery for each row
 # before it, through its index, however little there was to read when the plan was made.
 
+#: Of the journeys that have touchpoints; the index on customers has no others.
+_IS_THERE = "merged_into IS NULL AND moved_to IS NULL"
 # A customer's journeys are disjoint, so of those that begin before `since` only the last can reach it.
 _JOURNEYS = text(f"""
     SELECT {select_list(JOURNEY)}
     FROM json_to_recordset(CAST(:wanted AS json)) AS wanted (name text, since bigint)
     CROSS JOIN LATERAL (
         SELECT * FROM journey
-        WHERE customer = wanted.name AND merged_into IS NULL AND started_at >= coalesce(
+        WHERE customer = wanted.name AND {_IS_THERE} AND started_at >= coalesce(
             (SELECT max(before.started_at) FROM journey AS before
-             WHERE before.customer = wanted.name AND before.merged_into IS NULL
-               AND before.started_at < {sql_moment("wanted.since")}),
+             WHERE before.customer = wanted.name AND {_IS_THERE} AND before.started_at < {sql_moment("wanted.since")}),
             '-infinity')
         OFFSET 0
     ) AS reached
@@ -65,9 +67,12 @@ def _score_rows(table: Table[Any]) -> TextClause:
 
 
 async def load_customers(
-    connection: AsyncConnection, wanted: Mapping[str, int], scores: Sequence[Score[Any, Any]]
+    connection: AsyncConnection, wanted: Mapping[str, int], scores: Sequence[Score[Any, Any]], with_identity: bool
 ) -> dict[str, Customer]:
-    """Return customers with their scores, and with their journeys from the given times (epoch milliseconds) on."""
+    """Return customers with their scores, and with their journeys from the given times (epoch milliseconds) on.
+
+    `with_identity` says whether what is known of whose their keys are is needed, too.
+    """
     if not wanted:
         return {}
     customers = {key: Customer(key, since) for key, since in wanted.items()}
@@ -80,6 +85,8 @@ async def load_customers(
     for score in scores:
         for selected in await connection.execute(_score_rows(score.table), {"names": names_json}):
             customers[selected.customer].scores[score.table.name] = score.restore(load_row(score.table, selected))
+    if with_identity:
+        await restore_identity(connection, customers)
     return customers
 
 

@@ -7,11 +7,15 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from pipeline.flow.count_row import TOUCHPOINT_COUNT, TouchpointCountRow
+from pipeline.flow.identity_needs import AsidePoint, AsideSpan, Concerned
+from pipeline.flow.identity_rows import AsideRow, NamingRow, OwnerRow, RestatementRow
 from pipeline.flow.state import Customer
 from pipeline.flow.values import Batch, Refused
+from pipeline.identity.correction import Correction
 from pipeline.journey.row import JourneyRow
 from pipeline.ledger.commit import Commit
 from pipeline.ledger.customers import restore_journey
+from pipeline.ledger.memory_identity import MemoryIdentity
 from pipeline.ledger.outbox import RefusedRow, Unpublished
 from pipeline.ledger.positions import Fenced, Position
 from pipeline.ledger.risk_sweep import RiskReading
@@ -45,6 +49,7 @@ class MemoryLedger:
         self.outbox: dict[int, dict[int, Batch]] = {}
         #: partition → position
         self.positions: dict[int, Position] = {}
+        self.identity = MemoryIdentity()
         self._owners: dict[int, _Owner] = {}
         self._partition_of: dict[str, int] = {}
 
@@ -57,7 +62,7 @@ class MemoryLedger:
         for number in taken:
             before = self.positions.get(number)
             self.positions[number] = (
-                Position(topic, number, 1, 0, 0, 0, str(uuid4()))
+                Position(topic, number, 1, 0, 0, 0, str(uuid4()), 0)
                 if before is None
                 else before._replace(epoch=before.epoch + 1)
             )
@@ -86,13 +91,39 @@ class MemoryLedger:
         customers = {name: Customer(name, since) for name, since in wanted.items()}
         for row in sorted(self.journeys.values(), key=lambda row: row.started_at):
             customer = customers.get(row.customer)
-            if customer is not None and row.merged_into is None and row.covers_until >= customer.known_from:
+            is_there = row.merged_into is None and row.moved_to is None
+            if customer is not None and is_there and row.covers_until >= customer.known_from:
                 customer.journeys.append(restore_journey(row, customer.key))
         for score in self._scores:
             for name, row in self.scores[score.table.name].items():
                 if name in customers:
                     customers[name].scores[score.table.name] = score.restore(row)
+        self.identity.restore(customers)
         return customers
+
+    async def load_corrections(self, partitions: Iterable[int]) -> dict[int, list[Correction]]:
+        """Return, by partition, the corrections that can concern any key."""
+        return self.identity.corrections(partitions)
+
+    async def load_restatements(self, partitions: Iterable[int]) -> dict[int, list[RestatementRow]]:
+        """Return, by partition, what is to be restated."""
+        return self.identity.restatements(partitions)
+
+    async def load_aside(self, points: Sequence[AsidePoint], spans: Sequence[AsideSpan]) -> list[AsideRow]:
+        """Return touchpoints that journeys don't show."""
+        return self.identity.aside(points, spans)
+
+    async def load_namings(self, keys: Sequence[str]) -> tuple[list[NamingRow], list[OwnerRow]]:
+        """Return all namings of keys, and who holds them."""
+        return self.identity.namings(keys)
+
+    async def concerned_keys(self, partition: int, concerned: Concerned) -> list[str]:
+        """Return the partition's keys for which events and customers change something."""
+        known = {row.customer for row in self.journeys.values() if self._partition_of[row.journey_id] == partition}
+        known |= {
+            row.key for number, row in self.identity.tables["identity_touchpoint"].values() if number == partition
+        }
+        return sorted(self.identity.concerned(partition, concerned) | (known & set(concerned.customers)))
 
     async def due_customers(
         self, watermarks: Mapping[int, int], grace_ms: int, limit: int
@@ -128,6 +159,11 @@ class MemoryLedger:
             self._partition_of[row.journey_id] = number
         for name, rows in batch.scores.items():
             self.scores[name] |= {row.customer: row for row in rows}
+        for name, customers in batch.removed_scores.items():
+            for customer in customers:
+                self.scores[name].pop(customer, None)
+        if batch.identity is not None:
+            self.identity.write(number, batch.identity)
         for counts in batch.counts:
             key = (number, counts.stage, counts.channel, counts.kind)
             before = self.counts.get(key)
@@ -139,7 +175,12 @@ class MemoryLedger:
         for commit in [commit for commit in outbox if commit <= published]:
             del outbox[commit]
         after = self.positions[number] = position._replace(
-            commits=position.commits + 1, next_offset=batch.next_offset, watermark=batch.watermark
+            commits=position.commits + 1,
+            next_offset=batch.next_offset,
+            next_exchange_offset=(
+                position.next_exchange_offset if batch.next_exchange_offset is None else batch.next_exchange_offset
+            ),
+            watermark=batch.watermark,
         )
         return after
 
@@ -159,10 +200,11 @@ class MemoryLedger:
             commit=max(batches),
             journeys=[self.journeys[journey_id] for journey_id in ids],
             scores={
-                name: [
-                    rows[customer]
-                    for customer in dict.fromkeys(r.customer for b in batches.values() for r in b.scores.get(name, ()))
-                ]
+                name: [rows[customer] for customer in _scored(batches.values(), name) if customer in rows]
+                for name, rows in self.scores.items()
+            },
+            removed_scores={
+                name: [customer for customer in _scored(batches.values(), name) if customer not in rows]
                 for name, rows in self.scores.items()
             },
             refused=[
@@ -171,6 +213,10 @@ class MemoryLedger:
                 for r, why in batch.refused
             ],
             forwarded=[forwarded for batch in batches.values() for forwarded in batch.forwarded],
+            exchanged=[record for batch in batches.values() if batch.identity for record in batch.identity.records],
+            owners=self.identity.namings(
+                [key for batch in batches.values() if batch.identity for key in batch.identity.owners]
+            )[1],
         )
 
     async def band_changes(
@@ -208,5 +254,21 @@ def _added(before: TouchpointCountRow, counts: TouchpointCountRow) -> Touchpoint
     return before._replace(**{name: getattr(before, name) + getattr(counts, name) for name in TOUCHPOINT_COUNT.added})
 
 
+def _scored(batches: Iterable[Batch], name: str) -> Iterable[str]:
+    """Return the customers whose rows of a score were written or deleted."""
+    return dict.fromkeys(
+        customer
+        for batch in batches
+        for customer in (*[row.customer for row in batch.scores.get(name, ())], *batch.removed_scores.get(name, ()))
+    )
+
+
 def _publishes(batch: Batch) -> bool:
-    return bool(batch.journeys or any(batch.scores.values()) or batch.refused or batch.forwarded)
+    return bool(
+        batch.journeys
+        or any(batch.scores.values())
+        or any(batch.removed_scores.values())
+        or batch.refused
+        or batch.forwarded
+        or batch.identity
+    )

@@ -9,8 +9,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipeline.flow.exchange import ExchangeRecord
+from pipeline.flow.identity_rows import OwnerRow
 from pipeline.flow.values import Forwarded
 from pipeline.journey.row import JOURNEY, JourneyRow
+from pipeline.ledger.identity import load_owners
 from pipeline.ledger.positions import Position
 from pipeline.ledger.reload import load_row, select_list
 from pipeline.rows import Table
@@ -26,6 +29,7 @@ _REFUSED = text("""
 """)
 
 
+_OTHER_COLUMNS = ("quarantined", "forwards", "identities")
 #: Number of commits that are read at once, so that memory is bounded however many there are.
 _MAX_COMMITS = 20
 
@@ -44,7 +48,8 @@ class RefusedRow(NamedTuple):
 class Unpublished(NamedTuple):
     """What is to be published of a partition's commits up to number `commit`: each row as it is now.
 
-    `scores` has the rows of each score by its table's name.
+    `scores` has the rows of each score by its table's name, `removed_scores` the customers whose row was deleted.
+    `owners` are all rows of the keys whose holders have changed.
     """
 
     commit: int
@@ -52,11 +57,14 @@ class Unpublished(NamedTuple):
     scores: Mapping[str, Sequence[Any]]
     refused: Sequence[RefusedRow]
     forwarded: Sequence[Forwarded]
+    removed_scores: Mapping[str, Sequence[str]] = {}
+    exchanged: Sequence[ExchangeRecord] = ()
+    owners: Sequence[OwnerRow] = ()
 
 
 @cache
 def _unpublished_commits(score_tables: tuple[str, ...]) -> TextClause:
-    columns = ", ".join(["commit", "journeys::text[] AS journeys", *score_tables, "quarantined", "forwards"])
+    columns = ", ".join(["commit", "journeys::text[] AS journeys", *score_tables, *_OTHER_COLUMNS])
     return text(f"""
         SELECT {columns} FROM outbox
         WHERE topic = :topic AND partition = :partition AND commit > :published ORDER BY commit LIMIT {_MAX_COMMITS}
@@ -81,10 +89,13 @@ async def load_unpublished(
     if not commits:
         return None
     journeys = await connection.execute(_JOURNEYS, {"ids": _union(commits, "journeys")})
-    score_rows = {}
+    score_rows, removed = {}, {}
     for table in [score.table for score in scores]:
-        selected = await connection.execute(_score_rows(table), {"customers": _union(commits, table.name)})
-        score_rows[table.name] = [load_row(table, each) for each in selected]
+        customers = _union(commits, table.name)
+        selected = await connection.execute(_score_rows(table), {"customers": customers})
+        rows = score_rows[table.name] = [load_row(table, each) for each in selected]
+        there = {row.customer for row in rows}
+        removed[table.name] = [customer for customer in customers if customer not in there]
     refused = await connection.execute(_REFUSED, {**place, "offsets": _union(commits, "quarantined")})
     return Unpublished(
         commit=commits[-1].commit,
@@ -97,6 +108,15 @@ async def load_unpublished(
             Forwarded(bytes.fromhex(f["key"]), bytes.fromhex(f["value"]), _headers(f["headers"]))
             for row in commits
             for f in row.forwards
+            if "value" in f
+        ],
+        removed_scores=removed,
+        owners=await load_owners(connection, _union(commits, "identities")),
+        exchanged=[
+            ExchangeRecord(None if f["to"] is None else f["to"].encode(), f["exchanged"].encode(), f["partition"])
+            for row in commits
+            for f in row.forwards
+            if "exchanged" in f
         ],
     )
 

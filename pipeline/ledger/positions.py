@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.ledger.moments import sql_ms
+from pipeline.topics import EXCHANGE
 
 
 class Position(NamedTuple):
@@ -16,7 +17,7 @@ class Position(NamedTuple):
 
     A commit has to show the epoch and the number of the commit before it. `commits` is the number of the last commit;
     `lineage` tells it from that of a ledger that was made anew. `watermark` is in epoch milliseconds, 0 before the
-    first event.
+    first event. `next_exchange_offset` is how far the partition of the exchange topic is.
     """
 
     topic: str
@@ -26,6 +27,11 @@ class Position(NamedTuple):
     next_offset: int
     watermark: int
     lineage: str
+    next_exchange_offset: int = 0
+
+    def next_offset_of(self, topic: str) -> int:
+        """Return how far the partition of a topic is."""
+        return self.next_exchange_offset if topic == EXCHANGE else self.next_offset
 
 
 class Fenced(Exception):
@@ -34,7 +40,7 @@ class Fenced(Exception):
 
 _COLUMNS = f"""
     topic, partition, epoch, commits, next_offset, coalesce({sql_ms("watermark")}, 0) AS watermark,
-    lineage::text AS lineage
+    lineage::text AS lineage, next_exchange_offset
 """
 _TAKE = text(f"""
     INSERT INTO position AS p (topic, partition, next_offset, epoch, owner, publishers)

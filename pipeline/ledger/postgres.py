@@ -7,9 +7,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipeline.flow.identity_needs import AsidePoint, AsideSpan, Concerned
+from pipeline.flow.identity_rows import AsideRow, NamingRow, OwnerRow, RestatementRow
 from pipeline.flow.state import Customer
+from pipeline.identity.correction import Correction
 from pipeline.ledger import commit as committing
-from pipeline.ledger import customers, outbox, positions, risk_sweep
+from pipeline.ledger import customers, identity, outbox, positions, risk_sweep
 from pipeline.ledger.commit import Commit, CommitStatement
 from pipeline.ledger.outbox import Unpublished
 from pipeline.ledger.positions import Fenced, Position
@@ -25,8 +28,10 @@ T = TypeVar("T")
 class PostgresLedger:
     """Implements `protocol.Ledger`. A statement is tried again while Postgres is away, until `Retry` gives up."""
 
-    def __init__(self, session: Session, retry: Retry, scores: Sequence[Score[Any, Any]]) -> None:
-        self._session, self._retry, self._scores = session, retry, scores
+    def __init__(
+        self, session: Session, retry: Retry, scores: Sequence[Score[Any, Any]], with_identity: bool = True
+    ) -> None:
+        self._session, self._retry, self._scores, self._with_identity = session, retry, scores, with_identity
         self._statement = CommitStatement(scores)
 
     async def take_partitions(
@@ -45,7 +50,27 @@ class PostgresLedger:
 
     async def load_customers(self, wanted: Mapping[str, int]) -> dict[str, Customer]:
         """Return customers with their scores, and with their journeys from the given times on."""
-        return await self._ask(lambda c: customers.load_customers(c, wanted, self._scores))
+        return await self._ask(lambda c: customers.load_customers(c, wanted, self._scores, self._with_identity))
+
+    async def load_corrections(self, partitions: Iterable[int]) -> dict[int, list[Correction]]:
+        """Return, by partition, the corrections that can concern any key."""
+        return await self._ask(lambda c: identity.load_corrections(c, partitions))
+
+    async def load_restatements(self, partitions: Iterable[int]) -> dict[int, list[RestatementRow]]:
+        """Return, by partition, what is to be restated."""
+        return await self._ask(lambda c: identity.load_restatements(c, partitions))
+
+    async def load_aside(self, points: Sequence[AsidePoint], spans: Sequence[AsideSpan]) -> list[AsideRow]:
+        """Return touchpoints that journeys don't show."""
+        return await self._ask(lambda c: identity.load_aside(c, points, spans))
+
+    async def load_namings(self, keys: Sequence[str]) -> tuple[list[NamingRow], list[OwnerRow]]:
+        """Return all namings of keys, and who holds them."""
+        return await self._ask(lambda c: identity.load_namings(c, keys))
+
+    async def concerned_keys(self, partition: int, concerned: Concerned) -> list[str]:
+        """Return the partition's keys for which events and customers change something."""
+        return await self._ask(lambda c: identity.concerned_keys(c, partition, concerned))
 
     async def due_customers(
         self, watermarks: Mapping[int, int], grace_ms: int, limit: int

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from pipeline.flow.identity_needs import AsidePoint, AsideSpan, Concerned
+from pipeline.flow.identity_rows import AsideRow, NamingRow, OwnerRow, RestatementRow
 from pipeline.flow.state import Customer
+from pipeline.identity.correction import Correction
 from pipeline.ledger.commit import Commit
 from pipeline.ledger.outbox import Unpublished
 from pipeline.ledger.positions import Position
@@ -36,6 +39,24 @@ class Ledger(Protocol):
 
     async def load_customers(self, wanted: Mapping[str, int]) -> dict[str, Customer]:
         """Return customers with their scores, and with their journeys from the given times on."""
+
+    async def load_corrections(self, partitions: Iterable[int]) -> dict[int, list[Correction]]:
+        """Return, by partition, the corrections that can concern any key."""
+
+    async def load_restatements(self, partitions: Iterable[int]) -> dict[int, list[RestatementRow]]:
+        """Return, by partition, what is to be restated."""
+
+    async def load_aside(self, points: Sequence[AsidePoint], spans: Sequence[AsideSpan]) -> list[AsideRow]:
+        """Return the touchpoints that journeys don't show, of certain touchpoints and of spans of time."""
+
+    async def load_namings(self, keys: Sequence[str]) -> tuple[list[NamingRow], list[OwnerRow]]:
+        """Return all namings of keys, and who holds them as the table says."""
+
+    async def concerned_keys(self, partition: int, concerned: Concerned) -> list[str]:
+        """Return the partition's keys that these events have named or corrected, or that were named with the customers.
+
+        Also those of the customers that have touchpoints there.
+        """
 
     async def due_customers(
         self, watermarks: Mapping[int, int], grace_ms: int, limit: int

@@ -35,7 +35,7 @@ class _StepsWriter:
         """Return a JSON object for each step, each followed by a comma; `at` is RFC 3339 in UTC."""
         parts: list[str] = []
         types, hours = self._types, self._hours
-        for at, _, kind, measures in steps:
+        for at, _, kind, measures, via, sender in steps:
             hour, rest = divmod(at, _HOUR_MS)
             second, millisecond = divmod(rest, 1_000)
             parts += (
@@ -46,6 +46,8 @@ class _StepsWriter:
             )
             if measures is not None:
                 parts.append(_measures_text(measures))
+            if via is not None:
+                parts.append(_origin_text(via, sender))
             parts.append("},")
         return "".join(parts)
 
@@ -85,6 +87,10 @@ def _measures_text(measures: Measures) -> str:
     return text
 
 
+def _origin_text(via: str, sender: str | None) -> str:
+    return f',"via":{_quoted(via)}' + (f',"sender":{_quoted(sender)}' if sender is not None else "")
+
+
 def _quoted(word: str | None) -> str:
     return orjson.dumps(word).decode()
 
@@ -100,6 +106,8 @@ def parse_steps(text: str, keys: bytes) -> list[Step]:
             keys[i * KEY_BYTES : (i + 1) * KEY_BYTES],
             _shared_type(*[step[name] for name in StepType._fields]),
             _parse_measures(step),
+            step.get("via"),
+            step.get("sender"),
         )
         for i, step in enumerate(orjson.loads(text))
     ]

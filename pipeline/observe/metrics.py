@@ -66,7 +66,10 @@ class Metrics:
         )
         self.fenced = Counter("pipeline_fenced", "Batches refused because another worker had taken over", registry=r)
         self.journeys = Counter(
-            "pipeline_journeys", "Journeys that opened, closed, or were merged into another", ["status"], registry=r
+            "pipeline_journeys",
+            "Journeys that opened, closed, were merged or moved",
+            ["status"],
+            registry=r,
         )
         self.open_journeys = Gauge("pipeline_open_journeys", "Journeys open in this worker's partitions", registry=r)
         self.batch = Histogram("pipeline_batch_seconds", "From a slice to its commit", buckets=_DURATIONS, registry=r)
@@ -118,7 +121,7 @@ class Metrics:
             self.late.labels(channel)
         for reason in REASONS:
             self.rejected.labels(reason)
-        for status in ("open", "closed", "merged"):
+        for status in ("open", "closed", "merged", "moved"):
             self.journeys.labels(status)
 
     def committed(self, batches: Iterable[Batch], seconds: float) -> None:
@@ -139,6 +142,7 @@ class Metrics:
         self.journeys.labels("open").inc(batch.opened)
         self.journeys.labels("closed").inc(batch.closed)
         self.journeys.labels("merged").inc(batch.merged)
+        self.journeys.labels("moved").inc(batch.moved)
         self.open_journeys.inc(batch.open_change)
         if batch.watermark:
             self.watermark.labels(str(batch.partition)).set(batch.watermark / 1000)

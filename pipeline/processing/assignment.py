@@ -41,7 +41,13 @@ class AssignedPartitions(dict[int, AssignedPartition]):
 
     def reset(self, position: Position) -> AssignedPartition:
         """Begin anew with a partition, as the ledger has it."""
-        state = Partition(position.partition, position.next_offset, position.watermark)
+        state = Partition(
+            position.partition,
+            position.next_offset,
+            position.watermark,
+            position.next_exchange_offset,
+            position.commits,
+        )
         assigned = self[position.partition] = AssignedPartition(position, state, time.monotonic())
         return assigned
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from itertools import islice
 
 from pipeline.failpoint import Reached
 from pipeline.flow.advance import advance, customers_to_load
-from pipeline.flow.state import forget_customers
-from pipeline.flow.values import AdmittedSlice, Batch
+from pipeline.flow.identities import IdentityRules
+from pipeline.flow.identity_needs import aside_to_load, concerned_by
+from pipeline.flow.identity_rows import RestatementRow
+from pipeline.flow.state import Partition, forget_customers
+from pipeline.flow.values import AdmittedSlice, Batch, Restatement
+from pipeline.identity.correction_log import CorrectionLog
 from pipeline.ledger.commit import Commit
 from pipeline.ledger.positions import Fenced
 from pipeline.ledger.protocol import Ledger
@@ -17,6 +22,9 @@ from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartitions
 from pipeline.publishing.outbox import OutboxPublisher
 from pipeline.scores.protocol import ActiveScore
+
+#: Number of keys of a partition that are restated in one transaction.
+_MAX_RESTATED = 200
 
 
 class Committer:
@@ -34,12 +42,14 @@ class Committer:
         outbox: OutboxPublisher,
         scores: Sequence[ActiveScore],
         grace_ms: int,
+        identity: IdentityRules | None,
         max_customers: int,
         metrics: Metrics,
         reached: Reached,
     ) -> None:
         self._ledger, self._assigned, self._outbox = ledger, assigned, outbox
         self._scores, self._grace_ms, self._max_customers = scores, grace_ms, max_customers
+        self._identity = identity
         self._metrics, self._reached = metrics, reached
         self._under_way: set[int] = set()
 
@@ -51,7 +61,11 @@ class Committer:
         numbers = {each.partition for each in slices}
         self._under_way |= numbers
         try:
+            if self._identity is not None:
+                slices = [await self._with_concerned(each) for each in slices]
             await self._load_customers(slices)
+            if self._identity is not None:
+                slices = [await self._with_aside(each) for each in slices]
             batches = [
                 advance(
                     self._assigned[each.partition].state,
@@ -59,6 +73,7 @@ class Committer:
                     now_ms=now_ms,
                     grace_ms=self._grace_ms,
                     scores=self._scores,
+                    identity=self._identity,
                 )
                 for each in slices
             ]
@@ -66,6 +81,70 @@ class Committer:
         finally:
             self._under_way -= numbers
         self._forget_customers()
+
+    @property
+    def exchanges(self) -> bool:
+        """Return whether the exchange topic is read."""
+        return self._identity is not None
+
+    @property
+    def ledger_id(self) -> str:
+        """Return the id of the tables."""
+        return "" if self._identity is None else self._identity.ledger
+
+    async def load_identity(self, partitions: Sequence[int]) -> None:
+        """Load what is known of corrections, and what is to be restated, of partitions that were taken."""
+        if self._identity is None or not partitions:
+            return
+        corrections = await self._ledger.load_corrections(partitions)
+        waiting = await self._ledger.load_restatements(partitions)
+        for number in partitions:
+            state = self._assigned[number].state
+            state.log = CorrectionLog(corrections.get(number, ()))
+            state.restatements = {row.key: row for row in waiting.get(number, ())}
+
+    async def restate(self, now_ms: int, began: float) -> bool:
+        """Make a part of what waits to be restated, in one transaction; return whether anything waits still."""
+        slices = []
+        for number, assigned in self._assigned.items():
+            waiting = list(islice(assigned.state.restatements.values(), _MAX_RESTATED))
+            if waiting and number not in self._under_way:
+                slices.append(await self._restatements(assigned.state, waiting))
+        if slices:
+            await self.advance(slices, now_ms, began)
+        return any(each.state.restatements for each in self._assigned.values())
+
+    async def _restatements(self, state: Partition, waiting: Sequence[RestatementRow]) -> AdmittedSlice:
+        """Return a slice that restates keys, with the journeys and namings that this needs."""
+        rebuilt = [row.key for row in waiting if row.rebuild]
+        namings, owners = await self._ledger.load_namings(rebuilt) if rebuilt else ([], [])
+        return AdmittedSlice(
+            state.number,
+            state.next_offset,
+            restatements=[
+                Restatement(
+                    row,
+                    row.until,
+                    [each.naming for each in namings if each.key == row.key] if row.rebuild else None,
+                    [each for each in owners if each.key == row.key],
+                )
+                for row in waiting
+            ],
+        )
+
+    async def _with_concerned(self, admitted: AdmittedSlice) -> AdmittedSlice:
+        """Return a slice with the keys for which corrections in it change something."""
+        if not admitted.messages:
+            return admitted
+        concerned = concerned_by(admitted.messages, self._assigned[admitted.partition].state.log)
+        if not any(concerned):
+            return admitted
+        return admitted._replace(concerned=await self._ledger.concerned_keys(admitted.partition, concerned))
+
+    async def _with_aside(self, admitted: AdmittedSlice) -> AdmittedSlice:
+        """Return a slice with the touchpoints that it needs and that journeys don't show."""
+        points, spans = aside_to_load(self._assigned[admitted.partition].state, admitted)
+        return admitted._replace(aside=await self._ledger.load_aside(points, spans)) if points or spans else admitted
 
     async def _load_customers(self, slices: Sequence[AdmittedSlice]) -> None:
         missing = [customers_to_load(self._assigned[each.partition].state, each) for each in slices]

@@ -40,12 +40,13 @@ def bisect(slices: Sequence[Slice]) -> list[list[Slice]]:
     """
     if len(slices) > 1:
         return [[each] for each in slices]
-    [(partition, begin, end, records)] = slices
+    [whole] = slices
+    records = whole.records
     middle = len(records) // 2
     if not middle:
         return []
     split = records[middle].offset
     return [
-        [Slice(partition, begin, split, records[:middle])],
-        [Slice(partition, split, end, records[middle:])],
+        [whole._replace(end=split, records=records[:middle])],
+        [whole._replace(begin=split, records=records[middle:])],
     ]

@@ -10,6 +10,7 @@ import structlog
 
 from pipeline.contract.reject import Rejected
 from pipeline.flow.admission import Admission
+from pipeline.flow.exchange_admission import admit_messages
 from pipeline.flow.slices import Slice
 from pipeline.flow.values import AdmittedSlice, Refused
 from pipeline.observe.metrics import Metrics
@@ -19,6 +20,7 @@ from pipeline.processing.grouping import group_slices
 from pipeline.processing.poison import MAX_POISON_RECORDS, bisect, may_be_poison, poison_rejection
 from pipeline.processing.tasks import gather_or_cancel
 from pipeline.processing.writer_schemas import WriterSchemaCache
+from pipeline.topics import EXCHANGE
 
 log = structlog.get_logger(__name__)
 
@@ -46,10 +48,16 @@ class SliceProcessor:
         self._poison_records = 0
 
     async def process_round(self, slices: Sequence[Slice]) -> None:
-        """Process slices of different partitions in several transactions."""
-        for each in slices:
+        """Process slices in several transactions: first those of the exchange topic, then those of touchpoints.
+
+        Those of one topic are of different partitions.
+        """
+        exchanged = [each for each in slices if each.topic == EXCHANGE]
+        await gather_or_cancel([self._process_group(group) for group in group_slices(exchanged)])
+        arrived = [each for each in slices if each.topic != EXCHANGE]
+        for each in arrived:
             await self._writer_schemas.learn(each.partition, each.records)
-        await gather_or_cancel([self._process_group(group) for group in group_slices(slices)])
+        await gather_or_cancel([self._process_group(group) for group in group_slices(arrived)])
 
     async def _process_group(self, slices: Sequence[Slice]) -> None:
         async with self._transactions:
@@ -58,6 +66,8 @@ class SliceProcessor:
         for each in slices:
             if (assigned := self._assigned.get(each.partition)) is not None:
                 assigned.active_at = now
+                if each.topic == EXCHANGE:
+                    continue
                 self._metrics.latencies([record.timestamp for record in each.records], done_ms)
 
     async def _process(self, slices: Sequence[Slice]) -> None:
@@ -71,13 +81,20 @@ class SliceProcessor:
             return
         except Exception as error:
             is_committed = any(
-                assigned.position.next_offset > each.first_offset for assigned, each in zip(before, ours, strict=True)
+                assigned.position.next_offset_of(each.topic) > each.first_offset
+                for assigned, each in zip(before, ours, strict=True)
             )
-            if is_committed or not may_be_poison(error) or self._poison_records >= MAX_POISON_RECORDS:
+            if (
+                is_committed
+                or ours[0].topic == EXCHANGE
+                or not may_be_poison(error)
+                or self._poison_records >= MAX_POISON_RECORDS
+            ):
                 raise
             rejection = poison_rejection(error)
         for assigned in before:
             self._assigned.reset(assigned.position)  # its state is ahead of the ledger
+        await self._committer.load_identity([each.partition for each in ours])
         smaller = bisect(ours)
         for group in smaller:
             await self._process(group)
@@ -86,7 +103,14 @@ class SliceProcessor:
 
     async def _admit_and_commit(self, slices: Sequence[Slice]) -> None:
         began, now_ms = time.perf_counter(), self._clock_ms()
-        admitted = self._admission.admit(slices, self._writer_schemas.known, now_ms)
+        if slices[0].topic == EXCHANGE:
+            states = [self._assigned[each.partition].state for each in slices]
+            admitted = [
+                admit_messages(each, of.next_offset, self._committer.ledger_id)
+                for each, of in zip(slices, states, strict=True)
+            ]
+        else:
+            admitted = self._admission.admit(slices, self._writer_schemas.known, now_ms)
         await self._committer.advance(admitted, now_ms, began)
 
     async def _refuse(self, poison: Slice, rejection: Rejected) -> None:

@@ -22,7 +22,7 @@ from pipeline.processing.slice_processor import SliceProcessor
 from pipeline.processing.source import Source
 from pipeline.publishing.outbox import OutboxPublisher
 from pipeline.publishing.publisher import Interrupted
-from pipeline.topics import TOUCHPOINTS
+from pipeline.topics import EXCHANGE, TOUCHPOINTS, TopicPartition
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 _MAX_DUE = 5_000
 #: Seconds after which a commit is published if no other commit comes up.
 _PUBLISH_AFTER_S = 0.002
+#: Seconds for which restating goes on before it is the turn of new touchpoints.
+_RESTATE_S = 0.1
 
 
 class Worker:
@@ -71,7 +73,12 @@ class Worker:
         """Return what is known about the assigned partitions, by number."""
         return self._assigned
 
-    async def take_partitions(self, assignment: Callable[[], set[int]]) -> dict[int, int]:
+    @property
+    def topics(self) -> Sequence[str]:
+        """Return the topics that it reads."""
+        return (TOUCHPOINTS, EXCHANGE) if self._committer.exchanges else (TOUCHPOINTS,)
+
+    async def take_partitions(self, assignment: Callable[[], set[int]]) -> dict[TopicPartition, int]:
         """Take partitions and publish what earlier owners committed; return where each is to be read from.
 
         What is known about a partition is kept if no other worker had it in between. `assignment` is asked when the
@@ -84,11 +91,16 @@ class Worker:
             positions, others = await self._ledger.take_partitions(TOUCHPOINTS, partitions, self._owner)
             self._reached("taking")
             fresh = [position.partition for position in positions if self._assigned.adopt(position)]
+            await self._committer.load_identity(fresh)
             await self._take_over(fresh, others)
             self._metrics.open_journeys.set(await self._ledger.count_open_journeys(partitions))
             self._assigned.show_count()
             log.info("partitions taken", partitions=sorted(partitions))
-            return {position.partition: position.next_offset for position in positions}
+            return {
+                (topic, position.partition): position.next_offset_of(topic)
+                for topic in self.topics
+                for position in positions
+            }
 
     async def process(self, first: Slice, take_round: Callable[[], Sequence[Slice]]) -> bool:
         """Process a slice with the others of its round; return whether it is committed, and may be acknowledged.
@@ -100,45 +112,58 @@ class Worker:
             assigned = self._assigned.get(first.partition)
             if assigned is None:
                 return False
-            next_offset = assigned.state.next_offset
+            next_offset = assigned.state.next_offset_of(first.topic)
             if first.last_offset < next_offset:
                 return True
             if first.begin > next_offset:
                 # A slice was lost on its way, as when a rebalance begins and ends with the same partitions.
-                await self._source.rewind(first.partition, next_offset)
+                await self._source.rewind(first.place, next_offset)
                 return False
             unprocessed = [await self._unprocessed(each) for each in take_round()]
             await self._slices.process_round([each for each in unprocessed if each is not None])
+            await self._restate()
             processed = self._assigned.get(first.partition)
-            return processed is not None and first.last_offset < processed.position.next_offset
+            return processed is not None and first.last_offset < processed.position.next_offset_of(first.topic)
 
     async def _unprocessed(self, arrived: Slice) -> Slice | None:
         """Return the part of a slice that is not processed, if it is the next one of its partition."""
         assigned = self._assigned.get(arrived.partition)
-        if assigned is None or not arrived.begin <= assigned.state.next_offset <= arrived.last_offset:
+        if assigned is None:
+            return None
+        next_offset = assigned.state.next_offset_of(arrived.topic)
+        if not arrived.begin <= next_offset <= arrived.last_offset:
             return None
         if arrived.first_offset > arrived.begin:
-            await self._count_expired(assigned)
-        return arrived.from_offset(assigned.state.next_offset)
+            await self._count_expired(arrived.place, next_offset)
+        return arrived.from_offset(next_offset)
 
-    async def _count_expired(self, assigned: AssignedPartition) -> None:
+    async def _count_expired(self, place: TopicPartition, next_offset: int) -> None:
         """Count offsets that the topic has deleted; others are missing because they never were records."""
-        number = assigned.position.partition
-        expired = await self._source.earliest(number) - assigned.state.next_offset
+        expired = await self._source.earliest(place) - next_offset
         if expired > 0:
+            topic, number = place
             log.warning(
                 "records were deleted before they were read",
+                topic=topic,
                 partition=number,
-                offset=assigned.state.next_offset,
+                offset=next_offset,
                 records=expired,
             )
             self._metrics.expired.inc(expired)
+
+    async def _restate(self) -> None:
+        """Restate what waits for it, but not for long: other customers' touchpoints come next."""
+        began = time.perf_counter()
+        while await self._committer.restate(self._clock_ms(), time.perf_counter()):
+            if time.perf_counter() - began > _RESTATE_S:
+                break
 
     async def tick(self) -> None:
         """Do what goes on beside events: close journeys, sweep for band changes, clear the outbox."""
         async with self._operation():
             self._publish_soon()
             idle = self._idle_partitions()
+            await self._restate()
             await self._close_due(idle)
             if self._risk_sweep is not None:
                 await self._risk_sweep.publish_found()
@@ -150,8 +175,15 @@ class Worker:
         return {
             number
             for number, assigned in self._assigned.items()
-            if now - assigned.active_at >= self._idle_s and self._source.caught_up(number, assigned.state.next_offset)
+            if now - assigned.active_at >= self._idle_s and self._has_caught_up(assigned)
         }
+
+    def _has_caught_up(self, assigned: AssignedPartition) -> bool:
+        """Return whether there was nothing more to read or to restate."""
+        state = assigned.state
+        return not state.restatements and all(
+            self._source.caught_up((topic, state.number), state.next_offset_of(topic)) for topic in self.topics
+        )
 
     async def _close_due(self, idle: set[int]) -> None:
         """Close the journeys that event time has passed; the event time of idle partitions follows the clock."""
@@ -184,7 +216,7 @@ class Worker:
             if was_unpublished or self._was_unpublished:
                 return True
             partitions = self._assigned.items()
-            if not all(self._source.caught_up(number, each.state.next_offset) for number, each in partitions):
+            if not all(self._has_caught_up(each) for _, each in partitions):
                 return True
             now_ms = self._clock_ms()
             return bool(await self._due({number: max(now_ms, each.state.watermark) for number, each in partitions}))

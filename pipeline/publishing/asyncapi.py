@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pipeline.publishing.create_topics import CONFIGURATION
 from pipeline.scores.registry import topic_schemas
-from pipeline.topics import DEAD_LETTERS, JOURNEYS, TOUCHPOINTS
+from pipeline.topics import DEAD_LETTERS, EXCHANGE, IDENTITIES, JOURNEYS, TOUCHPOINTS
 
 #: AsyncAPI's name of Avro schemas as JSON.
 _AVRO = "application/vnd.apache.avro+json;version=1.9.0"
@@ -28,7 +28,10 @@ _KEYS = {
         "customer:c-1001/0190163d-8694-8123-9abc-def012345678",
     ),
     DEAD_LETTERS: _Key("The key of the refused record, as it came.", "customer:c-1001"),
+    IDENTITIES: _Key("A key.", "anonymous:0f3c"),
 }
+#: The exchange topic is for workers alone.
+_TOPICS = [topic for topic in CONFIGURATION if topic != EXCHANGE]
 
 
 def document() -> dict[str, Any]:
@@ -46,13 +49,13 @@ def document() -> dict[str, Any]:
             ),
         },
         "defaultContentType": "application/vnd.apache.avro",
-        "channels": {_name(topic): _channel(topic, schemas.get(topic)) for topic in CONFIGURATION},
+        "channels": {_name(topic): _channel(topic, schemas.get(topic)) for topic in _TOPICS},
         "operations": {
             _operation(topic): {
                 "action": "receive" if topic == TOUCHPOINTS else "send",
                 "channel": {"$ref": f"#/channels/{_name(topic)}"},
             }
-            for topic in CONFIGURATION
+            for topic in _TOPICS
         },
     }
 

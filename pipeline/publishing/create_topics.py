@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.connections.kafka import ClientErrors, KafkaConnection
 from pipeline.scores.registry import SCORES
-from pipeline.topics import DEAD_LETTERS, JOURNEYS, TOUCHPOINTS
+from pipeline.topics import DEAD_LETTERS, EXCHANGE, IDENTITIES, JOURNEYS, TOUCHPOINTS
 
 _WEEK_MS = 7 * 86_400_000
 #: Replicas that must have a record before it counts as written, where topics have three replicas or more: one may be
@@ -24,7 +24,10 @@ CONFIGURATION: dict[str, dict[str, str]] = {
         "retention.ms": str(52 * _WEEK_MS),
         "min.compaction.lag.ms": str(_WEEK_MS),
     },
+    IDENTITIES: _COMPACTED,
     **{score.topic: _COMPACTED for score in SCORES},
+    # What waits for other partitions is read within moments; a worker that was away for long still needs it.
+    EXCHANGE: {"cleanup.policy": "delete", "retention.ms": str(4 * _WEEK_MS)},
     # A dead letter is its record and headers beside it.
     DEAD_LETTERS: {"cleanup.policy": "delete", "retention.ms": str(4 * _WEEK_MS), "max.message.bytes": "4194304"},
 }

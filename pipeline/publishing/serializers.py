@@ -131,7 +131,7 @@ def _step_array(steps: Steps, rest: bytes) -> bytes:
 def _step_items(steps: Sequence[Step]) -> list[bytes]:
     known = _step_types.get
     return [
-        at + (known(step.type) or _write_step_type(step.type)) + _measures(step.measures)
+        at + (known(step.type) or _write_step_type(step.type)) + _measures(step.measures) + optional_text(step.via)
         for at, step in zip(times([step.at for step in steps]), steps, strict=True)
     ]
 

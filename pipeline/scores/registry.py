@@ -9,7 +9,7 @@ from pipeline.contract.schema import schema_text
 from pipeline.scores.churn.score import CHURN_RISK
 from pipeline.scores.protocol import Score
 from pipeline.scores.satisfaction.score import SATISFACTION
-from pipeline.topics import JOURNEYS, TOUCHPOINTS
+from pipeline.topics import SCHEMA_FILES
 
 SCORES: Sequence[Score[Any, Any]] = (
     SATISFACTION,
@@ -19,5 +19,5 @@ SCORES: Sequence[Score[Any, Any]] = (
 
 def topic_schemas(scores: Sequence[Score[Any, Any]] = SCORES) -> Mapping[str, str]:
     """Return the Avro schemas of all topics that have one, by topic."""
-    own = {topic: schema_text(topic) for topic in (TOUCHPOINTS, JOURNEYS)}
+    own = {topic: schema_text(topic) for topic in SCHEMA_FILES}
     return own | {score.topic: score.schema_text for score in scores}

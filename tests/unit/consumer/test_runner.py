@@ -21,6 +21,7 @@ from pipeline.errors import InvalidInput
 from pipeline.flow.slices import Slice
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
+from pipeline.topics import TOUCHPOINTS, TopicPartition
 
 
 class Source:
@@ -58,10 +59,10 @@ class Source:
     async def take_back(self) -> None:
         self.taken_back += 1
 
-    async def ends(self, partitions: Iterable[int]) -> dict[int, int]:
-        return dict.fromkeys(partitions, self._end)
+    async def ends(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(places, self._end)
 
-    async def update_ends(self, next_offsets: Callable[[], Mapping[int, int]]) -> None:
+    async def update_ends(self, next_offsets: Callable[[], Mapping[TopicPartition, int]]) -> None:
         next_offsets()
 
     async def check_group(self) -> str | None:
@@ -72,12 +73,13 @@ class Processor:
     """In place of the worker."""
 
     def __init__(self, *, offset: int = 0, work: int = 0, failure: Exception | None = None) -> None:
-        self.assigned = {0: SimpleNamespace(state=SimpleNamespace(next_offset=offset))}
+        self.topics = (TOUCHPOINTS,)
+        self.assigned = {0: SimpleNamespace(state=SimpleNamespace(next_offset_of=lambda _topic: offset))}
         self._offset, self._work, self._failure = offset, work, failure
         self.calls: list[str] = []
 
-    async def take_partitions(self, assignment: Callable[[], set[int]]) -> dict[int, int]:
-        return dict.fromkeys(assignment(), self._offset)
+    async def take_partitions(self, assignment: Callable[[], set[int]]) -> dict[TopicPartition, int]:
+        return {(TOUCHPOINTS, number): self._offset for number in assignment()}
 
     async def process(self, first: Slice, take_round: Callable[[], Sequence[Slice]]) -> bool:
         if self._failure is not None:

@@ -47,7 +47,7 @@ def test_bisection_finds_the_record_that_breaks_the_work_and_loses_none(sizes: l
 
     def process(some: list[Slice]) -> None:
         if not any(record is bad for each in some for record in each.records):
-            for number, _, end, records in some:
+            for number, _, end, records, _ in some:
                 done.extend((number, record.offset) for record in records)
                 ends[number] = end
             return

@@ -11,7 +11,9 @@ from memory import ACTIVE_SCORES, NOW, POLICY, WRITERS, Record, record
 from pipeline import catalogue
 from pipeline.errors import Unavailable
 from pipeline.flow.admission import Admission
+from pipeline.flow.identities import IdentityRules
 from pipeline.flow.slices import Slice
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.ledger.memory import MemoryLedger
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
@@ -28,7 +30,7 @@ from pipeline.publishing.records import RecordSerializer
 from pipeline.retry import Retry
 from pipeline.scores.churn.model import DEFAULT as CHURN_MODEL
 from pipeline.scores.registry import SCORES
-from pipeline.topics import CHURN_RISK, JOURNEYS, SATISFACTION
+from pipeline.topics import CHURN_RISK, IDENTITIES, JOURNEYS, SATISFACTION, TOUCHPOINTS, TopicPartition
 from pipeline.touchpoint import Touchpoint
 
 
@@ -52,14 +54,14 @@ class Source:
     rewound: list[tuple[int, int]] = field(default_factory=list)
     first_offset: int = 0
 
-    async def rewind(self, partition: int, offset: int) -> None:
-        self.rewound.append((partition, offset))
+    async def rewind(self, place: TopicPartition, offset: int) -> None:
+        self.rewound.append((place[1], offset))
 
-    async def earliest(self, partition: int) -> int:
+    async def earliest(self, place: TopicPartition) -> int:
         return self.first_offset
 
-    def caught_up(self, partition: int, next_offset: int) -> bool:
-        return next_offset >= self.ends.get(partition, 0)
+    def caught_up(self, place: TopicPartition, next_offset: int) -> bool:
+        return next_offset >= self.ends.get(place[1], 0)
 
 
 def slice_of(partition: int, begin: int, touchpoints: Sequence[Touchpoint]) -> Slice:
@@ -80,6 +82,7 @@ class InMemory:
         partitions: int = 1,
         idle_s: float = 1e9,
         sweeps: bool = False,
+        identity: IdentityPolicy | None = None,
     ) -> None:
         self.ledger = ledger or MemoryLedger(SCORES)
         self.publisher = publisher or MemoryPublisher()
@@ -89,15 +92,17 @@ class InMemory:
         retry = Retry(
             give_up_s=5, first_pause_s=0.001, passing=lambda error: isinstance(error, Unavailable | ConnectionError)
         )
-        serializer = RecordSerializer(dict.fromkeys((JOURNEYS, SATISFACTION, CHURN_RISK), 1), SCORES)
+        serializer = RecordSerializer(dict.fromkeys((JOURNEYS, IDENTITIES, SATISFACTION, CHURN_RISK), 1), SCORES)
         outbox = OutboxPublisher(self.publisher, serializer, self.ledger, retry)
         assigned = AssignedPartitions(self.metrics, self.health, outbox.forget)
+        admission = Admission(catalogue.load(), POLICY, partitions)
         committer = Committer(
             ledger=self.ledger,
             assigned=assigned,
             outbox=outbox,
             scores=ACTIVE_SCORES,
             grace_ms=POLICY.grace_ms,
+            identity=None if identity is None else IdentityRules(identity, admission.readmit, partitions, "here"),
             max_customers=1000,
             metrics=self.metrics,
             reached=self.reached.append,
@@ -107,7 +112,7 @@ class InMemory:
             ledger=self.ledger,
             assigned=assigned,
             slices=SliceProcessor(
-                admission=Admission(catalogue.load(), POLICY, partitions),
+                admission=admission,
                 writer_schemas=cast(WriterSchemaCache, Schemas()),
                 committer=committer,
                 assigned=assigned,
@@ -140,7 +145,8 @@ class InMemory:
 
     async def take(self, *partitions: int) -> dict[int, int]:
         """Take partitions; where each is to be read from."""
-        return await self.worker.take_partitions(lambda: set(partitions))
+        offsets = await self.worker.take_partitions(lambda: set(partitions))
+        return {number: offset for (topic, number), offset in offsets.items() if topic == TOUCHPOINTS}
 
     async def process(self, *slices: Slice) -> list[bool]:
         """Process a round of slices as the source delivers it: one after the other, the first with all."""

@@ -23,9 +23,9 @@ from pipeline.scores.churn.row import ChurnRow
 from pipeline.scores.reason import Reason
 from pipeline.scores.registry import SCORES, topic_schemas
 from pipeline.scores.satisfaction.row import SatisfactionRow
-from pipeline.topics import CHURN_RISK, JOURNEYS, SATISFACTION
+from pipeline.topics import CHURN_RISK, IDENTITIES, JOURNEYS, SATISFACTION
 
-SERIALIZER = RecordSerializer({JOURNEYS: 7, SATISFACTION: 8, CHURN_RISK: 2**31}, SCORES)
+SERIALIZER = RecordSerializer({JOURNEYS: 7, SATISFACTION: 8, CHURN_RISK: 2**31, IDENTITIES: 9}, SCORES)
 
 texts = st.text(max_size=300)
 moments = st.integers(631_152_000_000, 4_000_000_000_000)
@@ -44,13 +44,14 @@ paid = st.builds(
 steps = st.builds(
     Step, at=moments, key=st.just(b"12345678"),
     type=st.builds(StepType, channel=texts, kind=texts, stage=texts, outcome=texts), measures=st.none() | unpaid | paid,
+    via=st.none() | texts,
 )  # fmt: skip
 journeys = st.builds(
     JourneyRow, journey_id=texts, customer=texts, revision=ints, status=st.sampled_from(["open", "closed", "merged"]),
     started_at=moments, ended_at=moments, covers_until=moments, touchpoints=ints,
     channels=st.dictionaries(texts, ints, max_size=4), outcome=outcomes, failures=ints, abandoned=ints,
     begun_by_customer=st.booleans(), steps=st.lists(steps, max_size=5).map(Steps), steps_omitted=ints,
-    merged_into=st.none() | texts, keys=st.just(b""),
+    merged_into=st.none() | texts, moved_to=st.none() | texts, keys=st.just(b""),
 )  # fmt: skip
 
 
@@ -80,7 +81,8 @@ def test_a_journeys_record_holds_its_row(row: JourneyRow) -> None:
     assert (out.topic, out.key, out.partition) == (JOURNEYS, f"{row.customer}/{row.journey_id}".encode(), 3)
     expected = columns(row, JOURNEYS)
     expected["steps"] = [
-        {"at": step.at} | step.type._asdict() | (step.measures or Measures())._asdict() for step in row.steps
+        {"at": step.at} | step.type._asdict() | (step.measures or Measures())._asdict() | {"via": step.via}
+        for step in row.steps
     ]
     assert read(JOURNEYS, out.value) == expected
 
@@ -153,4 +155,4 @@ def test_numbers_are_zig_zag_varints(value: int, said: str) -> None:
 
 
 def _journey() -> JourneyRow:
-    return JourneyRow("id", 1, "open", "c", 0, 0, 0, 0, {}, "none", 0, 0, False, Steps(()), 0, None, b"")
+    return JourneyRow("id", 1, "open", "c", 0, 0, 0, 0, {}, "none", 0, 0, False, Steps(()), 0, None, None, b"")

@@ -1,0 +1,140 @@
+"""What partitions tell each other of who is who, and the touchpoints that they transfer: records of the exchange topic.
+
+A record's key is the key that it is for, so that it is on that key's partition; corrections that can concern any key go
+to all partitions. Values are JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import orjson
+
+from pipeline.identity.correction import Correction
+from pipeline.identity.naming import Naming
+from pipeline.journey.step import KEY_BYTES, Measures, Step, StepType
+
+#: Number of touchpoints, or namings, in a record.
+MAX_ITEMS = 500
+
+
+class Named(NamedTuple):
+    """`key` was named by events."""
+
+    key: str
+    namings: Sequence[Naming]
+
+
+class Corrected(NamedTuple):
+    """A correction that concerns `key`, or all keys (None)."""
+
+    key: str | None
+    correction: Correction
+
+
+class Transferred(NamedTuple):
+    """Touchpoints of `sender` that `key` holds now. `Step.via` is set in all of them."""
+
+    key: str
+    sender: str
+    steps: Sequence[Step]
+
+
+class Place(NamedTuple):
+    """Which touchpoint: when, its key, and its own customer's key."""
+
+    at: int
+    event_key: bytes
+    via: str
+
+
+class Withdrawn(NamedTuple):
+    """Touchpoints that `sender` has transferred to `key`, and that `key` does not hold any more."""
+
+    key: str
+    sender: str
+    places: Sequence[Place]
+
+
+Message: TypeAlias = Named | Corrected | Transferred | Withdrawn
+
+
+class ExchangeRecord(NamedTuple):
+    """A record of the exchange topic; without a key it goes to `partition`."""
+
+    key: bytes | None
+    value: bytes
+    partition: int | None = None
+
+
+def write(message: Message, partitions: int, ledger: str) -> Iterable[ExchangeRecord]:
+    """Yield the records of a message: several where it is long, or for all partitions.
+
+    `ledger` is the id of the tables that it belongs to.
+    """
+    record = _Writer(ledger).record
+    if isinstance(message, Named):
+        for part in _parts(message.namings):
+            yield record(message.key, {"named": part})
+    elif isinstance(message, Corrected):
+        for partition in range(partitions) if message.key is None else [None]:
+            yield record(message.key, {"corrected": message.correction}, partition)
+    elif isinstance(message, Transferred):
+        for part in _parts(message.steps):
+            yield record(message.key, {"transferred": [*map(_step, part)], "sender": message.sender})
+    else:
+        for part in _parts(message.places):
+            places = [(place.at, place.event_key.hex(), place.via) for place in part]
+            yield record(message.key, {"withdrawn": places, "sender": message.sender})
+
+
+def read(key: bytes | None, value: bytes, ledger: str) -> Message | None:
+    """Return the message of a record; None if it belongs to other tables than those of this ledger.
+
+    Raises ValueError, KeyError or TypeError for what is none.
+    """
+    document = orjson.loads(value)
+    if document["ledger"] != ledger:
+        return None
+    if "corrected" in document:
+        own, keys, *rest = document["corrected"]
+        return Corrected(key.decode() if key else None, Correction(own, tuple(keys), *rest))
+    if key is None:
+        raise ValueError("a record of the exchange topic has no key")
+    name = key.decode()
+    if "named" in document:
+        return Named(name, [Naming(*naming) for naming in document["named"]])
+    if "transferred" in document:
+        sender = document["sender"]
+        return Transferred(name, sender, [_read_step(step, sender) for step in document["transferred"]])
+    places = [Place(at, bytes.fromhex(event_key), via) for at, event_key, via in document["withdrawn"]]
+    return Withdrawn(name, document["sender"], places)
+
+
+class _Writer(NamedTuple):
+    ledger: str
+
+    def record(self, key: str | None, document: dict[str, Any], partition: int | None = None) -> ExchangeRecord:
+        value = orjson.dumps({"ledger": self.ledger, **document}, default=tuple)
+        return ExchangeRecord(None if key is None else key.encode(), value, partition)
+
+
+def _parts(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    for first in range(0, len(items), MAX_ITEMS):
+        yield items[first : first + MAX_ITEMS]
+
+
+def _step(step: Step) -> list[Any]:
+    return [step.at, step.key.hex(), *step.type, *(step.measures or ()), step.via]
+
+
+def _read_step(values: list[Any], sender: str) -> Step:
+    at, event_key, *words = values[: 2 + len(StepType._fields)]
+    *measures, via = values[2 + len(StepType._fields) :]
+    key = bytes.fromhex(event_key)
+    if len(key) != KEY_BYTES:
+        raise ValueError("a touchpoint's key has another length")
+    return Step(
+        at, key, StepType(*words), Measures(*measures) if measures else None, via, sender if sender != via else None
+    )

@@ -1,0 +1,158 @@
+"""Several partitions of a pipeline with identity, in memory, that are worked on in any order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import NamedTuple
+
+from memory import NOW, POLICY, Record
+from worker_in_memory import InMemory
+
+from pipeline.catalogue import load
+from pipeline.contract.partition import partition_of
+from pipeline.flow.slices import Slice
+from pipeline.flow.traits import TraitsResolver
+from pipeline.flow.values import AdmittedSlice
+from pipeline.identity.correction import CORRECTION_KINDS, Correction
+from pipeline.identity.naming import EventNaming
+from pipeline.identity.policy import IdentityPolicy
+from pipeline.journey.admitted import Admitted, Answer
+from pipeline.journey.step import Step, event_key, measured
+from pipeline.topics import EXCHANGE
+from pipeline.touchpoint import rank
+
+
+class Event(NamedTuple):
+    """A touchpoint or correction: the keys that it names, in any order."""
+
+    event_id: str
+    at: int
+    keys: tuple[str, ...]
+    kind: str = "page_viewed"
+    trust: str = "verified"
+    source: str = "test"
+    subject: str | None = None
+    other: str | None = None
+    score: float | None = None
+
+    @property
+    def own(self) -> str:
+        """Return its own key."""
+        return min(self.keys, key=rank)
+
+    @property
+    def touchpoint(self) -> bytes:
+        """Return what identifies it within a customer."""
+        return event_key(self.source, self.event_id, self.at)
+
+
+TRAITS = TraitsResolver(load(), POLICY)
+
+
+def admitted(event: Event) -> Admitted:
+    """A touchpoint as admission gives it."""
+    traits = TRAITS.traits("web", event.kind, None)
+    step = Step(event.at, event.touchpoint, traits.types["none"], measured(None, None, event.score, None, None))
+    weaker = tuple(sorted([key for key in event.keys if rank(key) > rank(event.own)], key=rank))
+    naming = (
+        EventNaming(weaker, event.trust, event.source, event.event_id) if weaker and event.trust != "none" else None
+    )
+    answer = None if event.score is None else Answer(round(event.score * 1000), False, traits)
+    return Admitted(event.own, event.at + traits.gap_ms, step, traits, answer, naming)
+
+
+def correction(event: Event) -> Correction:
+    """A correction as admission gives it."""
+    keys = tuple(sorted(event.keys, key=rank))
+    return Correction(keys[0], keys, event.kind, event.at, event.source, event.event_id, event.subject, event.other)
+
+
+@dataclass
+class Network:
+    """All partitions of both topics, and one worker; `rng` decides what is worked on next, and how much of it."""
+
+    rng: Random
+    policy: IdentityPolicy = field(default_factory=IdentityPolicy)
+    partitions: int = 3
+
+    def __post_init__(self) -> None:
+        self.it = InMemory(partitions=self.partitions, identity=self.policy)
+        self.events: dict[int, list[Event]] = {number: [] for number in range(self.partitions)}
+        self.exchanged: dict[int, list[Record]] = {number: [] for number in range(self.partitions)}
+        self._read = 0
+
+    def process(self, events: Iterable[Event]) -> None:
+        """Process events, in this order on each partition, until nothing is left to do."""
+        for event in events:
+            self.events[self._home(event.own)].append(event)
+        asyncio.run(self._process())
+
+    def _home(self, key: str) -> int:
+        return partition_of(key.encode(), self.partitions)
+
+    async def _process(self) -> None:
+        if not self.it.worker.assigned:
+            await self.it.take(*range(self.partitions))
+        done = dict.fromkeys(range(self.partitions), 0)
+        worker = self.it.worker
+        while True:
+            await self._deliver()
+            waiting = [number for number in done if done[number] < len(self.events[number])]
+            told = [n for n in done if worker.assigned[n].state.next_exchange_offset < len(self.exchanged[n])]
+            restated = [n for n in done if worker.assigned[n].state.restatements]
+            choices = [*[("events", n) for n in waiting], *[("exchange", n) for n in told]]
+            choices += [("restate", n) for n in restated[:1]]
+            if not choices:
+                break
+            what, number = self.rng.choice(choices)
+            size = self.rng.choice([1, 1, 2, 5, 100])
+            if what == "restate":
+                await worker._committer.restate(NOW, 0.0)
+            elif what == "events":
+                some = self.events[number][done[number] : done[number] + size]
+                done[number] += len(some)
+                await worker._committer.advance([self._slice(number, some)], NOW, 0.0)
+            else:
+                await self._exchange(number, size)
+        for number in done:
+            self.events[number].clear()
+
+    def _slice(self, number: int, events: Sequence[Event]) -> AdmittedSlice:
+        state = self.it.worker.assigned[number].state
+        return AdmittedSlice(
+            number,
+            state.next_offset + len(events),
+            admitted=[admitted(each) for each in events if each.kind not in CORRECTION_KINDS],
+            corrections=[correction(each) for each in events if each.kind in CORRECTION_KINDS],
+        )
+
+    async def _exchange(self, number: int, size: int) -> None:
+        begin = self.it.worker.assigned[number].state.next_exchange_offset
+        records = self.exchanged[number][begin : begin + size]
+        arrived = Slice(number, begin, begin + len(records), records, EXCHANGE)
+        await self.it.worker._slices.process_round([arrived])
+
+    async def _deliver(self) -> None:
+        """Let what was published arrive."""
+        await self.it.worker._outbox.send_held()
+        await self.it.publisher.settle()
+        for record in self.it.publisher.records[self._read :]:
+            if record.topic == EXCHANGE:
+                number = self._home((record.key or b"").decode()) if record.partition < 0 else record.partition
+                self.exchanged[number].append(Record(len(self.exchanged[number]), record.key, record.value))
+        self._read = len(self.it.publisher.records)
+
+    def owners(self) -> dict[bytes, dict[str, str]]:
+        """Return who has each touchpoint: its key → its own key → the customer."""
+        found: dict[bytes, dict[str, str]] = {}
+        for row in self.it.ledger.journeys.values():
+            for step in row.steps:
+                found.setdefault(step.key, {})[step.via or row.customer] = row.customer
+        return found
+
+    def owner(self, event: Event) -> str:
+        """Return who has a touchpoint, by its own key."""
+        return self.owners()[event.touchpoint][event.own]
