@@ -10,6 +10,7 @@ from pipeline.flow.exchange import Corrected, Message, Named, Transferred
 from pipeline.flow.state import Customer, Partition
 from pipeline.flow.values import AdmittedSlice
 from pipeline.identity.correction_log import CorrectionLog
+from pipeline.identity.segments import BEGINNING, END
 from pipeline.journey.sessionize import find_sessions
 
 
@@ -63,8 +64,11 @@ def aside_to_load(partition: Partition, admitted: AdmittedSlice) -> tuple[list[A
         spans += _spans_of_long_journeys(partition.customers[point.key], point.at, point.at)
     for row, until, *_ in admitted.restatements:
         customer = partition.customers[row.key]
-        spans.append(AsideSpan(row.key, row.since, until))
-        spans += _spans_of_long_journeys(customer, row.since, until)
+        if row.since <= until:
+            spans.append(AsideSpan(row.key, row.since, until))
+            spans += _spans_of_long_journeys(customer, row.since, until)
+        if row.refold:
+            spans += _spans_of_long_journeys(customer, BEGINNING, END)
     return points, list(dict.fromkeys(spans))
 
 

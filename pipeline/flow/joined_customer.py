@@ -58,6 +58,8 @@ class JoinedCustomer:
 
     def add(self, step: Step) -> bool:
         """Add a touchpoint, and hand it on where another key holds it; return False if it was there already."""
+        if step.via is not None:
+            self._customer.has_foreign = True
         shown = self._shown(step)
         rows = [row for row in self._aside.get(step.key, ()) if row.place != OMITTED]
         if any(row.step.origin == step.origin for row in rows) or (shown and shown.origin == step.origin):

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from memory import NOW, POLICY, Record
+from memory import ACTIVE_SCORES, NOW, POLICY, Record
 from worker_in_memory import InMemory
 
 from pipeline.catalogue import load
@@ -152,6 +152,28 @@ class Network:
             for step in row.steps:
                 found.setdefault(step.key, {})[step.via or row.customer] = row.customer
         return found
+
+    def restart(self) -> None:
+        """Let another worker go on, which knows what the ledger holds."""
+        before = self.it
+        self.it = InMemory(before.ledger, before.publisher, partitions=self.partitions, identity=self.policy)
+
+    def journeys(self) -> set[tuple[Any, ...]]:
+        """Return customer, start, end, and the touchpoints with their own keys, of each journey."""
+        return {
+            (row.customer, row.started_at, row.ended_at, tuple((step.key, step.via) for step in row.steps))
+            for row in self.it.ledger.journeys.values()
+            if row.touchpoints
+        }
+
+    def scores(self) -> dict[str, dict[str, Any]]:
+        """Return the state of each score by customer."""
+        return {
+            active.name: {
+                customer: active.score.restore(row) for customer, row in self.it.ledger.scores[active.name].items()
+            }
+            for active in ACTIVE_SCORES
+        }
 
     def owner(self, event: Event) -> str:
         """Return who has a touchpoint, by its own key."""
