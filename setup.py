@@ -13,6 +13,7 @@ from setuptools import setup
 #: What is called for each touchpoint, journey or customer.
 COMPILED = [
     "pipeline/contract/partition.py",
+    "pipeline/contract/columnar_keys.py",
     "pipeline/contract/columnar_touchpoints.py",
     "pipeline/contract/avro_primitives.py",
     "pipeline/flow/admission.py",

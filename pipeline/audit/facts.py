@@ -14,7 +14,7 @@ from pipeline.contract.decode import Writers, decode
 from pipeline.contract.partition import partition_of
 from pipeline.contract.reject import Rejected
 from pipeline.contract.validate import AHEAD_MS, EARLIEST_MS, check, check_kind
-from pipeline.touchpoint import CHANNELS, Touchpoint, customer_key
+from pipeline.touchpoint import CHANNELS, Touchpoint, own_key
 
 #: Maximum difference between the clocks of brokers, workers and this machine.
 SKEW_MS = 3_600_000
@@ -48,7 +48,7 @@ def row(message: Message, rules: Rules) -> Sequence[Any]:
     depends = t.occurred_at >= appended + AHEAD_MS - SKEW_MS
     if (wrong := check(t, rules.now_ms + SKEW_MS)) is not None:
         return _refused(message, wrong, depends)
-    customer = customer_key(t) or ""
+    customer = own_key(t) or ""
     home = customer.encode()
     sent_on = home != message.key() or _partition(home, rules.partitions) != partition
     if sent_on and any(name == _SENT_ON for name, _ in message.headers() or ()):

@@ -20,7 +20,7 @@ from pipeline.journey.admitted import Admitted
 from pipeline.journey.policy import Policy
 from pipeline.journey.step import Step, event_key, measured
 from pipeline.topics import FORWARDED_HEADER
-from pipeline.touchpoint import Touchpoint, customer_key
+from pipeline.touchpoint import Touchpoint, own_key
 
 
 class Admission:
@@ -79,7 +79,7 @@ class Admission:
             refused.append(Refused(record, wrong))
             return None
         assert isinstance(touchpoint, Touchpoint)
-        customer = customer_key(touchpoint)
+        customer = own_key(touchpoint)
         assert customer is not None  # `check` has made sure of it
         key = customer.encode()
         if key != record.key or self._partitioner.partition(key) != partition:

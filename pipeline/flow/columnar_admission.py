@@ -48,7 +48,7 @@ class ColumnarAdmission:
             columns = decode_columns([records[place].value or b"" for place in places], writer, now_ms, ABOUT)
             places = [places[row] for row in columns.rows]
             customers = self._partitioner.routed_customers(
-                columns.customer, [records[place].key for place in places], [partitions[place] for place in places]
+                columns.own_key, [records[place].key for place in places], [partitions[place] for place in places]
             )
             for place, customer, event in zip(places, customers, self._events(columns, customers), strict=True):
                 if customer is not None and event.traits is not NO_TRAITS:

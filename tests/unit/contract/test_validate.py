@@ -31,6 +31,7 @@ GOOD = Touchpoint(
         ({"customer_id": "a\0b"}, "invalid_text", "customer's key holds a NUL"),
         ({"customer_id": None}, "no_customer", "all empty"),
         ({"customer_id": ""}, "no_customer", "all empty"),
+        ({"customer_id": "guest", "anonymous_id": "0000"}, "no_customer", "hold only what names nobody"),
         ({"occurred_at": EARLIEST_MS - 1}, "time_out_of_range", "before 1990"),
         ({"occurred_at": NOW // 1000}, "time_out_of_range", "are these seconds?"),
         ({"occurred_at": NOW + AHEAD_MS}, "time_out_of_range", "24.0 hours ahead"),

@@ -104,6 +104,13 @@ def plain(number: int, **changed: Any) -> Touchpoint:
     [
         {"customer_id": None, "anonymous_id": "cookie-1"},
         {"customer_id": None, "identifiers": (Identifier("device", "d"),)},
+        {"customer_id": None, "anonymous_id": "cookie-1", "identifiers": (Identifier("loyalty", "L1"),)},
+        {"customer_id": None, "anonymous_id": "cookie-1", "identifiers": (Identifier("loyalty", "000"),)},
+        {"customer_id": None, "identifiers": (Identifier("device", "d" * 200),)},
+        {"customer_id": "guest", "anonymous_id": "cookie-1"},
+        {"customer_id": "guest"},
+        {"anonymous_id": "cookie-1", "identifiers": (Identifier("device", "d"), Identifier("loyalty", "L1"))},
+        {"anonymous_id": "null", "identifiers": (Identifier("device", "a\0b"), Identifier("loyalty", "x" * 200))},
         {"customer_id": "a\0b"},
         {"customer_id": "x" * 190},
         {"customer_id": "x" * 200},
