@@ -64,7 +64,7 @@ def rebuilt(space: Workspace, messages: list[Any]) -> Workspace:
     prepare(space, KNOWN)
     with Appender(space, "record") as appender:
         for each in messages:
-            appender.add(facts.row(each, RULES))
+            appender.add(facts.row(each, RULES) or ())
     space.insert("stretch", [(0, 0, None)])
     rebuild(space)
     return space
@@ -212,7 +212,7 @@ def test_a_refusal_that_hung_on_its_moment_is_taken_from_the_tables() -> None:
         )
         with Appender(space, "record") as appender:
             for offset, touchpoint in enumerate((ahead, ahead._replace(event_id="c"), near, near, near)):
-                appender.add(facts.row(message(offset, touchpoint), RULES))
+                appender.add(facts.row(message(offset, touchpoint), RULES) or ())
         space.insert("stretch", [(0, 0, None)])
         rebuild(space)
         # The first was too far ahead when it was processed and the second was not, which may be; the third never was.

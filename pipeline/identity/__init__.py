@@ -1,0 +1,1 @@
+"""Identity: who a key is, over time."""
