@@ -21,6 +21,7 @@ COMPILED = [
     "pipeline/flow/columnar_admission.py",
     "pipeline/flow/counts.py",
     "pipeline/flow/dedupe.py",
+    "pipeline/flow/naming.py",
     "pipeline/flow/partitioner.py",
     "pipeline/flow/revisions.py",
     "pipeline/flow/scoring.py",

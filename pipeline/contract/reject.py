@@ -19,6 +19,7 @@ REASONS = {
     "invalid_feedback": "the score is no number or not on the instrument's scale",
     "invalid_text": "a text holds a NUL character, is empty or too long",
     "invalid_value": "a field's value is outside its range",
+    "invalid_correction": "a correction does not say what it corrects",
     "misrouted": "the record was sent on with the right key and came back wrong again",
     "unprocessable": "the record passed all checks, and processing it failed: a mistake of the pipeline's",
 }

@@ -9,7 +9,21 @@ from collections.abc import Set
 from pipeline.contract.identifiers import check_identifiers
 from pipeline.contract.reject import Rejected
 from pipeline.scales import SCALES
-from pipeline.touchpoint import CHANNELS, MAX_TEXT, OUTCOMES, STAGES, Feedback, Touchpoint, own_key
+from pipeline.touchpoint import (
+    CHANNELS,
+    CORRECTION_KINDS,
+    CUSTOMER,
+    CUSTOMER_MERGED,
+    CUSTOMER_SPLIT,
+    MAX_TEXT,
+    MERGED_CUSTOMER,
+    OUTCOMES,
+    STAGES,
+    Feedback,
+    Touchpoint,
+    is_nobody,
+    own_key,
+)
 
 #: 1990-01-01T00:00:00Z. An earlier time comes from a clock that was never set, or from seconds instead of milliseconds.
 EARLIEST_MS = 631_152_000_000
@@ -39,7 +53,8 @@ def check(touchpoint: Touchpoint, now_ms: int, nobody: Set[str] = frozenset()) -
         wrong := check_amount(t.amount_minor, t.currency)
     ) is not None:
         return wrong
-    return check_words(t) or check_keys(t, nobody)
+    wrong = check_words(t) or check_keys(t, nobody)
+    return check_correction(t, nobody) if wrong is None and t.kind in CORRECTION_KINDS else wrong
 
 
 def check_words(t: Touchpoint) -> Rejected | None:
@@ -64,6 +79,24 @@ def check_keys(t: Touchpoint, nobody: Set[str]) -> Rejected | None:
     is_empty = not (t.customer_id or t.identifiers or t.anonymous_id)
     why = "are all empty" if is_empty else "hold only what names nobody, as null, guest or zeros do"
     return Rejected("no_customer", f"customer_id, identifiers and anonymous_id {why}")
+
+
+def check_correction(t: Touchpoint, nobody: Set[str]) -> Rejected | None:
+    """Return a rejection if a correction does not say what it corrects."""
+    if t.kind == CUSTOMER_MERGED:
+        for place, value in (
+            ("customer_id", t.customer_id),
+            (f"attributes.{MERGED_CUSTOMER}", t.attributes.get(MERGED_CUSTOMER)),
+        ):
+            key = f"{CUSTOMER}:{value or ''}"
+            if is_nobody(key, nobody):
+                return Rejected("invalid_correction", f"{t.kind} needs {place} that names somebody")
+            if (wrong := check_text(place, key)) is not None:
+                return Rejected("invalid_correction", f"{t.kind}: {wrong.detail}")
+    if t.subject is None:
+        return Rejected("invalid_correction", f"{t.kind} needs the subject") if t.kind == CUSTOMER_SPLIT else None
+    wrong = check_text("subject", t.subject)
+    return None if wrong is None else Rejected("invalid_correction", f"{t.kind}: {wrong.detail}")
 
 
 def check_time(occurred_at: int, now_ms: int) -> Rejected | None:

@@ -28,10 +28,10 @@ def customers_to_load(partition: Partition, admitted: AdmittedSlice) -> dict[str
     """
     known = partition.customers
     needed = dict(admitted.due)
-    for customer_key, _, step, _, _ in admitted.admitted:
-        at = needed.get(customer_key)
-        if at is None or step.at < at:
-            needed[customer_key] = step.at
+    for event in admitted.admitted:
+        at = needed.get(event.customer)
+        if at is None or event.step.at < at:
+            needed[event.customer] = event.step.at
     return {
         key: at - _LOAD_BACK_MS
         for key, at in needed.items()

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pipeline.contract.reject import Rejected
 from pipeline.flow.count_row import TouchpointCountRow
+from pipeline.identity.correction import Correction
 from pipeline.journey.admitted import Admitted
 from pipeline.journey.row import JourneyRow
 
@@ -41,6 +42,8 @@ class Forwarded(NamedTuple):
 class AdmittedSlice(NamedTuple):
     """A slice whose records are decoded, validated and routed. `next_offset` is the offset after the slice.
 
+    `corrections` are those among its records.
+
     The clock makes one without records: `due` are customers whose journeys may have to be closed, with the start of the
     earliest one (epoch milliseconds). `is_idle` says that event time follows the clock, since all records of the
     partition are processed.
@@ -53,6 +56,7 @@ class AdmittedSlice(NamedTuple):
     forwarded: Sequence[Forwarded] = ()
     due: Mapping[str, int] = {}
     is_idle: bool = False
+    corrections: Sequence[Correction] = ()
 
 
 class Batch(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -220,3 +220,11 @@ def test_a_refusal_that_hung_on_its_moment_is_taken_from_the_tables() -> None:
             (0, "time_out_of_range"), (3, "unknown_schema"), (4, "unprocessable"),
         ]  # fmt: skip
         assert list(space.rows("SELECT processed, quarantined FROM position")) == [(2, 3)]
+
+
+def test_a_correction_is_no_touchpoint_and_with_the_wrong_key_it_is_sent_on() -> None:
+    ended = message(0, Touchpoint("x", "shop", T0, channel="web", kind="identity_ended", customer_id="1"))
+    assert facts.row(ended, RULES) is None
+    wrong = facts.row(replace(ended, name=b"customer:2"), RULES)
+    assert wrong is not None
+    assert True in wrong
