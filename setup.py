@@ -13,6 +13,7 @@ from setuptools import setup
 #: What is called for each touchpoint, journey or customer.
 COMPILED = [
     "pipeline/contract/partition.py",
+    "pipeline/contract/columnar_keys.py",
     "pipeline/contract/columnar_touchpoints.py",
     "pipeline/contract/avro_primitives.py",
     "pipeline/flow/admission.py",
@@ -20,6 +21,7 @@ COMPILED = [
     "pipeline/flow/columnar_admission.py",
     "pipeline/flow/counts.py",
     "pipeline/flow/dedupe.py",
+    "pipeline/flow/naming.py",
     "pipeline/flow/partitioner.py",
     "pipeline/flow/revisions.py",
     "pipeline/flow/scoring.py",

@@ -10,7 +10,7 @@ from random import Random
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.partition import partition_of
 from pipeline.simulate.population import touchpoints
-from pipeline.touchpoint import Touchpoint, customer_key
+from pipeline.touchpoint import Touchpoint, own_key
 
 PARTITIONS = 12
 _SECOND, _HOUR, _YEAR = 1_000, 3_600_000, 365 * 86_400_000
@@ -64,21 +64,24 @@ def one_partition(events: int) -> Iterator[Touchpoint]:
     numbers = (n for n in count() if partition_of(f"customer:p-{n}".encode(), PARTITIONS) == 0)
     renamed: dict[str, str] = {}
     for touchpoint in ordinary(events):
-        key = customer_key(touchpoint) or ""
+        key = own_key(touchpoint) or ""
         if key not in renamed:
             renamed[key] = f"p-{next(numbers)}"
-        yield touchpoint._replace(customer_id=renamed[key])
+        yield touchpoint._replace(customer_id=renamed[key], anonymous_id=None, identifiers=())
 
 
 def encoded(made: Iterator[Touchpoint], encoder: Encoder) -> Iterator[Record]:
     """Keys and values as the publisher makes them."""
     for touchpoint in made:
-        yield (customer_key(touchpoint) or "").encode(), encoder.encode(touchpoint_record(touchpoint))
+        yield (own_key(touchpoint) or "").encode(), encoder.encode(touchpoint_record(touchpoint))
 
 
 def endless(templates: int, encoder: Encoder) -> Iterator[Record]:
     """Yield the ordinary ones over and over, each time of other customers: records without end at little cost."""
-    made = (t._replace(event_id=_EVENT, customer_id=f"{_ROUND}{customer_key(t)}") for t in ordinary(templates))
+    made = (
+        t._replace(event_id=_EVENT, customer_id=f"{_ROUND}{own_key(t)}", anonymous_id=None, identifiers=())
+        for t in ordinary(templates)
+    )
     split = list(encoded(made, encoder))
     event, place = _EVENT.encode(), _ROUND.encode()
     for number in count():

@@ -12,7 +12,7 @@ from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.journey import policy
 from pipeline.simulate.population import touchpoints
 from pipeline.simulate.story import DAY
-from pipeline.touchpoint import customer_key
+from pipeline.touchpoint import own_key
 
 #: As long as what takes their place.
 _EVENT, _PERSON = "<event id>", "<the person>"
@@ -52,13 +52,15 @@ def templates(events: int, customers: int, encoder: Encoder) -> list[Template]:
     visits: dict[str, tuple[int, int]] = {}
     made = []
     for touchpoint in touchpoints(seed=1, events=events, customers=customers, end_ms=now_ms() // DAY * DAY):
-        name = customer_key(touchpoint) or ""
+        name = own_key(touchpoint) or ""
         visit, until = visits.get(name, (0, 0))
         if touchpoint.occurred_at > until:
             visit += 1
         covers = touchpoint.occurred_at + gap(touchpoint.channel, touchpoint.kind)
         visits[name] = visit, max(until, covers)
-        renamed = touchpoint._replace(event_id=_EVENT, customer_id=f"{_PERSON}{name}")
+        renamed = touchpoint._replace(
+            event_id=_EVENT, customer_id=f"{_PERSON}{name}", anonymous_id=None, identifiers=()
+        )
         made.append(_template(encoder.encode(touchpoint_record(renamed)), touchpoint.occurred_at, name, visit))
     return made
 

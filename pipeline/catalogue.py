@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pipeline.contract.validate import check_kind
 from pipeline.errors import PipelineError
+from pipeline.identity.naming import DECLARED, NONE, TRUSTS
 from pipeline.touchpoint import CHANNELS, STAGES
 
 MODALITIES = ("digital", "in_person")
@@ -18,14 +19,15 @@ INITIATORS = ("customer", "company")
 _FILE = "catalogue.toml"
 _CHANNEL_FIELDS = frozenset({"modality", "by"})
 _KIND_NEEDS = frozenset({"stage", "by", "channels", "meaning"})
-_KIND_FIELDS = _KIND_NEEDS | {"modality"}
+_KIND_FIELDS = _KIND_NEEDS | {"modality", "identity"}
 
 
 class Entry(NamedTuple):
     """What is known of a kind on a channel.
 
     `stage` is None for an uncatalogued kind. `modality` is in_person when a human being serves, face to face or by
-    voice. `initiated_by` is customer or company. `meaning` is one line, empty for an uncatalogued kind.
+    voice. `initiated_by` is customer or company. `meaning` is one line, empty for an uncatalogued kind. `identity` is
+    the trust in two keys that such an event names: verified, declared or none.
     """
 
     kind: str
@@ -34,6 +36,7 @@ class Entry(NamedTuple):
     initiated_by: str
     meaning: str
     catalogued: bool
+    identity: str
 
 
 class Kind(NamedTuple):
@@ -44,6 +47,7 @@ class Kind(NamedTuple):
     modality: str | None
     channels: tuple[str, ...]
     meaning: str
+    identity: str
 
 
 class ChannelDefaults(NamedTuple):
@@ -69,9 +73,9 @@ class Catalogue:
         defaults = self.channels.get(channel) or self.channels["unknown"]
         known = self.kinds.get(kind)
         if known is None:
-            return Entry(kind, None, defaults.modality, defaults.initiated_by, "", catalogued=False)
+            return Entry(kind, None, defaults.modality, defaults.initiated_by, "", False, DECLARED)
         modality = known.modality or defaults.modality
-        return Entry(kind, known.stage, modality, known.initiated_by, known.meaning, catalogued=True)
+        return Entry(kind, known.stage, modality, known.initiated_by, known.meaning, True, known.identity)
 
 
 @cache
@@ -125,6 +129,7 @@ def _kind(name: str, table: Mapping[str, Any]) -> Kind:
         modality=None if modality is None else _one_of(f"{place}.modality", modality, MODALITIES),
         channels=tuple([_one_of(f"{place}.channels", channel, CHANNELS) for channel in channels]),
         meaning=meaning,
+        identity=_one_of(f"{place}.identity", table.get("identity", NONE), TRUSTS),
     )
 
 

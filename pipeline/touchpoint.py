@@ -1,8 +1,8 @@
-"""The touchpoint event, and whose it is. Times are epoch milliseconds (UTC) everywhere inside the project."""
+"""The touchpoint event, and which keys it names. Times are epoch milliseconds (UTC) everywhere inside the project."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -12,6 +12,13 @@ CHANNELS = (
 )  # fmt: skip
 STAGES = ("before", "during", "after")
 OUTCOMES = ("none", "succeeded", "failed", "abandoned")
+
+#: Kinds of corrections: they are no contacts, but change what other events have said of who is who.
+IDENTITY_RETRACTED, IDENTITY_ENDED = "identity_retracted", "identity_ended"
+CUSTOMER_MERGED, CUSTOMER_SPLIT = "customer_merged", "customer_split"
+CORRECTION_KINDS = (IDENTITY_RETRACTED, IDENTITY_ENDED, CUSTOMER_MERGED, CUSTOMER_SPLIT)
+#: The attribute of `CUSTOMER_MERGED` that has the id of the customer who is merged into `customer_id`.
+MERGED_CUSTOMER = "merged_customer_id"
 
 NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
@@ -57,37 +64,76 @@ class Touchpoint(NamedTuple):
     attributes: Mapping[str, str] = NO_ATTRIBUTES
 
 
-class KeySource(NamedTuple):
-    """A field that can name the customer, and the prefix of its keys; identifiers have their type as prefix (None)."""
+CUSTOMER, ANONYMOUS = "customer", "anonymous"
+_OTHER = "…"
+#: Types of keys, the strongest first: the one statement of this order. `_OTHER` stands for all types not named here.
+KEY_TYPES = (CUSTOMER, "loyalty", "email", "phone", _OTHER, "device", ANONYMOUS)
+#: The fields that name keys, in the order in which they count of equal ranks.
+KEY_FIELDS = ("customer_id", "identifiers", "anonymous_id")
+#: Longest key, event_id and source, in characters.
+MAX_TEXT = 200
 
-    field: str
-    prefix: str | None
-
-
-#: Which field names the customer, the first that is not empty: the one statement of this precedence.
-KEY_PRECEDENCE = (
-    KeySource("customer_id", "customer:"),
-    KeySource("anonymous_id", "anonymous:"),
-    KeySource("identifiers", None),
-)
-
-
-def customer_key(touchpoint: Touchpoint) -> str | None:
-    """Return the customer's key, by which events are partitioned and journeys joined; None if nobody is named."""
-    for field, prefix in KEY_PRECEDENCE:
-        value = getattr(touchpoint, field)
-        if prefix is None:
-            for identifier in value:
-                if identifier.type and identifier.value:
-                    return f"{identifier.type}:{identifier.value}"
-        elif value:
-            return prefix + str(value)
-    return None
-
-
-_RANKS = {"customer": 0, "loyalty": 1, "email": 2, "phone": 3, "device": 5, "anonymous": 6}
+_RANKS = {name: place for place, name in enumerate(KEY_TYPES)}
+#: Values that name nobody, in lower case; the hash is that of the empty text.
+_NOBODY = frozenset(
+    {
+        "", "null", "undefined", "[object object]", "anonymous", "guest",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    }
+)  # fmt: skip
 
 
 def rank(key: str) -> int:
-    """Return the rank of a key, 0 for the strongest."""
-    return _RANKS.get(key.partition(":")[0], 4)
+    """Return the rank of a key by its type, 0 for the strongest."""
+    return _RANKS.get(key.partition(":")[0], _RANKS[_OTHER])
+
+
+def normalised_value(value: str) -> str:
+    """Return a value of a key as it is compared with those that name nobody."""
+    return value.strip().lower()
+
+
+def is_nobody(key: str, nobody: Set[str] = frozenset()) -> bool:
+    """Return whether a key's value names nobody: a placeholder such as null or guest, or nothing but zeros.
+
+    `nobody` are normalised values that name nobody besides those that never do.
+    """
+    value = normalised_value(key.partition(":")[2])
+    return value in _NOBODY or value in nobody or ("0" in value and not value.strip("0-"))
+
+
+def own_key(touchpoint: Touchpoint, nobody: Set[str] = frozenset()) -> str | None:
+    """Return the strongest key that is named, by which events are partitioned; None if nobody is named.
+
+    Of equal ranks it is the first. `nobody` are values that name nobody, as in `is_nobody`.
+    """
+    return min(_keys(touchpoint, nobody), key=rank, default=None)
+
+
+def named_keys(touchpoint: Touchpoint, nobody: Set[str] = frozenset()) -> tuple[str, ...]:
+    """Return all keys that are named, each once, the own key first, then by rank.
+
+    Left out are keys besides the own one that cannot be stored: those that are too long, or hold a NUL.
+    """
+    keys = sorted(dict.fromkeys(_keys(touchpoint, nobody)), key=rank)
+    return (*keys[:1], *filter(is_storable, keys[1:]))
+
+
+def weaker_keys(keys: Sequence[str]) -> tuple[str, ...]:
+    """Return of keys, by rank, those that are weaker than the first, each once."""
+    own = rank(keys[0])
+    return tuple([key for key in dict.fromkeys(keys) if rank(key) > own])
+
+
+def is_storable(key: str) -> bool:
+    """Return whether a key can be stored: it is not too long, and holds no NUL."""
+    return len(key) <= MAX_TEXT and "\0" not in key
+
+
+def _keys(t: Touchpoint, nobody: Set[str]) -> list[str]:
+    """Return the keys that name somebody, in the order of `KEY_FIELDS`."""
+    keys = [f"{CUSTOMER}:{t.customer_id}"] if t.customer_id else []
+    keys += [f"{each.type}:{each.value}" for each in t.identifiers if each.type and each.value]
+    if t.anonymous_id:
+        keys.append(f"{ANONYMOUS}:{t.anonymous_id}")
+    return [key for key in keys if not is_nobody(key, nobody)]

@@ -74,7 +74,7 @@ def audit(
     prepare(workspace, reference)
     for table in EXPORTS:
         workspace.load(f"found_{table}", workspace.folder / f"{table}.csv")
-    records = _read(workspace, cut, topic, registry, show)
+    records = _read(workspace, cut, topic, registry, reference.nobody, show)
     with show("Rebuilding and comparing", 4) as done:
         rebuild(workspace)
         done(2)
@@ -127,10 +127,12 @@ def _sums(workspace: Workspace) -> Iterator[tuple[int, str, str]]:
         yield last, str(weight), str(weighted)
 
 
-def _read(workspace: Workspace, cut: Snapshot, topic: Topic, registry: Registry, show: Show) -> int:
+def _read(
+    workspace: Workspace, cut: Snapshot, topic: Topic, registry: Registry, nobody: frozenset[str], show: Show
+) -> int:
     writers = KnownWriters(registry, TOUCHPOINTS)
     partitions, stretches = topic.stretches(cut.next_offsets)
-    rules = Rules(writers, partitions, cut.taken_at, cut.half_life_ms)
+    rules = Rules(writers, partitions, cut.taken_at, cut.half_life_ms, nobody)
     records = 0
     total = sum(stretch.end - stretch.low for stretch in stretches)
     since: list[tuple[int, int, int | None]] = []
@@ -141,7 +143,8 @@ def _read(workspace: Workspace, cut: Snapshot, topic: Topic, registry: Registry,
                 first = messages[0].timestamp()[1] if first is None else first
                 writers.learn([message.value() for message in messages])
                 for message in messages:
-                    appender.add(facts.row(message, rules))
+                    if (row := facts.row(message, rules)) is not None:
+                        appender.add(row)
                 records += len(messages)
                 done(records)
             since.append((stretch.partition, stretch.low, _since(stretch, first, cut)))

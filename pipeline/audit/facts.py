@@ -14,7 +14,7 @@ from pipeline.contract.decode import Writers, decode
 from pipeline.contract.partition import partition_of
 from pipeline.contract.reject import Rejected
 from pipeline.contract.validate import AHEAD_MS, EARLIEST_MS, check, check_kind
-from pipeline.touchpoint import CHANNELS, Touchpoint, customer_key
+from pipeline.touchpoint import CHANNELS, CORRECTION_KINDS, Touchpoint, own_key
 
 #: Maximum difference between the clocks of brokers, workers and this machine.
 SKEW_MS = 3_600_000
@@ -25,16 +25,20 @@ _UNTOLD = (None,) * 17
 
 
 class Rules(NamedTuple):
-    """The rules that a record is validated by; `now_ms` is the moment of the cut."""
+    """The rules that a record is validated by.
+
+    `now_ms` is the moment of the cut. `nobody` are values that name nobody, as in `touchpoint.is_nobody`.
+    """
 
     writers: Writers
     partitions: int
     now_ms: int
     half_life_ms: int
+    nobody: frozenset[str] = frozenset()
 
 
-def row(message: Message, rules: Rules) -> Sequence[Any]:
-    """Return the row of one record, as `sql/schema.sql` has it.
+def row(message: Message, rules: Rules) -> Sequence[Any] | None:
+    """Return the row of one record, as `sql/schema.sql` has it; None for a correction, which is no touchpoint.
 
     `reason` is null for what the contract accepts, `depends` says that the moment of processing decided whether
     occurred_at was too far ahead. Of refused records there are digests of value and key, of accepted ones the rest.
@@ -46,13 +50,15 @@ def row(message: Message, rules: Rules) -> Sequence[Any]:
     if isinstance(t, Rejected):
         return _refused(message, t, False)
     depends = t.occurred_at >= appended + AHEAD_MS - SKEW_MS
-    if (wrong := check(t, rules.now_ms + SKEW_MS)) is not None:
+    if (wrong := check(t, rules.now_ms + SKEW_MS, rules.nobody)) is not None:
         return _refused(message, wrong, depends)
-    customer = customer_key(t) or ""
+    customer = own_key(t, rules.nobody) or ""
     home = customer.encode()
     sent_on = home != message.key() or _partition(home, rules.partitions) != partition
     if sent_on and any(name == _SENT_ON for name, _ in message.headers() or ()):
         return _refused(message, Rejected("misrouted", ""), depends)
+    if t.kind in CORRECTION_KINDS and not sent_on:
+        return None
     return (
         partition, offset, appended, None, depends, None, None, sent_on, customer, _key(t), t.occurred_at, t.channel,
         t.kind, t.stage, t.outcome, t.wait_ms, t.duration_ms, t.amount_minor, t.currency,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.errors import InvalidInput
+from pipeline.touchpoint import normalised_value
 
 #: instrument, worst, best, and the lowest score that counts as satisfied.
 SCALES = (
@@ -26,12 +27,14 @@ class Reference(NamedTuple):
     """Rows of `gap` (scope, name, ms), `known_kind` (kind, stage, begun_by) and `known_channel` (channel, begun_by).
 
     Gaps of the scope `all` have an empty name. `grace_ms` is how long after its cover a journey stays open.
+    `nobody` are values that name nobody, as in `touchpoint.is_nobody`.
     """
 
     gaps: list[tuple[str, str, int]]
     grace_ms: int
     kinds: list[tuple[str, str, str]]
     channels: list[tuple[str, str]]
+    nobody: frozenset[str]
 
 
 def read(policy_file: Path | None) -> Reference:
@@ -39,17 +42,18 @@ def read(policy_file: Path | None) -> Reference:
 
     Raises InvalidInput when the policy can't be read.
     """
-    gaps, grace_ms = _policy(policy_file)
+    gaps, grace_ms, nobody = _policy(policy_file)
     catalogue = tomllib.loads((files("pipeline") / "contract" / "schemas" / "catalogue.toml").read_text("utf-8"))
     return Reference(
         gaps,
         grace_ms,
         [(name, kind["stage"], kind["by"]) for name, kind in catalogue["kind"].items()],
         [(name, channel["by"]) for name, channel in catalogue["channel"].items()],
+        nobody,
     )
 
 
-def _policy(file: Path | None) -> tuple[list[tuple[str, str, int]], int]:
+def _policy(file: Path | None) -> tuple[list[tuple[str, str, int]], int, frozenset[str]]:
     try:
         text = (file or files("pipeline") / "journey" / "default_policy.toml").read_text("utf-8")
         document = tomllib.loads(text)
@@ -57,8 +61,17 @@ def _policy(file: Path | None) -> tuple[list[tuple[str, str, int]], int]:
         for scope in ("channel", "kind"):
             named: Mapping[str, Any] = document.get(scope, {})
             gaps += [(scope, name, _ms(table["gap"])) for name, table in named.items()]
-        return gaps, _ms(document.get("grace", "20m"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        nobody = frozenset(map(normalised_value, document.get("identity", {}).get("nobody", [])))
+        return gaps, _ms(document.get("grace", "20m")), nobody
+    except (
+        OSError,
+        UnicodeDecodeError,
+        tomllib.TOMLDecodeError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
         what = f"{type(error).__name__}: {error}"
         raise InvalidInput(
             f"PIPELINE_POLICY names {file}, which can't be used ({what}); see docs/journeys.md"

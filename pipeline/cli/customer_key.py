@@ -11,7 +11,7 @@ from pipeline.channels.hashing import email, phone
 from pipeline.cli.formatting import printable
 from pipeline.errors import PipelineError
 from pipeline.queries.customers import is_known, neighbours
-from pipeline.touchpoint import KEY_PRECEDENCE, Identifier
+from pipeline.touchpoint import ANONYMOUS, CUSTOMER, Identifier
 
 FORMS = (
     "A key is customer:ID, or ID alone; anonymous:ID for somebody known by a cookie or device; else the type and value "
@@ -49,10 +49,10 @@ def forms(given: str) -> list[str]:
     given = given.strip()
     kind, colon, value = given.partition(":")
     if not colon:
-        keys = [source.prefix + given for source in KEY_PRECEDENCE if source.prefix is not None]
+        keys = [f"{CUSTOMER}:{given}", f"{ANONYMOUS}:{given}"]
         return [*keys, *_hashed("email", given)] if "@" in given else keys
     # A customer's own number may hold a colon.
-    return [given, *_hashed(kind.lower(), value), f"{kind.lower()}:{value}", f"customer:{given}"]
+    return [given, *_hashed(kind.lower(), value), f"{kind.lower()}:{value}", f"{CUSTOMER}:{given}"]
 
 
 def alike(given: str, tried: list[str], known: list[str]) -> list[str]:

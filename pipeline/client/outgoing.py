@@ -7,7 +7,7 @@ from pipeline.contract.identifiers import lower_hashes
 from pipeline.contract.reject import Rejected
 from pipeline.contract.validate import check
 from pipeline.errors import InvalidInput
-from pipeline.touchpoint import Touchpoint, customer_key
+from pipeline.touchpoint import Touchpoint, own_key
 
 
 class Unpublishable(InvalidInput):
@@ -29,7 +29,7 @@ def outgoing(touchpoint: Touchpoint, encoder: Encoder, now_ms: int) -> tuple[byt
         raise Unpublishable(wrong)
     try:
         value = encoder.encode(touchpoint_record(touchpoint))
-        key = (customer_key(touchpoint) or "").encode()
+        key = (own_key(touchpoint) or "").encode()
     except (ValueError, TypeError, OverflowError, AttributeError) as error:
         detail = f"a field does not fit the schema ({type(error).__name__})"
         raise Unpublishable(Rejected("invalid_value", detail)) from None

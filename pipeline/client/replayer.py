@@ -14,7 +14,7 @@ from pipeline.contract.reject import Rejected
 from pipeline.contract.validate import check
 from pipeline.errors import InvalidInput
 from pipeline.topics import FORWARDED_HEADER, TOUCHPOINTS
-from pipeline.touchpoint import Touchpoint, customer_key
+from pipeline.touchpoint import Touchpoint, own_key
 
 #: The header of a record that was sent again: the partition and offset at which it was refused.
 REPLAYED_HEADER = "pipeline-replayed-from"
@@ -52,7 +52,7 @@ def again(
     kept = [(name, said) for name, said in headers if name not in _DROPPED]
     kept.append((REPLAYED_HEADER, place.encode()))
     if isinstance(decoded, Touchpoint):
-        named = customer_key(decoded)
+        named = own_key(decoded)
         return Replay(place, key if named is None else named.encode(), value, kept, check(decoded, now_ms))
     return Replay(place, key, value, kept, decoded)
 

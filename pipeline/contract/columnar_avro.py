@@ -33,10 +33,15 @@ class Texts(NamedTuple):
 
 
 class Spans(NamedTuple):
-    """A field of arrays or maps: where each begins and ends in the joined values."""
+    """A field of arrays or maps: where each begins and ends in the joined values.
+
+    `items` has for the first, second, … item the records that have so many, and their columns: of an array one, of a
+    map two.
+    """
 
     start: Ints
     end: Ints
+    items: Sequence[tuple[Ints, Sequence[Any]]]
 
 
 class Branches(NamedTuple):
@@ -244,13 +249,13 @@ def _blocks(item: list[_Read]) -> _Read:
     def read(rows: _Rows) -> Spans:
         start = rows.pos.copy()
         left = rows.varints()
+        items = []
         for _ in range(_MAX_ITEMS):
             which = np.flatnonzero(left > 0)
             if not len(which):
                 break
             part = rows.only(which)
-            for each in item:
-                each(part)
+            items.append((which, [each(part) for each in item]))
             left[which] -= 1
             ended = np.flatnonzero(left[which] == 0)
             after = part.only(ended)
@@ -258,6 +263,6 @@ def _blocks(item: list[_Read]) -> _Read:
             part.join(ended, after)
             rows.join(which, part)
         rows.ok &= left == 0  # there are more items, or the block says its size
-        return Spans(start, rows.pos.copy())
+        return Spans(start, rows.pos.copy(), items)
 
     return read

@@ -1,14 +1,12 @@
 """Columnar decoding of touchpoints: those records in which nothing is unusual.
 
-The rules are those of `decode` and `validate`, which decide about every record that is left out here. Whose touchpoint
-it is follows from `touchpoint.KEY_PRECEDENCE`.
+The rules are those of `decode` and `validate`, which decide about every record that is left out here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from io import BytesIO
-from itertools import takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,35 +14,28 @@ from fastavro import parse_schema, schemaless_reader
 from numpy.typing import NDArray
 
 from pipeline.contract.columnar_avro import Branches, Column, DecodedColumns, Fields, Ints, Spans, Symbols, Texts
+from pipeline.contract.columnar_keys import KeyReader
 from pipeline.contract.decode import ENUMERATIONS, Writer
 from pipeline.contract.encode import HEADER_BYTES
-from pipeline.contract.identifiers import are_hashed_in_avro
 from pipeline.contract.validate import (
     AHEAD_MS,
     EARLIEST_MS,
     MAX_KIND,
     MAX_SPAN_MS,
-    MAX_TEXT,
     check_amount,
     check_feedback,
 )
-from pipeline.touchpoint import KEY_PRECEDENCE, Feedback
+from pipeline.touchpoint import MAX_TEXT, Feedback
 
 _ATTRIBUTES = parse_schema({"type": "map", "values": "string"})
-#: Fields that are texts and name the customer before any other field does, with their prefixes.
-_KEY_FIELDS = [
-    (source.field, source.prefix.encode())
-    for source in takewhile(lambda s: s.prefix is not None, KEY_PRECEDENCE)
-    if source.prefix
-]
-_MAX_NAME = MAX_TEXT - max([len(prefix) for _, prefix in _KEY_FIELDS])
 
 
 class TouchpointColumns(NamedTuple):
     """Touchpoints, one at each index of the lists; `rows` are the indexes of their values.
 
-    Texts are bytes (ASCII). It is not yet checked whether `source`, `event_id` and `customer` hold a NUL, and whether
-    `kind` is in snake_case. `answers` has the feedback by index, with the attribute that was asked for.
+    Texts are bytes (ASCII). It is not yet checked whether `source`, `event_id` and keys hold a NUL, whether keys name
+    somebody, and whether `kind` is in snake_case. `answers` has the feedback by index, with the attribute that was
+    asked for.
     """
 
     rows: list[int]
@@ -54,8 +45,9 @@ class TouchpointColumns(NamedTuple):
     channel: list[str | None]
     kind: list[bytes]
     stage: list[str | None]
-    #: The customer's key.
-    customer: list[bytes]
+    own_key: list[bytes]
+    #: The weaker keys that are named besides, by index.
+    weaker_keys: dict[int, tuple[str, ...]]
     outcome: list[str | None]
     wait_ms: list[int | None]
     duration_ms: list[int | None]
@@ -87,8 +79,7 @@ class _TouchpointReader:
         spans = [self._numbers(name) for name in ("wait_ms", "duration_ms")]
         for given, span in spans:
             ok &= ~given | ((span >= 0) & (span <= MAX_SPAN_MS))
-        self._check_identifiers()
-        key_field, customer = self._customers()
+        keys = self._key_reader()
         money, answers = self._money(), self._answers(attribute)
         rows = np.flatnonzero(ok)
         places = dict(zip(rows.tolist(), range(len(rows)), strict=True)) if money or answers else {}
@@ -97,7 +88,7 @@ class _TouchpointReader:
         for row, (amount, currency) in money.items():
             if (place := places.get(row)) is not None:
                 amounts[place], currencies[place] = amount, currency
-        prefixes = [_KEY_FIELDS[field][1] for field in key_field[rows].tolist()]
+        own_key, weaker_keys = keys.keys(rows)
         return TouchpointColumns(
             rows=rows.tolist(),
             source=self._cut(source, rows),
@@ -106,7 +97,8 @@ class _TouchpointReader:
             channel=self._symbols("channel", rows),
             kind=self._cut(kind, rows),
             stage=self._symbols("stage", rows),
-            customer=[prefix + name for prefix, name in zip(prefixes, self._cut(customer, rows), strict=True)],
+            own_key=own_key,
+            weaker_keys=weaker_keys,
             outcome=self._symbols("outcome", rows),
             wait_ms=_optional(rows, *spans[0]),
             duration_ms=_optional(rows, *spans[1]),
@@ -120,26 +112,13 @@ class _TouchpointReader:
         self._ok &= (texts.size > 0) & (texts.size <= max_bytes)
         return texts
 
-    def _customers(self) -> tuple[Ints, Texts]:
-        """Return which of `_KEY_FIELDS` names each customer, and the name. A row where none does is not regular."""
-        which = np.zeros(len(self._ok), np.int64)
-        start, size = self._optional_texts(_KEY_FIELDS[0][0])
-        for number, (field, _) in enumerate(_KEY_FIELDS[1:], 1):
-            texts, is_unnamed = self._optional_texts(field), size <= 0
-            which[is_unnamed] = number
-            start, size = np.where(is_unnamed, texts.start, start), np.where(is_unnamed, texts.size, size)
-        self._ok &= (size > 0) & (size <= _MAX_NAME)
-        return which, Texts(start, size)
-
-    def _check_identifiers(self) -> None:
-        """Leave rows out whose personal identifiers are not all hashed."""
-        spans = self._columns.get("identifiers")
-        if not isinstance(spans, Spans):
-            self._ok &= spans is None
-            return
-        # An empty array takes one byte.
-        for row in np.flatnonzero(self._ok & (spans.end - spans.start > 1)).tolist():
-            self._ok[row] = are_hashed_in_avro(self._data[spans.start[row] : spans.end[row]])
+    def _key_reader(self) -> KeyReader:
+        identifiers = self._columns.get("identifiers")
+        if not isinstance(identifiers, Spans):
+            self._ok &= identifiers is None
+            identifiers = None
+        customer, anonymous = self._optional_texts("customer_id"), self._optional_texts("anonymous_id")
+        return KeyReader(self._data, self._ok, customer, anonymous, identifiers)
 
     def _money(self) -> dict[int, tuple[int | None, str | None]]:
         has_amount, amounts = self._numbers("amount_minor")

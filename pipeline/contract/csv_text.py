@@ -12,7 +12,7 @@ import orjson
 from pipeline.contract.reject import Rejected
 from pipeline.contract.text import REQUIRED, from_record, unknown_field
 from pipeline.errors import InvalidInput
-from pipeline.touchpoint import KEY_PRECEDENCE, Touchpoint
+from pipeline.touchpoint import KEY_FIELDS, Touchpoint
 
 #: A file with more is no table of touchpoints; looking at each would take long.
 MAX_COLUMNS = 1_000
@@ -20,7 +20,6 @@ MAX_COLUMNS = 1_000
 _NAMED, _SHOWN = 10, 40
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_KEY_FIELDS = tuple([source.field for source in KEY_PRECEDENCE])
 
 
 class _NotThat(ValueError):
@@ -53,7 +52,7 @@ def columns(header: Sequence[str]) -> tuple[Column, ...]:
         problems.append("columns that are there twice: " + _listed(", ", [name[:_SHOWN] for name in twice]))
     if missing := [name for name in REQUIRED if name not in names]:
         problems.append(f"missing columns: {', '.join(missing)}")
-    if not any(name.split(".")[0] in _KEY_FIELDS for name in names):
+    if not any(name.split(".")[0] in KEY_FIELDS for name in names):
         problems.append("no column that names the customer: customer_id, anonymous_id or identifiers.email")
     if problems:
         raise InvalidInput("The CSV header does not fit a touchpoint. " + ". ".join(map(_capital, problems)) + ".")

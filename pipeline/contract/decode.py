@@ -16,13 +16,13 @@ from pipeline.contract.identifiers import lower_hashes
 from pipeline.contract.reject import Rejected
 from pipeline.contract.schema import UnsafeSchema, enum_symbols, field_types, logical_type, parse_safely, schema_text
 from pipeline.topics import TOUCHPOINTS
-from pipeline.touchpoint import CHANNELS, KEY_PRECEDENCE, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint
+from pipeline.touchpoint import CHANNELS, KEY_FIELDS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint
 
 _FIELDS = Touchpoint._fields
 _DEFAULTS: dict[str, Any] = {**Touchpoint._field_defaults, "identifiers": [], "attributes": {}}
 #: Fields that each version of the schema must have under these names. Without one that names the customer, records
 #: would silently count as somebody else's.
-_REQUIRED = ("event_id", "source", "occurred_at", "kind", *[source.field for source in KEY_PRECEDENCE])
+_REQUIRED = ("event_id", "source", "occurred_at", "kind", *KEY_FIELDS)
 _TYPES = {name: field_types(parse_safely(schema_text(TOUCHPOINTS)), name) for name in _FIELDS}
 #: The symbols of each enumeration, and what any other symbol is read as.
 ENUMERATIONS: dict[str, tuple[tuple[str, ...], str | None]] = {

@@ -11,11 +11,8 @@ from pipeline.touchpoint import Identifier
 #: Types whose values are SHA-256, in 64 hexadecimal digits in lower case.
 PERSONAL = ("email", "phone")
 
-_HASH = re.compile(r"[0-9a-f]{64}")
+_HEX, _DIGITS = "0123456789abcdef", 64
 _ANY_HASH = re.compile(r"[0-9a-fA-F]{64}")
-#: The same in Avro: the type, each text after its length.
-_PERSONAL_AVRO = re.compile(rb"\n(?:email|phone)")
-_HASHED_AVRO = re.compile(rb"\n(?:email|phone)\x80\x01[0-9a-f]{64}")
 
 
 def is_hash(value: str) -> bool:
@@ -33,16 +30,16 @@ def lower_hashes(identifiers: Sequence[Identifier]) -> tuple[Identifier, ...]:
     )
 
 
+def is_acceptable(type: str, value: str) -> bool:
+    """Return whether an identifier is hashed, if its type is a personal one."""
+    return type not in PERSONAL or (len(value) == _DIGITS and not value.strip(_HEX))
+
+
 def check_identifiers(identifiers: Sequence[Identifier]) -> Rejected | None:
     """Return a rejection for a personal identifier that is not hashed; it does not quote the value."""
     for number, each in enumerate(identifiers):
-        if each.type in PERSONAL and not _HASH.fullmatch(each.value):
+        if not is_acceptable(*each):
             return Rejected(
                 "invalid_value", f"identifiers[{number}] ({each.type}) is not a SHA-256 in 64 hexadecimal digits"
             )
     return None
-
-
-def are_hashed_in_avro(array: bytes) -> bool:
-    """Return whether in an array of identifiers, encoded in Avro, all personal ones are hashed; False if in doubt."""
-    return len(_PERSONAL_AVRO.findall(array)) == len(_HASHED_AVRO.findall(array))

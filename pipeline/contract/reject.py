@@ -15,10 +15,11 @@ REASONS = {
     "undecodable": "the body does not follow its schema (truncated, or not Avro)",
     "trailing_bytes": "bytes are left over after the body",
     "time_out_of_range": "occurred_at lies before 1990 or a day or more ahead",
-    "no_customer": "no customer_id, anonymous_id or identifier names somebody",
+    "no_customer": "no customer_id, identifier or anonymous_id names somebody",
     "invalid_feedback": "the score is no number or not on the instrument's scale",
     "invalid_text": "a text holds a NUL character, is empty or too long",
     "invalid_value": "a field's value is outside its range",
+    "invalid_correction": "a correction does not say what it corrects",
     "misrouted": "the record was sent on with the right key and came back wrong again",
     "unprocessable": "the record passed all checks, and processing it failed: a mistake of the pipeline's",
 }

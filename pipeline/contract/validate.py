@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Set
 
 from pipeline.contract.identifiers import check_identifiers
 from pipeline.contract.reject import Rejected
 from pipeline.scales import SCALES
-from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Touchpoint, customer_key
+from pipeline.touchpoint import (
+    CHANNELS,
+    CORRECTION_KINDS,
+    CUSTOMER,
+    CUSTOMER_MERGED,
+    CUSTOMER_SPLIT,
+    MAX_TEXT,
+    MERGED_CUSTOMER,
+    OUTCOMES,
+    STAGES,
+    Feedback,
+    Touchpoint,
+    is_nobody,
+    own_key,
+)
 
 #: 1990-01-01T00:00:00Z. An earlier time comes from a clock that was never set, or from seconds instead of milliseconds.
 EARLIEST_MS = 631_152_000_000
 #: How far an event may be ahead of the clock, exclusive.
 AHEAD_MS = 86_400_000
-MAX_TEXT = 200
 MAX_KIND = 100
 #: Longest wait or duration: ten years. A longer one is a mistake of units.
 MAX_SPAN_MS = 10 * 366 * 86_400_000
@@ -23,8 +37,11 @@ _KIND = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_KIND - 1}}}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
-def check(touchpoint: Touchpoint, now_ms: int) -> Rejected | None:
-    """Return the first thing wrong with a touchpoint, or None. `now_ms` is the clock, in epoch milliseconds."""
+def check(touchpoint: Touchpoint, now_ms: int, nobody: Set[str] = frozenset()) -> Rejected | None:
+    """Return the first thing wrong with a touchpoint, or None.
+
+    `now_ms` is the clock, in epoch milliseconds. `nobody` are the policy's values that name nobody.
+    """
     t = touchpoint
     if (wrong := check_time(t.occurred_at, now_ms)) is not None:
         return wrong
@@ -36,7 +53,8 @@ def check(touchpoint: Touchpoint, now_ms: int) -> Rejected | None:
         wrong := check_amount(t.amount_minor, t.currency)
     ) is not None:
         return wrong
-    return check_words(t)
+    wrong = check_words(t) or check_keys(t, nobody)
+    return check_correction(t, nobody) if wrong is None and t.kind in CORRECTION_KINDS else wrong
 
 
 def check_words(t: Touchpoint) -> Rejected | None:
@@ -50,7 +68,35 @@ def check_words(t: Touchpoint) -> Rejected | None:
         return Rejected("invalid_value", f"outcome is none of {', '.join(OUTCOMES)}")
     if t.stage is not None and t.stage not in STAGES:
         return Rejected("invalid_value", f"stage is none of {', '.join(STAGES)}")
-    return check_kind(t.kind) or check_identifiers(t.identifiers) or check_customer(customer_key(t))
+    return check_kind(t.kind) or check_identifiers(t.identifiers)
+
+
+def check_keys(t: Touchpoint, nobody: Set[str]) -> Rejected | None:
+    """Return a rejection if nobody is named, or by an own key that cannot be stored."""
+    key = own_key(t, nobody)
+    if key is not None:
+        return check_text("the customer's key", key)
+    is_empty = not (t.customer_id or t.identifiers or t.anonymous_id)
+    why = "are all empty" if is_empty else "hold only what names nobody, as null, guest or zeros do"
+    return Rejected("no_customer", f"customer_id, identifiers and anonymous_id {why}")
+
+
+def check_correction(t: Touchpoint, nobody: Set[str]) -> Rejected | None:
+    """Return a rejection if a correction does not say what it corrects."""
+    if t.kind == CUSTOMER_MERGED:
+        for place, value in (
+            ("customer_id", t.customer_id),
+            (f"attributes.{MERGED_CUSTOMER}", t.attributes.get(MERGED_CUSTOMER)),
+        ):
+            key = f"{CUSTOMER}:{value or ''}"
+            if is_nobody(key, nobody):
+                return Rejected("invalid_correction", f"{t.kind} needs {place} that names somebody")
+            if (wrong := check_text(place, key)) is not None:
+                return Rejected("invalid_correction", f"{t.kind}: {wrong.detail}")
+    if t.subject is None:
+        return Rejected("invalid_correction", f"{t.kind} needs the subject") if t.kind == CUSTOMER_SPLIT else None
+    wrong = check_text("subject", t.subject)
+    return None if wrong is None else Rejected("invalid_correction", f"{t.kind}: {wrong.detail}")
 
 
 def check_time(occurred_at: int, now_ms: int) -> Rejected | None:
@@ -100,13 +146,6 @@ def check_kind(kind: str) -> Rejected | None:
     if not _KIND.fullmatch(kind):
         return Rejected("invalid_text", f"kind is not snake_case of 1 to {MAX_KIND} characters (a-z, 0-9, _)")
     return None
-
-
-def check_customer(key: str | None) -> Rejected | None:
-    """Return a rejection if nobody is named, or by a key that cannot be stored."""
-    if key is None:
-        return Rejected("no_customer", "customer_id, anonymous_id and identifiers are all empty")
-    return check_text("the customer's key", key)
 
 
 def check_text(field: str, text: str) -> Rejected | None:

@@ -15,7 +15,7 @@ from pipeline.errors import Unavailable
 from pipeline.settings import Settings
 from pipeline.simulate.delivery import delivered
 from pipeline.simulate.population import touchpoints
-from pipeline.touchpoint import Feedback, Touchpoint, customer_key
+from pipeline.touchpoint import Feedback, Touchpoint, own_key
 
 #: Shares of touchpoints that arrive up to three days late, and of those that arrive twice.
 LATE, TWICE = 0.05, 0.02
@@ -63,7 +63,7 @@ def publish_bad(settings: Settings, seed: int) -> int:
         encoder.encode(touchpoint_record(good._replace(feedback=Feedback("csat", 9.0)))),
         encoder.encode(touchpoint_record(good._replace(occurred_at=now_ms // 1000))),
     )
-    key = (customer_key(good) or "").encode()
+    key = (own_key(good) or "").encode()
     records = [Replay(f"demo {number}", key, value, [], None) for number, value in enumerate(values)]
     said = Replayer(settings.kafka).deliver(records)
     if why := next(filter(None, said.values()), None):

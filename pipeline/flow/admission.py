@@ -12,15 +12,25 @@ from pipeline.contract.encode import MAX_RECORD_BYTES
 from pipeline.contract.reject import Rejected
 from pipeline.contract.validate import check
 from pipeline.flow.columnar_admission import ABOUT, MIN_RECORDS, ColumnarAdmission
+from pipeline.flow.naming import NamingResolver
 from pipeline.flow.partitioner import Partitioner
 from pipeline.flow.slices import Slice
 from pipeline.flow.traits import TraitsResolver
 from pipeline.flow.values import AdmittedSlice, Forwarded, Received, Refused
+from pipeline.identity.correction import Correction
 from pipeline.journey.admitted import Admitted, Answer
 from pipeline.journey.policy import Policy
 from pipeline.journey.step import Step, event_key, measured
 from pipeline.topics import FORWARDED_HEADER
-from pipeline.touchpoint import Touchpoint, customer_key
+from pipeline.touchpoint import (
+    CORRECTION_KINDS,
+    CUSTOMER,
+    CUSTOMER_MERGED,
+    MERGED_CUSTOMER,
+    Touchpoint,
+    named_keys,
+    weaker_keys,
+)
 
 
 class Admission:
@@ -29,8 +39,10 @@ class Admission:
     def __init__(
         self, catalogue: Catalogue, policy: Policy, partitions: int, max_record_bytes: int = MAX_RECORD_BYTES
     ) -> None:
-        self._traits, self._partitioner = TraitsResolver(catalogue, policy), Partitioner(partitions)
-        self._columnar = ColumnarAdmission(self._traits, self._partitioner, max_record_bytes)
+        self._nobody = policy.identity.nobody
+        self._traits, self._partitioner = TraitsResolver(catalogue, policy), Partitioner(partitions, self._nobody)
+        self._namings = NamingResolver(self._traits, self._nobody)
+        self._columnar = ColumnarAdmission(self._traits, self._namings, self._partitioner, max_record_bytes)
         self._max_bytes = max_record_bytes
 
     def admit(self, slices: Sequence[Slice], writers: Writers, now_ms: int) -> list[AdmittedSlice]:
@@ -53,15 +65,20 @@ class Admission:
         self, records: Slice, known: Sequence[Admitted | None], writers: Writers, now_ms: int
     ) -> AdmittedSlice:
         if all(known):  # nothing is unusual
-            return AdmittedSlice(records.partition, records.end, cast("Sequence[Admitted]", known), [], [])
+            return AdmittedSlice(
+                records.partition, records.end, cast("Sequence[Admitted]", known), [], [], corrections=[]
+            )
         refused: list[Refused] = []
         forwarded: list[Forwarded] = []
-        admitted = [
-            event
-            for record, columnar in zip(records.records, known, strict=True)
-            if (event := columnar or self._admit_one(record, records.partition, writers, now_ms, refused, forwarded))
-        ]
-        return AdmittedSlice(records.partition, records.end, admitted, refused, forwarded)
+        corrections: list[Correction] = []
+        admitted: list[Admitted] = []
+        for record, columnar in zip(records.records, known, strict=True):
+            event = columnar or self._admit_one(record, records.partition, writers, now_ms, refused, forwarded)
+            if isinstance(event, Correction):
+                corrections.append(event)
+            elif event is not None:
+                admitted.append(event)
+        return AdmittedSlice(records.partition, records.end, admitted, refused, forwarded, corrections=corrections)
 
     def _admit_one(
         self,
@@ -71,21 +88,22 @@ class Admission:
         now_ms: int,
         refused: list[Refused],
         forwarded: list[Forwarded],
-    ) -> Admitted | None:
-        """Return the record's touchpoint, or None after adding the record to `refused` or `forwarded`."""
+    ) -> Admitted | Correction | None:
+        """Return what the record is admitted as, or None after adding it to `refused` or `forwarded`."""
         touchpoint = decode(record.value, writers, self._max_bytes)
-        wrong = touchpoint if isinstance(touchpoint, Rejected) else check(touchpoint, now_ms)
+        wrong = touchpoint if isinstance(touchpoint, Rejected) else check(touchpoint, now_ms, self._nobody)
         if wrong is not None:
             refused.append(Refused(record, wrong))
             return None
         assert isinstance(touchpoint, Touchpoint)
-        customer = customer_key(touchpoint)
-        assert customer is not None  # `check` has made sure of it
-        key = customer.encode()
+        keys = named_keys(touchpoint, self._nobody)  # `check` has made sure that there is one
+        key = keys[0].encode()
         if key != record.key or self._partitioner.partition(key) != partition:
             _forward(record, key, partition, refused, forwarded)
             return None
-        return self._admitted(customer, touchpoint)
+        return (
+            _correction(keys, touchpoint) if touchpoint.kind in CORRECTION_KINDS else self._admitted(keys, touchpoint)
+        )
 
     def readmit(self, customer: str, step: Step) -> Admitted:
         """Return the touchpoint of a customer's step, as it was admitted; whether an answer was satisfied is lost."""
@@ -95,7 +113,7 @@ class Admission:
         answer = None if score is None else Answer(round(score * 1000), False, traits)
         return Admitted(customer, step.at + traits.gap_ms, step._replace(type=traits.types[outcome]), traits, answer)
 
-    def _admitted(self, customer: str, t: Touchpoint) -> Admitted:
+    def _admitted(self, keys: tuple[str, ...], t: Touchpoint) -> Admitted:
         traits = self._traits.traits(t.channel, t.kind, t.stage)
         answer = None if t.feedback is None else self._traits.answer(t.feedback, t.attributes.get(ABOUT, ""), traits)
         score = None if answer is None else answer.millipoints / 1000
@@ -105,7 +123,23 @@ class Admission:
             type=traits.types[t.outcome],
             measures=measured(t.wait_ms, t.duration_ms, score, t.amount_minor, t.currency),
         )
-        return Admitted(customer, t.occurred_at + traits.gap_ms, step, traits, answer)
+        weaker = weaker_keys(keys) if len(keys) > 1 else ()
+        naming = self._namings.naming(weaker, traits, t.source, t.event_id) if weaker else None
+        return Admitted(keys[0], t.occurred_at + traits.gap_ms, step, traits, answer, naming)
+
+
+def _correction(keys: tuple[str, ...], t: Touchpoint) -> Correction:
+    merged = t.attributes.get(MERGED_CUSTOMER) if t.kind == CUSTOMER_MERGED else None
+    return Correction(
+        own=keys[0],
+        keys=keys,
+        kind=t.kind,
+        at=t.occurred_at,
+        source=t.source,
+        event_id=t.event_id,
+        subject=t.subject,
+        other=None if merged is None else f"{CUSTOMER}:{merged}",
+    )
 
 
 def _forward(record: Received, key: bytes, partition: int, refused: list[Refused], forwarded: list[Forwarded]) -> None:

@@ -34,10 +34,10 @@ def customers_to_load(partition: Partition, admitted: AdmittedSlice) -> dict[str
     """
     known = partition.customers
     needed = dict(admitted.due)
-    for customer_key, _, step, *_ in admitted.admitted:
-        at = needed.get(customer_key)
-        if at is None or step.at < at:
-            needed[customer_key] = step.at
+    for event in admitted.admitted:
+        at = needed.get(event.customer)
+        if at is None or event.step.at < at:
+            needed[event.customer] = event.step.at
     for message in admitted.messages:
         if message.key is not None:
             needed[message.key] = min(_first_at(message), needed.get(message.key, END))

@@ -8,9 +8,11 @@ from itertools import repeat
 from pipeline.contract.columnar_touchpoints import TouchpointColumns, decode_columns
 from pipeline.contract.decode import Writer, Writers
 from pipeline.contract.encode import HEADER_BYTES, MAGIC
+from pipeline.flow.naming import NamingResolver
 from pipeline.flow.partitioner import Partitioner
 from pipeline.flow.traits import NO_TRAITS, TraitsResolver
 from pipeline.flow.values import Received
+from pipeline.identity.naming import EventNaming
 from pipeline.journey.admitted import Admitted, Answer
 from pipeline.journey.step import NOT_MEASURED, Step, event_keys, measured
 
@@ -27,8 +29,10 @@ _MAX_BYTES = 4_096
 class ColumnarAdmission:
     """Admits records in which nothing is unusual. The others have to be admitted one by one, which says what it is."""
 
-    def __init__(self, traits: TraitsResolver, partitioner: Partitioner, max_record_bytes: int) -> None:
-        self._traits, self._partitioner = traits, partitioner
+    def __init__(
+        self, traits: TraitsResolver, namings: NamingResolver, partitioner: Partitioner, max_record_bytes: int
+    ) -> None:
+        self._traits, self._namings, self._partitioner = traits, namings, partitioner
         self._max_bytes = min(max_record_bytes, _MAX_BYTES)
 
     def admit(
@@ -48,7 +52,7 @@ class ColumnarAdmission:
             columns = decode_columns([records[place].value or b"" for place in places], writer, now_ms, ABOUT)
             places = [places[row] for row in columns.rows]
             customers = self._partitioner.routed_customers(
-                columns.customer, [records[place].key for place in places], [partitions[place] for place in places]
+                columns.own_key, [records[place].key for place in places], [partitions[place] for place in places]
             )
             for place, customer, event in zip(places, customers, self._events(columns, customers), strict=True):
                 if customer is not None and event.traits is not NO_TRAITS:
@@ -81,6 +85,10 @@ class ColumnarAdmission:
         for place, (feedback, about) in columns.answers.items():
             answer = answers[place] = self._traits.answer(feedback, about, traits[place])
             scores[place] = answer.millipoints / 1000
+        namings: list[EventNaming | None] = [None] * len(customers)
+        for place, weaker in columns.weaker_keys.items():
+            source, event_id = columns.source[place].decode(), columns.event_id[place].decode()
+            namings[place] = self._namings.naming(weaker, traits[place], source, event_id)
         times = columns.occurred_at
         types = [each.types[outcome or "none"] for each, outcome in zip(traits, columns.outcome, strict=True)]
         values = zip(columns.wait_ms, columns.duration_ms, scores, columns.amount_minor, columns.currency, strict=True)
@@ -90,9 +98,7 @@ class ColumnarAdmission:
         values_of_steps = zip(times, keys, types, measures, no_origin, no_origin, strict=True)
         steps = map(tuple.__new__, repeat(Step), values_of_steps)
         until = [at + each.gap_ms for at, each in zip(times, traits, strict=True)]
-        return map(
-            tuple.__new__, repeat(Admitted), zip(customers, until, steps, traits, answers, no_origin, strict=True)
-        )
+        return map(tuple.__new__, repeat(Admitted), zip(customers, until, steps, traits, answers, namings, strict=True))
 
 
 def _drop_nul(columns: TouchpointColumns, customers: list[str | None]) -> None:

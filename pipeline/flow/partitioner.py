@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 
 from pipeline.contract.partition import partitions_of
+from pipeline.touchpoint import is_nobody, is_storable
 
 #: Number of keys that are remembered; when there are more, all are forgotten.
 _MEMO = 100_000
 
 
 class Partitioner:
-    """Assigns customers' keys to partitions as Kafka's clients do, and remembers the results."""
+    """Assigns keys to partitions as Kafka's clients do, and remembers the results.
 
-    def __init__(self, partitions: int) -> None:
-        self._partitions = partitions
-        #: By key, the customer's name and partition. A key that holds a NUL has partition -1.
+    `nobody` are values that name nobody, as in `touchpoint.is_nobody`.
+    """
+
+    def __init__(self, partitions: int, nobody: Set[str] = frozenset()) -> None:
+        self._partitions, self._nobody = partitions, nobody
+        #: By key, its text and partition. A key that can't be stored, or that names nobody, has partition -1.
         self._known: dict[bytes, tuple[str, int]] = {}
 
     def partition(self, key: bytes) -> int:
@@ -27,8 +31,8 @@ class Partitioner:
     def routed_customers(
         self, customers: Sequence[bytes], keys: Sequence[bytes | None], partitions: Sequence[int]
     ) -> list[str | None]:
-        """Return customers' names; None where the record has another key, or the key is of another partition or holds
-        a NUL.
+        """Return customers' keys; None where the record has another key, or the key is of another partition, can't be
+        stored, or names nobody.
         """
         self._learn(customers)
         known = self._known
@@ -43,4 +47,6 @@ class Partitioner:
             self._known.clear()
             fresh = list(set(keys))
         for key, partition in zip(fresh, partitions_of(fresh, self._partitions), strict=True):
-            self._known[key] = key.decode(), -1 if b"\0" in key else partition
+            name = key.decode()
+            is_right = is_storable(name) and not is_nobody(name, self._nobody)
+            self._known[key] = name, partition if is_right else -1

@@ -20,7 +20,7 @@ def sessionize(customer: Customer, events: Sequence[Admitted], changed: list[Jou
     """
     first, visits = events[0], 0
     run, until, begun = [first.step], first.until, first.traits.begun_by_customer
-    for _, covers_until, step, traits, *_ in events[1:]:
+    for _, covers_until, step, traits, _, _ in events[1:]:
         if step.at > until:
             visits += _join_run(customer, run, until, begun, changed, salt)
             run, until, begun = [step], covers_until, traits.begun_by_customer

@@ -7,11 +7,11 @@ from pipeline.contract.validate import check_kind
 from pipeline.journey.admitted import Answer, Traits
 from pipeline.journey.policy import Policy
 from pipeline.scales import is_satisfied, millipoints
-from pipeline.touchpoint import CHANNELS, Feedback
+from pipeline.touchpoint import CHANNELS, CORRECTION_KINDS, Feedback
 
 #: Number of traits that are remembered, so that made-up kinds cannot fill the memory; then all are forgotten.
 _MEMO = 100_000
-#: Stands for the traits of a kind that is not valid.
+#: Stands for the traits of a kind that is not valid, or a correction's.
 NO_TRAITS = Traits(
     channel="", kind="", stage="", catalogued=False, gap_ms=0, begun_by_customer=False, closes_account=False
 )
@@ -30,8 +30,17 @@ class TraitsResolver:
         return self._traits.get((channel, kind, stage)) or self._resolve(channel, kind, stage)
 
     def unchecked_traits(self, words: tuple[str | None, bytes, str | None]) -> Traits:
-        """Return the traits of channel, kind (ASCII, not yet validated) and stage; `NO_TRAITS` for an invalid kind."""
+        """Return the traits of channel, kind (ASCII, not yet validated) and stage; `NO_TRAITS` for a kind that
+        is invalid, or a correction's.
+        """
         return self._unchecked.get(words) or self._validate(*words)
+
+    def trust(self, traits: Traits, source: str) -> str:
+        """Return the trust in two keys that an event of a source names; `traits` are those of the event."""
+        identity = self._policy.identity
+        if source not in identity.trust_by_source:
+            return traits.trust
+        return identity.trust(traits.kind, traits.channel, source, traits.trust)
 
     def answer(self, feedback: Feedback, about: str, own: Traits) -> Answer:
         """Return feedback on the common scale.
@@ -63,12 +72,13 @@ class TraitsResolver:
             gap_ms=self._policy.gap(channel, kind),
             begun_by_customer=entry.initiated_by == "customer",
             closes_account=kind == "account_closed",
+            trust=self._policy.identity.trust(kind, channel, "", entry.identity),
         )
         return traits
 
     def _validate(self, channel: str | None, kind: bytes, stage: str | None) -> Traits:
         text = kind.decode("ascii")
-        if channel is None or check_kind(text) is not None:
+        if channel is None or text in CORRECTION_KINDS or check_kind(text) is not None:
             return NO_TRAITS
         if len(self._unchecked) >= _MEMO:
             self._unchecked.clear()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
+from pipeline.touchpoint import CORRECTION_KINDS
+
 #: The kinds of corrections.
-RETRACTED, ENDED = "identity_retracted", "identity_ended"
-MERGED, SPLIT = "customer_merged", "customer_split"
-CORRECTION_KINDS = (RETRACTED, ENDED, MERGED, SPLIT)
+RETRACTED, ENDED, MERGED, SPLIT = CORRECTION_KINDS
 
 #: The order in which events count for corrections: by occurred_at (epoch milliseconds), source, event_id.
 Order: TypeAlias = tuple[int, str, str]

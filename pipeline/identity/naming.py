@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 from pipeline.identity.correction import Order
 
-#: How far a naming can be trusted. `RETRACTED` marks stretches of namings that a correction has made void.
-VERIFIED, DECLARED, RETRACTED = "verified", "declared", "retracted"
+#: How far a naming can be trusted: `VERIFIED` holds for the time before, too; `NONE` links nothing.
+VERIFIED, DECLARED, NONE = "verified", "declared", "none"
+TRUSTS = (VERIFIED, DECLARED, NONE)
+#: In place of the trust, where a correction has made a naming void.
+RETRACTED = "retracted"
 
 
 class EventNaming(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pipeline.identity.naming import EventNaming
+from pipeline.identity.naming import NONE, EventNaming
 from pipeline.journey.step import Step, StepType
 from pipeline.touchpoint import OUTCOMES
 
@@ -13,11 +13,13 @@ from pipeline.touchpoint import OUTCOMES
 class Traits:
     """What holds for every touchpoint of a channel, kind and stage, by the catalogue and the policy.
 
-    `types` has the step's type by outcome. Equal traits can be there twice.
+    `types` has the step's type by outcome, `trust` is that in two keys that such an event names. Equal traits can be
+    there twice.
     """
 
     __slots__ = (
-        "_hash", "begun_by_customer", "catalogued", "channel", "closes_account", "gap_ms", "kind", "stage", "types",
+        "_hash", "begun_by_customer", "catalogued", "channel", "closes_account", "gap_ms", "kind", "stage", "trust",
+        "types",
     )  # fmt: skip
 
     def __init__(
@@ -30,6 +32,7 @@ class Traits:
         gap_ms: int,
         begun_by_customer: bool,
         closes_account: bool,
+        trust: str = NONE,
     ) -> None:
         self.channel = channel
         self.kind = kind
@@ -38,6 +41,7 @@ class Traits:
         self.gap_ms = gap_ms
         self.begun_by_customer = begun_by_customer
         self.closes_account = closes_account
+        self.trust = trust
         self.types: Mapping[str, StepType] = {outcome: StepType(channel, kind, stage, outcome) for outcome in OUTCOMES}
         self._hash = hash((channel, kind, stage))
 
@@ -50,7 +54,7 @@ class Traits:
     def _values(self) -> tuple[object, ...]:
         return (
             self.channel, self.kind, self.stage, self.catalogued, self.gap_ms, self.begun_by_customer,
-            self.closes_account,
+            self.closes_account, self.trust,
         )  # fmt: skip
 
 
@@ -63,7 +67,10 @@ class Answer(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """A valid touchpoint; `until` is the end of its cover (epoch milliseconds, inclusive)."""
+    """A valid touchpoint; `until` is the end of its cover (epoch milliseconds, inclusive).
+
+    `naming` is there if it links weaker keys to its own one, `customer`.
+    """
 
     customer: str
     until: int

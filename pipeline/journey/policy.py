@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,18 +9,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pipeline.durations import duration_ms
 from pipeline.errors import InvalidInput
+from pipeline.identity import policy as identity_policy
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.touchpoint import CHANNELS
 
-_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_DURATION = re.compile(r"(\d+)\s*(ms|s|m|h|d)")
-MAX_GAP_MS = 366 * 86_400_000
+_MAX_DAYS = 366
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Gaps and grace, in milliseconds."""
+    """Gaps and grace, in milliseconds, and how keys are joined."""
 
     gap_ms: int
     grace_ms: int
@@ -49,28 +48,18 @@ def read(file: Path | None) -> Policy:
 
 def parse(document: Mapping[str, Any]) -> Policy:
     """Return a policy from its TOML document; raises ValueError that says what is wrong in which place."""
-    if unknown := set(document) - {"gap", "grace", "channel", "kind"}:
-        raise ValueError(f"unknown {_list(unknown)}; it takes gap, grace, [channel.NAME] and [kind.NAME]")
+    if unknown := set(document) - {"gap", "grace", "channel", "kind", "identity"}:
+        raise ValueError(f"unknown {_list(unknown)}; it takes gap, grace, [channel.NAME], [kind.NAME] and [identity]")
     channels = _gaps(document.get("channel", {}), "channel")
     if unknown := set(channels) - set(CHANNELS):
         raise ValueError(f"unknown channel {_list(unknown)}; the channels are {', '.join(CHANNELS)}")
     return Policy(
-        gap_ms=duration_ms(document.get("gap", "30m"), "gap"),
-        grace_ms=duration_ms(document.get("grace", "20m"), "grace"),
+        gap_ms=duration_ms(document.get("gap", "30m"), "gap", _MAX_DAYS),
+        grace_ms=duration_ms(document.get("grace", "20m"), "grace", _MAX_DAYS),
         by_channel=channels,
         by_kind=_gaps(document.get("kind", {}), "kind"),
+        identity=identity_policy.parse(document.get("identity", {})),
     )
-
-
-def duration_ms(text: object, place: str) -> int:
-    """Return a duration such as 30m or 3d in milliseconds, up to 366 days; `place` names it in the ValueError."""
-    match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError(f'{place} is {text!r}; it takes a whole number and a unit, as "30m" (ms, s, m, h, d)')
-    value = int(match[1]) * _UNITS_MS[match[2]]
-    if value > MAX_GAP_MS:
-        raise ValueError(f"{place} is {text!r}; at most 366d")
-    return value
 
 
 def _gaps(tables: object, place: str) -> dict[str, int]:
@@ -80,7 +69,7 @@ def _gaps(tables: object, place: str) -> dict[str, int]:
     for name, table in tables.items():
         if not isinstance(table, Mapping) or set(table) != {"gap"}:
             raise ValueError(f"[{place}.{name}] must hold gap and nothing else")
-        gaps[name] = duration_ms(table["gap"], f"[{place}.{name}] gap")
+        gaps[name] = duration_ms(table["gap"], f"[{place}.{name}] gap", _MAX_DAYS)
     return gaps
 
 

@@ -20,7 +20,7 @@ from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.simulate.delivery import delivered
 from pipeline.simulate.population import touchpoints
 from pipeline.topics import TOUCHPOINTS
-from pipeline.touchpoint import Touchpoint, customer_key
+from pipeline.touchpoint import Touchpoint, own_key
 
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 #: The simulated time ends so long ago that every journey is over when the gate ends (the longest cover is three days).
@@ -153,7 +153,7 @@ class Feed:
         self._producer.poll(0)
 
     def _send(self, how: str, touchpoint: Touchpoint) -> None:
-        key = (customer_key(touchpoint) or "").encode()
+        key = (own_key(touchpoint) or "").encode()
         if how == "older_version":
             self._raw(key, self._encoded(self._older, touchpoint))
         elif how == "newer_version":
@@ -175,7 +175,7 @@ class Feed:
             self._publisher.publish(touchpoint)
 
     def _another_key(self) -> bytes:
-        return (customer_key(self._rng.choice(self._recent)) or "nobody").encode() if self._recent else b"customer:x"
+        return (own_key(self._rng.choice(self._recent)) or "nobody").encode() if self._recent else b"customer:x"
 
     def _encoded(self, encoder: Encoder, touchpoint: Touchpoint) -> bytes:
         return encoder.encode(touchpoint_record(touchpoint))

@@ -30,7 +30,7 @@ from pipeline.contract.schema import schema_text
 from pipeline.contract.validate import check
 from pipeline.errors import InvalidInput
 from pipeline.topics import TOUCHPOINTS
-from pipeline.touchpoint import Touchpoint, customer_key
+from pipeline.touchpoint import Touchpoint, own_key
 
 #: What a file is read as; the first byte of an input says which.
 _WAYS = (
@@ -151,7 +151,7 @@ def _judged(done: Result, rejects: Path) -> str:
     for key, value in Collector.sent:
         found = decode(value, WRITERS)
         must(not isinstance(found, Rejected) and check(found, NOW_MS) is None, "the worker refuses what was published")
-        must(not isinstance(found, Rejected) and customer_key(found) == key.decode(), "the key is not the customer's")
+        must(not isinstance(found, Rejected) and own_key(found) == key.decode(), "the key is not the customer's")
     if not refused:
         return "all published" if Collector.sent else "nothing in it"
     return f"lines refused: {refused[0]['reason']}"

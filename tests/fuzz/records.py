@@ -36,7 +36,7 @@ from pipeline.ledger.positions import Position
 from pipeline.scores.protocol import ActiveScore
 from pipeline.scores.registry import SCORES
 from pipeline.topics import FORWARDED_HEADER
-from pipeline.touchpoint import customer_key
+from pipeline.touchpoint import own_key
 
 ACTIVE_SCORES = [ActiveScore(score, score.default_model) for score in SCORES]
 _TEXTS = schemas.texts()
@@ -100,7 +100,7 @@ class Records:
         """Put a record with this value through the core."""
         found = decode(data, WRITERS)
         wrong = found if isinstance(found, Rejected) else check(found, NOW_MS)
-        key = b"" if isinstance(found, Rejected) else (customer_key(found) or "").encode()
+        key = b"" if isinstance(found, Rejected) else (own_key(found) or "").encode()
         # The way of one that came with a wrong key is as good as any other's: chosen by the bytes, to be repeatable.
         way = zlib.crc32(data) % 32
         state = self._state

@@ -39,9 +39,11 @@ def stage(kind: str) -> str:
 def key_of(record: dict[str, Any]) -> str:
     if record["customer_id"]:
         return f"customer:{record['customer_id']}"
-    if record["anonymous_id"]:
-        return f"anonymous:{record['anonymous_id']}"
-    return f"{record['identifiers'][0]['type']}:{record['identifiers'][0]['value']}"
+    types = ["loyalty", "email", "phone", "…", "device"]
+    named = [(each["type"], each["value"]) for each in record["identifiers"]]
+    if named:
+        return ":".join(min(named, key=lambda each: types.index(each[0] if each[0] in types else "…")))
+    return f"anonymous:{record['anonymous_id']}"
 
 
 def recompute(records: list[dict[str, Any]]) -> Expected:

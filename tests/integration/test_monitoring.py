@@ -19,7 +19,7 @@ from test_journeys_topic import alter, touchpoints
 from pipeline.contract.encode import touchpoint_record
 from pipeline.local.stack import Stack
 from pipeline.topics import JOURNEYS
-from pipeline.touchpoint import customer_key
+from pipeline.touchpoint import own_key
 
 
 def address(pipe: Pipe) -> str:
@@ -73,7 +73,7 @@ def test_lag_grows_while_the_database_is_away_and_is_there_right_after_a_restart
     with postgres_away(stack):
         for day in (1, 2):  # the lag does not stand still
             pipe.produce(
-                [((customer_key(t) or "").encode(), encoder.encode(touchpoint_record(t))) for t in touchpoints(day)]
+                [((own_key(t) or "").encode(), encoder.encode(touchpoint_record(t))) for t in touchpoints(day)]
             )
             wait_until(lambda day=day: total(pipe, "pipeline_lag_records") == 60 * day, "the lag is shown")
         wait_until(lambda: readyz(pipe).startswith("waiting for database for"), "/readyz says who is away")

@@ -27,7 +27,7 @@ from pipeline.errors import Unavailable
 from pipeline.local.stack import Stack
 from pipeline.simulate.population import touchpoints
 from pipeline.topics import TOUCHPOINTS
-from pipeline.touchpoint import Identifier, Touchpoint, customer_key
+from pipeline.touchpoint import Identifier, Touchpoint, own_key
 
 END_MS = 1_780_000_000_000
 _seeds = itertools.count(1_000)
@@ -102,7 +102,7 @@ def test_published_touchpoints_come_out_of_kafka_as_they_went_in(
     messages = arrivals(500)
     read = decoder(env)
     assert sorted(map(read, messages), key=str) == sorted(sent, key=str)
-    assert all(message.key().decode() == customer_key(read(message)) for message in messages)
+    assert all(message.key().decode() == own_key(read(message)) for message in messages)
 
 
 def test_a_customers_touchpoints_keep_their_order_on_one_partition(
@@ -119,17 +119,17 @@ def test_a_customers_touchpoints_keep_their_order_on_one_partition(
     for message in messages:
         partitions.setdefault(message.key(), set()).add(message.partition())
         touchpoint = read(message)
-        orders.setdefault(customer_key(touchpoint), []).append(touchpoint.event_id)
+        orders.setdefault(own_key(touchpoint), []).append(touchpoint.event_id)
     assert {len(where) for where in partitions.values()} == {1}
     assert len(set.union(*partitions.values())) > 1
     for key, ids in orders.items():
-        assert ids == [t.event_id for t in sent if customer_key(t) == key]
+        assert ids == [t.event_id for t in sent if own_key(t) == key]
 
 
 def test_the_partition_of_a_key_is_the_one_that_the_java_client_chooses(
     env: dict[str, str], arrivals: Callable[[int], list[Message]]
 ) -> None:
-    keys = [f"customer:{n}" for n in range(40)]
+    keys = [f"customer:{n}" for n in range(1, 41)]
     base = some(1)[0]._replace(anonymous_id=None, identifiers=())
     with publisher(env) as to_kafka:
         for number, key in enumerate(keys):

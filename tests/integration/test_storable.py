@@ -34,7 +34,7 @@ from pipeline.retry import Retry
 from pipeline.scores.churn import model as churn
 from pipeline.scores.registry import SCORES
 from pipeline.topics import CHURN_RISK, JOURNEYS, SATISFACTION, TOUCHPOINTS
-from pipeline.touchpoint import Touchpoint, customer_key
+from pipeline.touchpoint import Touchpoint, own_key
 
 SLICE = 100
 
@@ -73,7 +73,7 @@ class Line:
 
 def _key(data: bytes) -> bytes | None:
     touchpoint = decode(data, WRITERS)
-    return None if isinstance(touchpoint, Rejected) else (customer_key(touchpoint) or "").encode()
+    return None if isinstance(touchpoint, Rejected) else (own_key(touchpoint) or "").encode()
 
 
 def on_the_ledger(pipe: Pipe, work: Callable[[Line], Awaitable[None]]) -> None:

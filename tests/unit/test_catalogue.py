@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline import catalogue
 from pipeline.catalogue import MODALITIES, Entry, load, parse
 from pipeline.contract.validate import check_kind
-from pipeline.touchpoint import CHANNELS, STAGES
+from pipeline.touchpoint import CHANNELS, CORRECTION_KINDS, STAGES
 
 CHANNEL_DEFAULTS = {name: {"modality": "digital", "by": "customer"} for name in CHANNELS}
 KIND = {"stage": "before", "by": "customer", "channels": ["web"], "meaning": "something"}
@@ -48,8 +48,20 @@ def test_a_kind_without_a_modality_takes_its_channels() -> None:
     assert load().entry("web", "complaint_opened").modality == "digital"
 
 
+def test_signing_in_proves_who_it_is_a_forwarded_link_only_says_so_and_an_advertisement_shown_neither() -> None:
+    assert load().entry("web", "signed_in").identity == "verified"
+    assert load().entry("call_centre", "call_answered").identity == "verified"
+    assert load().entry("email", "email_clicked").identity == "declared"
+    assert load().entry("ads", "ad_impression").identity == "none"
+    assert {load().entry("web", kind).identity for kind in CORRECTION_KINDS} == {"none"}
+
+
+def test_every_correction_is_catalogued() -> None:
+    assert all(load().entry("unknown", kind).catalogued for kind in CORRECTION_KINDS)
+
+
 def test_an_unknown_kind_has_no_stage_and_its_channels_defaults() -> None:
-    assert load().entry("email", "made_up") == Entry("made_up", None, "digital", "company", "", catalogued=False)
+    assert load().entry("email", "made_up") == Entry("made_up", None, "digital", "company", "", False, "declared")
 
 
 @given(st.text(), st.text())
@@ -77,6 +89,7 @@ def test_every_kind_has_a_valid_name_and_stage() -> None:
         (document(stage="later"), "kind.seen.stage is 'later'; it takes one of before, during, after"),
         (document(by="us"), "kind.seen.by is 'us'"),
         (document(modality="odd"), "kind.seen.modality is 'odd'"),
+        (document(identity="sure"), "kind.seen.identity is 'sure'; it takes one of verified, declared, none"),
         (document(channels=[]), "kind.seen.channels must list at least one channel"),
         (document(channels=["tv"]), "kind.seen.channels is 'tv'"),
         (document(meaning="two\nlines"), "kind.seen.meaning must be one line"),

@@ -38,6 +38,10 @@ MENDS = {
     "invalid_feedback": _CORRECT,
     "invalid_text": _CORRECT,
     "invalid_value": _CORRECT,
+    "invalid_correction": (
+        "Say what is corrected: customer_id and attributes.merged_customer_id for customer_merged, the event_id of the "
+        "merge as subject for customer_split; replay it with --corrected."
+    ),
     "misrouted": (
         "Replay the record as it is: it gets the right key. If it comes back, the number of partitions was changed, or "
         "a producer partitions in another way than Kafka's murmur2."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -18,7 +18,7 @@ from pipeline.contract.decode import Writer
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.schema import schema_text
 from pipeline.topics import TOUCHPOINTS
-from pipeline.touchpoint import Feedback, Touchpoint, customer_key
+from pipeline.touchpoint import Feedback, Touchpoint, own_key
 
 T0, MINUTE, DAY = 1_780_000_000_000, 60_000, 86_400_000
 TEXT = schema_text(TOUCHPOINTS)
@@ -56,7 +56,7 @@ class Message:
 
 
 def message(offset: int, touchpoint: Touchpoint, **more: Any) -> Any:
-    key = (customer_key(touchpoint) or "").encode()
+    key = (own_key(touchpoint) or "").encode()
     return Message(offset, ENCODER.encode(touchpoint_record(touchpoint)), **{"name": key, **more})
 
 
@@ -64,7 +64,7 @@ def rebuilt(space: Workspace, messages: list[Any]) -> Workspace:
     prepare(space, KNOWN)
     with Appender(space, "record") as appender:
         for each in messages:
-            appender.add(facts.row(each, RULES))
+            appender.add(facts.row(each, RULES) or ())
     space.insert("stretch", [(0, 0, None)])
     rebuild(space)
     return space
@@ -93,7 +93,7 @@ touchpoints = st.builds(
         **SHAPES[shape],
     ),
     st.integers(0, 3),
-    st.sampled_from(["1", "2", 'a "quoted", ö\nname', "\r"]),
+    st.sampled_from(["1", "2", 'a "quoted", ö\nname', "a\rb"]),
     st.one_of(st.integers(0, 40).map(lambda n: n * 15), st.integers(0, 20_000)),
     st.integers(0, len(SHAPES) - 1),
 )  # fmt: skip
@@ -212,7 +212,7 @@ def test_a_refusal_that_hung_on_its_moment_is_taken_from_the_tables() -> None:
         )
         with Appender(space, "record") as appender:
             for offset, touchpoint in enumerate((ahead, ahead._replace(event_id="c"), near, near, near)):
-                appender.add(facts.row(message(offset, touchpoint), RULES))
+                appender.add(facts.row(message(offset, touchpoint), RULES) or ())
         space.insert("stretch", [(0, 0, None)])
         rebuild(space)
         # The first was too far ahead when it was processed and the second was not, which may be; the third never was.
@@ -220,3 +220,11 @@ def test_a_refusal_that_hung_on_its_moment_is_taken_from_the_tables() -> None:
             (0, "time_out_of_range"), (3, "unknown_schema"), (4, "unprocessable"),
         ]  # fmt: skip
         assert list(space.rows("SELECT processed, quarantined FROM position")) == [(2, 3)]
+
+
+def test_a_correction_is_no_touchpoint_and_with_the_wrong_key_it_is_sent_on() -> None:
+    ended = message(0, Touchpoint("x", "shop", T0, channel="web", kind="identity_ended", customer_id="1"))
+    assert facts.row(ended, RULES) is None
+    wrong = facts.row(replace(ended, name=b"customer:2"), RULES)
+    assert wrong is not None
+    assert True in wrong

@@ -20,11 +20,15 @@ def gaps(found: reference.Reference) -> tuple[int, dict[str, int], dict[str, int
 
 def test_policies_say_the_same_to_both(tmp_path: Path) -> None:
     own = tmp_path / "policy.toml"
-    own.write_text('gap = "90s"\ngrace = "5 m"\n[channel.web]\ngap = "250ms"\n[kind.call_ended]\ngap = "2d"\n')
+    own.write_text(
+        'gap = "90s"\ngrace = "5 m"\n[channel.web]\ngap = "250ms"\n[kind.call_ended]\ngap = "2d"\n'
+        '[identity]\nnobody = [" N/A ", "test"]\n'
+    )
     for file in (None, own):
         worker, found = policy.read(file), reference.read(file)
         assert gaps(found) == (worker.gap_ms, dict(worker.by_channel), dict(worker.by_kind))
         assert found.grace_ms == worker.grace_ms
+        assert found.nobody == worker.identity.nobody
 
 
 def test_the_catalogue_and_the_scales_say_the_same_to_both() -> None:
@@ -38,7 +42,9 @@ def test_the_catalogue_and_the_scales_say_the_same_to_both() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["gap = 5", 'gap = "5 weeks"', "[", "[channel.web]\n"])
+@pytest.mark.parametrize(
+    "text", ["gap = 5", 'gap = "5 weeks"', "[", "[channel.web]\n", "identity = 1", "[identity]\nnobody = [1]"]
+)
 def test_a_policy_that_can_not_be_read_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "policy.toml"
     file.write_text(text)

@@ -14,7 +14,7 @@ from pipeline.contract.reject import Rejected
 from pipeline.contract.schema import schema_text
 from pipeline.contract.validate import check
 from pipeline.topics import TOUCHPOINTS
-from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint, customer_key
+from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint, own_key
 
 NOW_MS = 1_790_000_000_000
 ENCODER = Encoder(1, schema_text(TOUCHPOINTS))
@@ -67,7 +67,7 @@ def test_the_publisher_refuses_what_the_worker_refuses_for_the_same_reason(touch
         assert error.rejected == received
         return
     assert isinstance(received, Touchpoint)
-    assert key.decode() == customer_key(received)
+    assert key.decode() == own_key(received)
     assert decode(value, WRITERS) == received
 
 

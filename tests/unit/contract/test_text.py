@@ -15,7 +15,7 @@ from pipeline.contract.text import from_json_line, from_record, to_json_line, to
 from pipeline.contract.validate import EARLIEST_MS, check
 from pipeline.scales import SCALES
 from pipeline.topics import TOUCHPOINTS
-from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint
+from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint, is_nobody
 
 NOW_MS = 1_780_000_000_000
 LEAST = {
@@ -50,7 +50,7 @@ def touchpoints(draw: st.DrawFn) -> Touchpoint:
         channel=draw(st.sampled_from(CHANNELS)),
         kind=draw(st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)),
         stage=draw(st.none() | st.sampled_from(STAGES)),
-        customer_id=draw(texts),
+        customer_id=draw(texts.filter(lambda text: not is_nobody(f"customer:{text}"))),
         anonymous_id=draw(st.none() | texts),
         identifiers=tuple(draw(st.lists(st.builds(Identifier, texts, texts), max_size=3))),
         outcome=draw(st.sampled_from(OUTCOMES)),

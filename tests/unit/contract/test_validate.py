@@ -31,6 +31,7 @@ GOOD = Touchpoint(
         ({"customer_id": "a\0b"}, "invalid_text", "customer's key holds a NUL"),
         ({"customer_id": None}, "no_customer", "all empty"),
         ({"customer_id": ""}, "no_customer", "all empty"),
+        ({"customer_id": "guest", "anonymous_id": "0000"}, "no_customer", "hold only what names nobody"),
         ({"occurred_at": EARLIEST_MS - 1}, "time_out_of_range", "before 1990"),
         ({"occurred_at": NOW // 1000}, "time_out_of_range", "are these seconds?"),
         ({"occurred_at": NOW + AHEAD_MS}, "time_out_of_range", "24.0 hours ahead"),
@@ -54,10 +55,37 @@ def test_what_is_wrong_is_said_with_its_reason(fields: dict[str, Any], reason: s
     assert said in wrong.detail
 
 
+MERGED = {"kind": "customer_merged", "attributes": {"merged_customer_id": "c2"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"kind": "customer_merged"}, "customer_merged needs attributes.merged_customer_id that names somebody"),
+        (MERGED | {"attributes": {"merged_customer_id": "guest"}}, "needs attributes.merged_customer_id"),
+        (MERGED | {"attributes": {"merged_customer_id": "a\0b"}}, "merged_customer_id holds a NUL"),
+        (MERGED | {"customer_id": None, "anonymous_id": "a1"}, "customer_merged needs customer_id"),
+        (MERGED | {"customer_id": "null", "anonymous_id": "a1"}, "customer_merged needs customer_id"),
+        ({"kind": "customer_split"}, "customer_split needs the subject"),
+        ({"kind": "customer_split", "subject": ""}, "customer_split: subject is empty"),
+        ({"kind": "identity_retracted", "subject": "x" * 201}, "identity_retracted: subject has 201 characters"),
+    ],
+)
+def test_a_correction_that_does_not_say_what_it_corrects_is_refused(fields: dict[str, Any], said: str) -> None:
+    wrong = check(GOOD._replace(**fields), NOW)
+    assert wrong is not None
+    assert wrong.reason == "invalid_correction"
+    assert said in wrong.detail
+
+
 @pytest.mark.parametrize(
     "fields",
     [
         {},
+        MERGED,
+        {"kind": "customer_split", "subject": "e0"},
+        {"kind": "identity_retracted"},
+        {"kind": "identity_ended", "customer_id": None, "anonymous_id": "a1"},
         {"occurred_at": EARLIEST_MS},
         {"occurred_at": NOW + AHEAD_MS - 1},
         {"wait_ms": 0, "duration_ms": 0},

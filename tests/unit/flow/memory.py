@@ -24,7 +24,7 @@ from pipeline.ledger.memory import MemoryLedger
 from pipeline.scores.protocol import ActiveScore
 from pipeline.scores.registry import SCORES
 from pipeline.topics import TOUCHPOINTS
-from pipeline.touchpoint import Touchpoint, customer_key
+from pipeline.touchpoint import Touchpoint, own_key
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Record:
 
 def record(touchpoint: Touchpoint, offset: int = 0, key: bytes | None = None) -> Record:
     """A touchpoint's record, by default with the right key."""
-    right = (customer_key(touchpoint) or "").encode()
+    right = (own_key(touchpoint) or "").encode()
     return Record(offset, right if key is None else key, ENCODER.encode(touchpoint_record(touchpoint)))
 
 
@@ -140,7 +140,7 @@ class Memory:
 
 def partition_for(touchpoint: Touchpoint, partitions: int) -> int:
     """Where a touchpoint belongs."""
-    return partition_of((customer_key(touchpoint) or "").encode(), partitions)
+    return partition_of((own_key(touchpoint) or "").encode(), partitions)
 
 
 def tables(*ledgers: Memory) -> dict[str, Any]:

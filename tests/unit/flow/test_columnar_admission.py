@@ -56,6 +56,7 @@ def alone(records: list[Record]) -> AdmittedSlice:
         [event for each in slices for event in each.admitted],
         [refused for each in slices for refused in each.refused],
         [forwarded for each in slices for forwarded in each.forwarded],
+        corrections=[correction for each in slices for correction in each.corrections],
     )
 
 
@@ -104,6 +105,15 @@ def plain(number: int, **changed: Any) -> Touchpoint:
     [
         {"customer_id": None, "anonymous_id": "cookie-1"},
         {"customer_id": None, "identifiers": (Identifier("device", "d"),)},
+        {"customer_id": None, "anonymous_id": "cookie-1", "identifiers": (Identifier("loyalty", "L1"),)},
+        {"customer_id": None, "anonymous_id": "cookie-1", "identifiers": (Identifier("loyalty", "000"),)},
+        {"customer_id": None, "identifiers": (Identifier("device", "d" * 200),)},
+        {"customer_id": "guest", "anonymous_id": "cookie-1"},
+        {"customer_id": "guest"},
+        {"anonymous_id": "cookie-1", "identifiers": (Identifier("device", "d"), Identifier("loyalty", "L1"))},
+        {"anonymous_id": "null", "identifiers": (Identifier("device", "a\0b"), Identifier("loyalty", "x" * 200))},
+        {"kind": "identity_ended"},
+        {"kind": "customer_split"},
         {"customer_id": "a\0b"},
         {"customer_id": "x" * 190},
         {"customer_id": "x" * 200},

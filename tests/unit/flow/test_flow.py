@@ -10,7 +10,7 @@ from memory import DAY, MINUTE, NOW, T0, Memory, Record, partition_for, record, 
 
 from pipeline.journey.step import Measures
 from pipeline.topics import FORWARDED_HEADER
-from pipeline.touchpoint import Feedback, Touchpoint, customer_key
+from pipeline.touchpoint import Feedback, Touchpoint, own_key
 
 
 def touchpoint(event_id: str, minute: float = 0, customer: str = "1", **fields: Any) -> Touchpoint:
@@ -182,7 +182,7 @@ def test_a_touchpoint_on_another_partition_than_its_key_says_is_sent_on() -> Non
     t = touchpoint("a")
     elsewhere = 1 - partition_for(t, 2)
     batch = Memory(number=elsewhere, partitions=2).process([record(t)])
-    assert [sent.key for sent in batch.forwarded] == [(customer_key(t) or "").encode()]
+    assert [sent.key for sent in batch.forwarded] == [(own_key(t) or "").encode()]
 
 
 def test_a_bad_record_is_refused_and_the_rest_of_its_slice_goes_through() -> None:

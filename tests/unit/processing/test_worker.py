@@ -271,7 +271,7 @@ def test_a_poison_record_is_found_and_refused_and_all_others_are_processed() -> 
         await it.take(0)
         kinds = ["page_viewed"] * 20
         kinds[13] = "poison"
-        touchpoints = [touchpoint(f"e{n}", n, customer=f"{n % 3}", kind=kind) for n, kind in enumerate(kinds)]
+        touchpoints = [touchpoint(f"e{n}", n, customer=f"{n % 3 + 1}", kind=kind) for n, kind in enumerate(kinds)]
         assert await it.process(slice_of(0, 0, touchpoints)) == [True]
         [((_, offset), refused)] = it.ledger.quarantine.items()
         assert (offset, refused.why.reason, refused.why.detail) == (13, "unprocessable", "ValueError")

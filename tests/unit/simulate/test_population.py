@@ -11,7 +11,7 @@ from pipeline.journey.policy import read
 from pipeline.scales import millipoints
 from pipeline.simulate.population import touchpoints
 from pipeline.simulate.story import DAY
-from pipeline.touchpoint import Touchpoint, customer_key
+from pipeline.touchpoint import Touchpoint, own_key
 
 END_MS = 1_780_000_000_000
 
@@ -72,7 +72,7 @@ def test_some_journeys_cross_channels(weeks: list[Touchpoint]) -> None:
     policy = read(None)
     by_customer = defaultdict(list)
     for touchpoint in weeks:
-        by_customer[customer_key(touchpoint)].append(touchpoint)
+        by_customer[own_key(touchpoint)].append(touchpoint)
     crossing = journeys = 0
     for steps in by_customer.values():
         steps.sort(key=lambda t: t.occurred_at)
@@ -106,13 +106,13 @@ def test_only_some_answer_a_survey(weeks: list[Touchpoint]) -> None:
 
 
 def test_some_close_their_account_and_more_fall_silent(weeks: list[Touchpoint]) -> None:
-    last = {customer_key(t): t.occurred_at for t in weeks}
+    last = {own_key(t): t.occurred_at for t in weeks}
     silent = sum(END_MS - at > 14 * DAY for at in last.values())
     closed = sum(t.kind == "account_closed" for t in weeks)
     assert 0 < closed < silent < len(last) / 2
 
 
 def test_some_visitors_stay_unknown(weeks: list[Touchpoint]) -> None:
-    kinds = Counter(str(customer_key(t)).split(":")[0] for t in weeks)
+    kinds = Counter(str(own_key(t)).split(":")[0] for t in weeks)
     assert set(kinds) == {"customer", "anonymous", "email"}
     assert kinds["customer"] > len(weeks) / 2
