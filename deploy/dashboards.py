@@ -228,6 +228,29 @@ PIPELINE = Dashboard(
             ],
         ),
         Row(
+            "Who is who",
+            [
+                _graph(
+                    "Keys named together",
+                    Query("sum by (trust) (rate(pipeline_namings_total[5m]))", "{{trust}}"),
+                    Query("sum(rate(pipeline_corrections_total[5m]))", "corrections"),
+                    unit="ops",
+                ),
+                _graph(
+                    "Touchpoints between keys",
+                    Query("sum(rate(pipeline_transferred_touchpoints_total[5m]))", "given to a holder"),
+                    Query("sum(rate(pipeline_withdrawn_touchpoints_total[5m]))", "taken back"),
+                    unit="ops",
+                ),
+                _graph(
+                    "Restatements",
+                    Query("sum(pipeline_waiting_restatements)", "keys waiting"),
+                    Query("sum(increase(pipeline_final_changes_total[1h]))", "too late, in an hour"),
+                ),
+                _graph("Between partitions", *_quantiles("pipeline_exchange_latency_seconds"), unit="s"),
+            ],
+        ),
+        Row(
             "Workers",
             [
                 _graph("Ready", Query("pipeline_ready", "{{instance}}"), unit="none"),

@@ -71,6 +71,13 @@ from pipeline.wiring import Options, run_worker
     "without scores are never scored.",
 )
 @click.option(
+    "--identity/--no-identity",
+    default=True,
+    show_default=True,
+    help="Join keys that events name together. Without it each key is a customer of its own. The same for all workers; "
+    "to change it, rebuild.",
+)
+@click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
 def worker(
@@ -81,6 +88,7 @@ def worker(
     give_up: float,
     statement_timeout: float,
     scores: bool,
+    identity: bool,
     log_level: str,
 ) -> None:
     """Run one stream worker until SIGTERM; start more to scale.
@@ -97,6 +105,7 @@ def worker(
         limits=Limits(customers=customers),
         sweep_s=sweep,
         scores=scores,
+        identity=identity,
         give_up_s=give_up,
         statement_timeout_s=statement_timeout,
     )

@@ -16,8 +16,10 @@ from prometheus_client import (
 
 from pipeline.contract.reject import REASONS
 from pipeline.flow.values import Batch
+from pipeline.identity.naming import DECLARED, VERIFIED
 from pipeline.observe.health import DEPENDENCIES
 from pipeline.observe.weighted import WeightedHistogram
+from pipeline.topics import EXCHANGE, TOUCHPOINTS
 from pipeline.touchpoint import CHANNELS
 
 _LATENCIES = (
@@ -105,6 +107,29 @@ class Metrics:
             "pipeline_customers_at_risk", "Customers of this worker's partitions by band of churn risk", ["band"],
             registry=r,
         )  # fmt: skip
+        self.namings = Counter(
+            "pipeline_namings", "Keys that events have named together with a stronger one", ["trust"], registry=r
+        )
+        self.transferred = Counter(
+            "pipeline_transferred_touchpoints", "Touchpoints given to the holder of their key", registry=r
+        )
+        self.withdrawn = Counter(
+            "pipeline_withdrawn_touchpoints", "Touchpoints taken back from a holder who no longer holds", registry=r
+        )
+        self.corrections = Counter("pipeline_corrections", "Corrections of who is who", registry=r)
+        self.final = Counter(
+            "pipeline_final_changes", "Changes of who is who that came too late to restate all before", registry=r
+        )
+        self.restatements = Gauge(
+            "pipeline_waiting_restatements", "Keys whose touchpoints are still to be brought to their holder",
+            registry=r,
+        )  # fmt: skip
+        self.exchange_latency = WeightedHistogram(
+            "pipeline_exchange_latency_seconds",
+            "From a message between partitions to its commit",
+            _LATENCIES,
+            r,
+        )
         self.retries = Counter("pipeline_retries", "Attempts that a server did not answer", ["server"], registry=r)
         self.assigned = Gauge("pipeline_assigned_partitions", "Partitions of this worker", registry=r)
         ProcessCollector(registry=r)
@@ -121,6 +146,8 @@ class Metrics:
             self.late.labels(channel)
         for reason in REASONS:
             self.rejected.labels(reason)
+        for trust in (VERIFIED, DECLARED):
+            self.namings.labels(trust)
         for status in ("open", "closed", "merged", "moved"):
             self.journeys.labels(status)
 
@@ -144,13 +171,21 @@ class Metrics:
         self.journeys.labels("merged").inc(batch.merged)
         self.journeys.labels("moved").inc(batch.moved)
         self.open_journeys.inc(batch.open_change)
+        self.corrections.inc(batch.corrections)
+        self.final.inc(batch.final)
+        if batch.identity is not None:
+            self.transferred.inc(batch.identity.transferred)
+            self.withdrawn.inc(batch.identity.withdrawn)
+            for trust, n in batch.identity.by_trust.items():
+                self.namings.labels(trust).inc(n)
         if batch.watermark:
             self.watermark.labels(str(batch.partition)).set(batch.watermark / 1000)
 
-    def latencies(self, appended_ms: Iterable[int], now_ms: int) -> None:
+    def latencies(self, appended_ms: Iterable[int], now_ms: int, topic: str = TOUCHPOINTS) -> None:
         """Observe the latencies of records that were committed at `now_ms` (epoch ms), given their append times."""
+        latency = self.exchange_latency if topic == EXCHANGE else self.latency
         for appended, times in Counts(appended_ms).items():
-            self.latency.observe(max(0, now_ms - appended) / 1000, times)
+            latency.observe(max(0, now_ms - appended) / 1000, times)
 
     def forget_watermark(self, partition: int) -> None:
         """Remove the event time of a partition that is no longer assigned."""

@@ -66,9 +66,7 @@ class SliceProcessor:
         for each in slices:
             if (assigned := self._assigned.get(each.partition)) is not None:
                 assigned.active_at = now
-                if each.topic == EXCHANGE:
-                    continue
-                self._metrics.latencies([record.timestamp for record in each.records], done_ms)
+                self._metrics.latencies([record.timestamp for record in each.records], done_ms, each.topic)
 
     async def _process(self, slices: Sequence[Slice]) -> None:
         """Process slices in one transaction; after an error that a record may have caused, in smaller ones."""

@@ -157,6 +157,7 @@ class Worker:
         while await self._committer.restate(self._clock_ms(), time.perf_counter()):
             if time.perf_counter() - began > _RESTATE_S:
                 break
+        self._metrics.restatements.set(sum([len(each.state.restatements) for each in self._assigned.values()]))
 
     async def tick(self) -> None:
         """Do what goes on beside events: close journeys, sweep for band changes, clear the outbox."""
