@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from pipeline.audit import facts
+from pipeline.audit import facts as reading
 from pipeline.audit.compare import compare
 from pipeline.audit.facts import SKEW_MS, Rules
+from pipeline.audit.identity.records import Correction
+from pipeline.audit.owners import BEGINNING, END, find_owners
 from pipeline.audit.reference import SCALES, Reference
 from pipeline.audit.snapshot import EXPORTS, Snapshot
 from pipeline.audit.topic import Stretch, Topic
+from pipeline.audit.unsettled import add_owners, find_unsettled
 from pipeline.audit.workspace import Appender, Workspace
 from pipeline.contract.registry import Registry
 from pipeline.contract.validate import AHEAD_MS
@@ -74,11 +77,14 @@ def audit(
     prepare(workspace, reference)
     for table in EXPORTS:
         workspace.load(f"found_{table}", workspace.folder / f"{table}.csv")
-    records = _read(workspace, cut, topic, registry, reference.nobody, show)
+    find_unsettled(workspace, topic, cut.exchange_offsets, cut.ledger)
+    records, corrections, partitions = _read(workspace, cut, topic, registry, reference, show)
     with show("Rebuilding and comparing", 4) as done:
-        rebuild(workspace)
+        rebuild(workspace, corrections, reference, partitions)
+        add_owners(workspace)
         done(2)
         workspace.run("expected", grace_ms=reference.grace_ms, half_life_ms=cut.half_life_ms)
+        workspace.run("expected_identity", beginning=BEGINNING, end=END)
         done(3)
         compare(workspace)
         done(4)
@@ -102,9 +108,11 @@ def prepare(workspace: Workspace, reference: Reference) -> None:
         workspace.insert(table, rows)
 
 
-def rebuild(workspace: Workspace) -> None:
-    """Compute journeys and scores from the table `record`."""
-    workspace.run("rebuild")
+def rebuild(workspace: Workspace, corrections: Iterable[Correction], reference: Reference, partitions: int) -> None:
+    """Compute owners, journeys and scores from the tables `record` and `naming`, and corrections."""
+    workspace.run("touchpoints")
+    find_owners(workspace, corrections, reference.identity, partitions)
+    workspace.run("journeys")
     workspace.execute("CREATE TABLE exact (id INTEGER, weight VARCHAR, weighted VARCHAR)")
     with Appender(workspace, "exact") as appender:
         for sums in _sums(workspace):
@@ -128,28 +136,37 @@ def _sums(workspace: Workspace) -> Iterator[tuple[int, str, str]]:
 
 
 def _read(
-    workspace: Workspace, cut: Snapshot, topic: Topic, registry: Registry, nobody: frozenset[str], show: Show
-) -> int:
+    workspace: Workspace, cut: Snapshot, topic: Topic, registry: Registry, reference: Reference, show: Show
+) -> tuple[int, list[Correction], int]:
     writers = KnownWriters(registry, TOUCHPOINTS)
     partitions, stretches = topic.stretches(cut.next_offsets)
-    rules = Rules(writers, partitions, cut.taken_at, cut.half_life_ms, nobody)
-    records = 0
+    rules = Rules(writers, partitions, cut.taken_at, cut.half_life_ms, reference.nobody, reference.trusts)
+    records, corrections = 0, []
     total = sum(stretch.end - stretch.low for stretch in stretches)
     since: list[tuple[int, int, int | None]] = []
-    with show(f"Reading {TOUCHPOINTS}", total) as done, Appender(workspace, "record") as appender:
+    with (
+        show(f"Reading {TOUCHPOINTS}", total) as done,
+        Appender(workspace, "record") as appender,
+        Appender(workspace, "naming") as links,
+    ):
         for stretch in stretches:
             first: int | None = None
             for messages in topic.read(stretch):
                 first = messages[0].timestamp()[1] if first is None else first
                 writers.learn([message.value() for message in messages])
                 for message in messages:
-                    if (row := facts.row(message, rules)) is not None:
+                    row, namings, correction = reading.facts(message, rules)
+                    if row is not None:
                         appender.add(row)
+                    if correction is not None:
+                        corrections.append(correction)
+                    for naming in namings:
+                        links.add(naming)
                 records += len(messages)
                 done(records)
             since.append((stretch.partition, stretch.low, _since(stretch, first, cut)))
     workspace.insert("stretch", since)
-    return records
+    return records, corrections, partitions
 
 
 def _since(stretch: Stretch, first_append: int | None, cut: Snapshot) -> int | None:

@@ -73,6 +73,17 @@ COMPARISONS = (
         frozenset({"first_active_at", "last_active_at", "account_closed_at", "last_seen_at", "as_of"}),
     ),
     Comparison(
+        "identity_owner",
+        ("key", "since"),
+        _columns(_OTHER, "until", "owner", "why"),
+    ),
+    Comparison(
+        "identity_naming",
+        ("key", "target", '"at"', "source", "event_id"),
+        _columns(_OTHER, "trust"),
+        frozenset({"at"}),
+    ),
+    Comparison(
         "touchpoint_count",
         ("partition", "stage", "channel", "kind"),
         _columns(_OTHER, "catalogued") | _columns(_SUM, *_COUNTS),
@@ -104,6 +115,7 @@ _STEP = {"occurred_at": "at"} | {
     name: name
     for name in (
         "channel", "kind", "stage", "outcome", "wait_ms", "duration_ms", "score", "amount_minor", "currency",
+        "via",
     )
 }  # fmt: skip
 
@@ -142,8 +154,15 @@ def compare(workspace: Workspace) -> None:
             f"INSERT INTO difference SELECT 'journey', {{'customer': customer, 'merged': journey_id}}::JSON::VARCHAR, "
             f"'{column}', {expected}, {found} FROM there_merged AS m WHERE {wrong}"
         )
+    for column in ("touchpoints", "keys", "steps", "channels"):
+        wrong, expected, found = _MERGED[column]
+        workspace.execute(
+            f"INSERT INTO difference SELECT 'journey', {{'customer': customer, 'moved': journey_id}}::JSON::VARCHAR, "
+            f"'{column}', {expected}, {found} FROM there_moved AS m WHERE {wrong}"
+        )
     workspace.execute(
-        'UPDATE compared SET "rows" = "rows" + (SELECT count(*) FROM there_merged) WHERE "table" = \'journey\''
+        'UPDATE compared SET "rows" = "rows" + (SELECT count(*) FROM there_merged) '
+        "+ (SELECT count(*) FROM there_moved) WHERE \"table\" = 'journey'"
     )
 
 
@@ -171,7 +190,11 @@ def _compare(workspace: Workspace, c: Comparison) -> None:
         f"INSERT INTO compared SELECT '{c.table}', "
         f"(SELECT count(*) FROM there_{c.table}) + (SELECT count(*) FROM apart WHERE f.{first} IS NULL), "
         f"(SELECT count(*) FROM found_{c.table}) - (SELECT count(*) FROM there_{c.table})"
-        + (" - (SELECT count(*) FROM there_merged)" if c.table == "journey" else "")
+        + (
+            " - (SELECT count(*) FROM there_merged) - (SELECT count(*) FROM there_moved)"
+            if c.table == "journey"
+            else ""
+        )
     )
 
 

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Message
 
+from pipeline.audit.identity.records import Correction
+from pipeline.audit.trusts import NONE, Trusts
 from pipeline.contract.decode import Writers, decode
 from pipeline.contract.partition import partition_of
 from pipeline.contract.reject import Rejected
 from pipeline.contract.validate import AHEAD_MS, EARLIEST_MS, check, check_kind
-from pipeline.touchpoint import CHANNELS, CORRECTION_KINDS, Touchpoint, own_key
+from pipeline.touchpoint import CHANNELS, CORRECTION_KINDS, Touchpoint, named_keys, weaker_keys
 
 #: Maximum difference between the clocks of brokers, workers and this machine.
 SKEW_MS = 3_600_000
@@ -27,7 +29,8 @@ _UNTOLD = (None,) * 17
 class Rules(NamedTuple):
     """The rules that a record is validated by.
 
-    `now_ms` is the moment of the cut. `nobody` are values that name nobody, as in `touchpoint.is_nobody`.
+    `now_ms` is the moment of the cut. `nobody` are values that name nobody, as in `touchpoint.is_nobody`; `trusts` say
+    how far an event is trusted that names several keys.
     """
 
     writers: Writers
@@ -35,10 +38,19 @@ class Rules(NamedTuple):
     now_ms: int
     half_life_ms: int
     nobody: frozenset[str] = frozenset()
+    trusts: Trusts = Trusts()
 
 
-def row(message: Message, rules: Rules) -> Sequence[Any] | None:
-    """Return the row of one record, as `sql/schema.sql` has it; None for a correction, which is no touchpoint.
+class Facts(NamedTuple):
+    """What a record says: its row, as `sql/schema.sql` has it, and rows of namings; or the correction that it is."""
+
+    row: Sequence[Any] | None
+    namings: Sequence[Sequence[Any]] = ()
+    correction: Correction | None = None
+
+
+def facts(message: Message, rules: Rules) -> Facts:
+    """Return what one record says.
 
     `reason` is null for what the contract accepts, `depends` says that the moment of processing decided whether
     occurred_at was too far ahead. Of refused records there are digests of value and key, of accepted ones the rest.
@@ -48,22 +60,36 @@ def row(message: Message, rules: Rules) -> Sequence[Any] | None:
     value = message.value()
     t = decode(value, rules.writers)
     if isinstance(t, Rejected):
-        return _refused(message, t, False)
+        return Facts(_refused(message, t, False))
     depends = t.occurred_at >= appended + AHEAD_MS - SKEW_MS
     if (wrong := check(t, rules.now_ms + SKEW_MS, rules.nobody)) is not None:
-        return _refused(message, wrong, depends)
-    customer = own_key(t, rules.nobody) or ""
+        return Facts(_refused(message, wrong, depends))
+    keys = named_keys(t, rules.nobody)
+    customer = keys[0]
     home = customer.encode()
     sent_on = home != message.key() or _partition(home, rules.partitions) != partition
     if sent_on and any(name == _SENT_ON for name, _ in message.headers() or ()):
-        return _refused(message, Rejected("misrouted", ""), depends)
+        return Facts(_refused(message, Rejected("misrouted", ""), depends))
     if t.kind in CORRECTION_KINDS and not sent_on:
-        return None
-    return (
+        return Facts(None, correction=_correction(t, keys))
+    row = (
         partition, offset, appended, None, depends, None, None, sent_on, customer, _key(t), t.occurred_at, t.channel,
         t.kind, t.stage, t.outcome, t.wait_ms, t.duration_ms, t.amount_minor, t.currency,
         *_answer(t, rules.half_life_ms),
     )  # fmt: skip
+    weaker = () if sent_on else weaker_keys(keys)
+    trust = rules.trusts.of(t) if weaker else NONE
+    if trust == NONE:
+        return Facts(row)
+    return Facts(
+        row, [(partition, offset, key, customer, trust, t.occurred_at, t.source, t.event_id) for key in weaker]
+    )
+
+
+def _correction(t: Touchpoint, keys: tuple[str, ...]) -> Correction:
+    merged = t.attributes.get("merged_customer_id")
+    other = f"customer:{merged}" if t.kind == "customer_merged" else None
+    return Correction(t.kind, t.occurred_at, t.source, t.event_id, keys, keys[0], t.subject, other)
 
 
 def _refused(message: Message, why: Rejected, depends: bool) -> Sequence[Any]:

@@ -9,6 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.audit.identity.records import IdentityRules, TypeRules, type_rules
+from pipeline.audit.trusts import NONE, Trusts
 from pipeline.errors import InvalidInput
 from pipeline.touchpoint import normalised_value
 
@@ -27,7 +29,8 @@ class Reference(NamedTuple):
     """Rows of `gap` (scope, name, ms), `known_kind` (kind, stage, begun_by) and `known_channel` (channel, begun_by).
 
     Gaps of the scope `all` have an empty name. `grace_ms` is how long after its cover a journey stays open.
-    `nobody` are values that name nobody, as in `touchpoint.is_nobody`.
+    `nobody` are values that name nobody, as in `touchpoint.is_nobody`. `trusts` and `identity` are the rules of who is
+    who.
     """
 
     gaps: list[tuple[str, str, int]]
@@ -35,6 +38,8 @@ class Reference(NamedTuple):
     kinds: list[tuple[str, str, str]]
     channels: list[tuple[str, str]]
     nobody: frozenset[str]
+    trusts: Trusts
+    identity: IdentityRules
 
 
 def read(policy_file: Path | None) -> Reference:
@@ -42,7 +47,9 @@ def read(policy_file: Path | None) -> Reference:
 
     Raises InvalidInput when the policy can't be read.
     """
-    gaps, grace_ms, nobody = _policy(policy_file)
+    document = _document(policy_file)
+    gaps, grace_ms, nobody, identity = _usable(policy_file, document)
+    trust = document.get("identity", {}).get("trust", {})
     catalogue = tomllib.loads((files("pipeline") / "contract" / "schemas" / "catalogue.toml").read_text("utf-8"))
     return Reference(
         gaps,
@@ -50,32 +57,55 @@ def read(policy_file: Path | None) -> Reference:
         [(name, kind["stage"], kind["by"]) for name, kind in catalogue["kind"].items()],
         [(name, channel["by"]) for name, channel in catalogue["channel"].items()],
         nobody,
+        Trusts(
+            trust.get("kind", {}),
+            trust.get("channel", {}),
+            trust.get("source", {}),
+            {name: kind.get("identity", NONE) for name, kind in catalogue["kind"].items()},
+        ),
+        identity,
     )
 
 
-def _policy(file: Path | None) -> tuple[list[tuple[str, str, int]], int, frozenset[str]]:
+def _document(file: Path | None) -> dict[str, Any]:
     try:
         text = (file or files("pipeline") / "journey" / "default_policy.toml").read_text("utf-8")
-        document = tomllib.loads(text)
+        return tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _unusable(file, error) from None
+
+
+def _usable(
+    file: Path | None, document: dict[str, Any]
+) -> tuple[list[tuple[str, str, int]], int, frozenset[str], IdentityRules]:
+    try:
         gaps = [("all", "", _ms(document.get("gap", "30m")))]
         for scope in ("channel", "kind"):
             named: Mapping[str, Any] = document.get(scope, {})
             gaps += [(scope, name, _ms(table["gap"])) for name, table in named.items()]
-        nobody = frozenset(map(normalised_value, document.get("identity", {}).get("nobody", [])))
-        return gaps, _ms(document.get("grace", "20m")), nobody
-    except (
-        OSError,
-        UnicodeDecodeError,
-        tomllib.TOMLDecodeError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:
-        what = f"{type(error).__name__}: {error}"
-        raise InvalidInput(
-            f"PIPELINE_POLICY names {file}, which can't be used ({what}); see docs/journeys.md"
-        ) from None
+        identity = document.get("identity", {})
+        nobody = frozenset(map(normalised_value, identity.get("nobody", [])))
+        rules = IdentityRules(
+            _ms(identity.get("stretch", "30m")),
+            {name: _type_rules(name, table) for name, table in identity.get("type", {}).items()},
+        )
+        return gaps, _ms(document.get("grace", "20m")), nobody, rules
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _unusable(file, error) from None
+
+
+def _type_rules(name: str, table: Mapping[str, Any]) -> TypeRules:
+    default = type_rules(f"{name}:", IdentityRules())
+    spans = [
+        (None if table[field] == "unlimited" else _ms(table[field])) if field in table else usual
+        for field, usual in (("hold", default.hold_ms), ("lookback", default.lookback_ms))
+    ]
+    return TypeRules(spans[0], spans[1], table.get("shared_above", default.shared_above))
+
+
+def _unusable(file: Path | None, error: Exception) -> InvalidInput:
+    what = f"{type(error).__name__}: {error}"
+    return InvalidInput(f"PIPELINE_POLICY names {file}, which can't be used ({what}); see docs/journeys.md")
 
 
 def _ms(text: str) -> int:

@@ -22,7 +22,7 @@ EXPORTS = {
     "journey": f"""
         SELECT journey_id::text, customer, partition, revision, status, {_ms("started_at")}, {_ms("ended_at")},
                {_ms("covers_until")}, touchpoints, channels::text, outcome, failures, abandoned, begun_by_customer,
-               steps::text, steps_omitted, merged_into::text, length(keys) AS key_bytes,
+               steps::text, steps_omitted, merged_into::text, moved_to, length(keys) AS key_bytes,
                encode(sha256(convert_to(encode(keys, 'hex'), 'UTF8')), 'hex') AS keys
         FROM journey""",
     "satisfaction": f"""
@@ -44,16 +44,28 @@ EXPORTS = {
     "position": f"""
         SELECT partition, next_offset, {_ms("watermark")}, processed, duplicates, quarantined, forwarded
         FROM position WHERE topic = '{TOUCHPOINTS}'""",
+    "identity_owner": f"SELECT partition, key, {_ms('since')}, {_ms('until')}, owner, why FROM identity_owner",
+    "identity_naming": f"SELECT key, target, trust, {_ms('at')}, source, event_id FROM identity_naming",
+    "identity_restatement": "SELECT key FROM identity_restatement",
+    "exchanged": f"""
+        SELECT each ->> 'to' AS topic_key, each ->> 'exchanged' AS value
+        FROM outbox CROSS JOIN LATERAL jsonb_array_elements(forwards) AS each
+        WHERE topic = '{TOUCHPOINTS}' AND each ? 'exchanged'""",
     "model": "SELECT name, version, parameters::text, active FROM model",
 }
 
 
 class Snapshot(NamedTuple):
-    """The facts that are needed before the files are read: `taken_at` in epoch ms, and the next offset by partition."""
+    """The facts that are needed before the files are read: `taken_at` in epoch ms, and the next offset by partition.
+
+    `exchange_offsets` are those of the exchange topic; `ledger` is the id of the tables.
+    """
 
     taken_at: int
     next_offsets: dict[int, int]
     half_life_ms: int
+    exchange_offsets: dict[int, int]
+    ledger: str
 
 
 def take(connection: Connection, folder: Path, step: Callable[[int], None]) -> Snapshot:
@@ -71,8 +83,13 @@ def take(connection: Connection, folder: Path, step: Callable[[int], None]) -> S
         )
         if half_life is None:
             raise InvalidInput("The table model has no active model of satisfaction. Run `pipeline init`.")
-        cursor.execute("SELECT partition, next_offset FROM position WHERE topic = %s", (TOUCHPOINTS,))
-        next_offsets = {int(partition): int(offset) for partition, offset in cursor.fetchall()}
+        cursor.execute(
+            "SELECT partition, next_offset, next_exchange_offset FROM position WHERE topic = %s", (TOUCHPOINTS,)
+        )
+        positions = cursor.fetchall()
+        next_offsets = {int(partition): int(offset) for partition, offset, _ in positions}
+        exchange_offsets = {int(partition): int(offset) for partition, _, offset in positions}
+        ledger = str(_one(cursor, "SELECT id FROM ledger"))
         for number, (table, query) in enumerate(EXPORTS.items(), 1):
             with (
                 (folder / f"{table}.csv").open("wb") as file,
@@ -81,7 +98,7 @@ def take(connection: Connection, folder: Path, step: Callable[[int], None]) -> S
                 for block in rows:
                     file.write(block)
             step(number)
-    return Snapshot(int(taken_at), next_offsets, round(half_life * 86_400_000))
+    return Snapshot(int(taken_at), next_offsets, round(half_life * 86_400_000), exchange_offsets, ledger)
 
 
 def _one(cursor: psycopg.Cursor[Any], query: str) -> Any:

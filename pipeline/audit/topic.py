@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from pipeline.connections.kafka import ClientErrors, KafkaConnection
 from pipeline.errors import InvalidInput, PipelineError
-from pipeline.topics import TOUCHPOINTS
+from pipeline.topics import EXCHANGE, TOUCHPOINTS
 
 _ANSWER_S = 5.0
 #: A broker that sends nothing for this long counts as unreachable.
@@ -97,6 +97,36 @@ class Topic:
             raise self._unavailable(error.args[0]) from None
         finally:
             self._consumer.unassign()
+
+    def exchanged(self, offsets: Mapping[int, int]) -> Iterator[tuple[str | None, bytes]]:
+        """Yield key and value of the exchange topic's records from offsets on, up to their ends now."""
+        try:
+            for number, offset in offsets.items():
+                place = TopicPartition(EXCHANGE, number, offset)
+                low, high = self._consumer.get_watermark_offsets(place, _ANSWER_S)
+                place.offset = max(low, offset)
+                yield from self._values(place, high)
+        except KafkaException as error:
+            raise self._unavailable(error.args[0]) from None
+        finally:
+            self._consumer.unassign()
+
+    def _values(self, place: TopicPartition, end: int) -> Iterator[tuple[str | None, bytes]]:
+        if place.offset >= end:
+            return
+        self._consumer.assign([place])
+        heard_at = time.monotonic()
+        while time.monotonic() - heard_at < _SILENCE_S:
+            for message in self._consumer.consume(_CHUNK, _PATIENCE_S):
+                heard_at = time.monotonic()
+                error = message.error()
+                if error is None:
+                    key = message.key()
+                    yield key.decode() if isinstance(key, bytes) else key, message.value() or b""
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    return
+                elif not error.retriable():
+                    raise KafkaException(error)
 
     def _sort(self, fetched: list[Message], stretch: Stretch) -> tuple[list[Message], bool]:
         """Return the records that belong to the stretch, and whether these were the last."""

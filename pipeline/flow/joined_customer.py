@@ -66,8 +66,7 @@ class JoinedCustomer:
             return False
         holder = holder_at(self._segments, step.at)
         if holder is not None:
-            self._put_aside(step, TRANSFERRED, holder)
-            self._effects.transfer(holder, self._customer.key, step)
+            self._transfer(step, holder)
         elif shown is None:
             self._added[step.key] = step
         elif self._strength(step) < self._strength(shown):
@@ -83,8 +82,6 @@ class JoinedCustomer:
         for row in self._aside.get(event_key, ()):
             if row.step.origin == origin and row.place != OMITTED:
                 self._drop_aside(row)
-                if row.place == TRANSFERRED:
-                    self._effects.withdraw(row.holder, self._customer.key, row.step)
                 return
         shown = self._shown_of(at, event_key)
         if shown is not None and shown.origin == origin:
@@ -97,8 +94,7 @@ class JoinedCustomer:
             holder = holder_at(self._segments, step.at)
             if holder is not None:
                 self._remove(step, holder)
-                self._put_aside(step, TRANSFERRED, holder)
-                self._effects.transfer(holder, self._customer.key, step)
+                self._transfer(step, holder)
         for row in [row for rows in self._aside.values() for row in rows if since <= row.at <= until]:
             if row.place != OMITTED:
                 self._restate_aside(row)
@@ -107,13 +103,10 @@ class JoinedCustomer:
         holder = holder_at(self._segments, row.at)
         if row.holder == (holder or ""):
             return
-        if row.place == TRANSFERRED:
-            self._effects.withdraw(row.holder, self._customer.key, row.step)
+        self._drop_aside(row)
         if holder is not None:
-            self._put_aside(row.step, TRANSFERRED, holder)
-            self._effects.transfer(holder, self._customer.key, row.step)
+            self._transfer(row.step, holder)
         else:
-            self._drop_aside(row)
             self.add(row.step)
 
     def finish(self, changed: list[Journey]) -> tuple[CustomerChange | None, CustomerChange | None]:
@@ -208,10 +201,9 @@ class JoinedCustomer:
         raise LookupError("a touchpoint that a long journey leaves out is not there")
 
     def _shown_between(self, since: int, until: int) -> list[Step]:
-        steps = [
-            step for journey in self._customer.journeys for step in self._whole(journey) if since <= step.at <= until
-        ]
-        return [step for step in steps if step.key not in self._removed]
+        first, end = find_sessions(self._customer.journeys, since, until)
+        steps = [step for journey in self._customer.journeys[first:end] for step in self._whole(journey)]
+        return [step for step in steps if since <= step.at <= until and step.key not in self._removed]
 
     def _remove(self, step: Step, to: str) -> None:
         if self._added.pop(step.key, None) is None:
@@ -229,8 +221,25 @@ class JoinedCustomer:
 
     def _strength(self, step: Step) -> tuple[int, str, str]:
         """Return what copies of a touchpoint are compared by: the smallest is the one that counts."""
-        own = step.via or self._customer.key
+        own = self._own_key(step)
         return rank(own), own, step.sender or ""
+
+    def _own_key(self, step: Step) -> str:
+        return step.via or self._customer.key
+
+    def _transfer(self, step: Step, holder: str) -> None:
+        """Put a touchpoint aside and hand it on, unless the holder has got it: it may have come by several senders."""
+        is_known = self._has_transferred(step, holder)
+        self._put_aside(step, TRANSFERRED, holder)
+        if not is_known:
+            self._effects.transfer(holder, self._customer.key, step)
+
+    def _has_transferred(self, step: Step, holder: str) -> bool:
+        """Return whether the same touchpoint of the same own key is transferred to the holder."""
+        return any(
+            row.place == TRANSFERRED and row.holder == holder and self._own_key(row.step) == self._own_key(step)
+            for row in self._aside.get(step.key, ())
+        )
 
     def _put_aside(self, step: Step, place: str, holder: str = "") -> None:
         row = aside_row(self._customer.key, step, place, holder)
@@ -241,8 +250,11 @@ class JoinedCustomer:
         self._customer.has_aside = True
 
     def _drop_aside(self, row: AsideRow) -> None:
+        """Delete the row of a touchpoint, and take the touchpoint back if it was transferred by this row alone."""
         self._aside[row.keys].remove(row)
         self._effects.drop_aside(row)
+        if row.place == TRANSFERRED and not self._has_transferred(row.step, row.holder):
+            self._effects.withdraw(row.holder, self._customer.key, row.step)
 
     def _drop_row(self, row: AsideRow) -> None:
         """Delete the row of a touchpoint that its journey leaves out; the change itself still needs to know it."""

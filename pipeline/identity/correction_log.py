@@ -39,7 +39,8 @@ class CorrectionLog:
         """Return the latest valid retraction of each (source, event_id); retractions can be retracted themselves."""
         latest: dict[tuple[str, str], Order] = {}
         for each in sorted(self._of_kind(RETRACTED), key=_order, reverse=True):
-            if (each.source, each.event_id) not in latest:  # those that are there came later
+            later = latest.get((each.source, each.event_id))
+            if later is None or later == each.order:
                 latest.setdefault((each.source, each.subject or ""), each.order)
         return latest
 

@@ -25,13 +25,19 @@ from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.encode import Encoder
 from pipeline.contract.registry import Registry, touchpoint_encoder
 from pipeline.contract.schema import parse_safely
+from pipeline.flow import identity_rows
 from pipeline.publishing.create_topics import CONFIGURATION, create_topics
 from pipeline.scores.registry import topic_schemas
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint
 
 PARTITIONS = 4
-TABLES = "journey, satisfaction, churn_risk, touchpoint_count, quarantine, position, outbox"
+TABLES = ", ".join(
+    [
+        *("journey", "satisfaction", "churn_risk", "touchpoint_count", "quarantine", "position", "outbox"),
+        *[table.name for table in identity_rows.TABLES],
+    ]
+)
 
 
 def registry_of(env: Mapping[str, str]) -> Registry:

@@ -12,6 +12,7 @@ from harness import PARTITIONS, TABLES, Pipe, wait_until
 from sqlalchemy import Engine, text
 
 from pipeline.connections.kafka import KafkaConnection
+from pipeline.ledger.ledger_id import renew_ledger_id
 from pipeline.publishing.create_topics import create_topics
 from pipeline.topics import TOUCHPOINTS
 
@@ -38,6 +39,7 @@ def from_here(stack_env: dict[str, str], engine: Engine, folder: Path) -> PipeFr
     start = wait_until(lambda: _ends(servers), "touchpoints.v1 has leaders")
     with engine.begin() as connection:
         connection.execute(text(f"TRUNCATE {TABLES}"))
+        renew_ledger_id(connection)
         for partition, offset in start.items():
             connection.execute(
                 text("INSERT INTO position (topic, partition, next_offset, epoch, owner) VALUES (:t, :p, :o, 0, '')"),

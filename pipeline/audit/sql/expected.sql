@@ -1,20 +1,22 @@
 -- What the tables should hold (expected_…) beside what they hold (there_…), row by row, as far as the topic can tell.
--- Where a partition's beginning has expired, rows that may rest on it are left out on both sides.
+-- Where a partition's beginning has expired, rows that may rest on it are left out on both sides; so are those of keys
+-- that were unsettled.
 
 CREATE TABLE beyond AS
 SELECT DISTINCT j.customer
-FROM found_journey AS j JOIN stretch AS s USING (partition) WHERE s.since IS NOT NULL AND j.started_at < s.since;
+FROM found_journey AS j JOIN stretch AS s USING (partition) WHERE s.since IS NOT NULL AND j.started_at < s.since
+UNION SELECT customer FROM unsettled;
 
 CREATE TABLE found_step AS
 SELECT journey_id, place, epoch_ms(try_cast(step."at" AS TIMESTAMP)) AS occurred_at, step.channel, step.kind, step.stage,
-       step.outcome, step.wait_ms, step.duration_ms, step.score, step.amount_minor, step.currency
+       step.outcome, step.wait_ms, step.duration_ms, step.score, step.amount_minor, step.currency, step.via
 FROM (
     SELECT journey_id, unnest(steps) AS step, generate_subscripts(steps, 1)::BIGINT AS place
     FROM (
         SELECT journey_id, from_json(steps, '[{"at": "VARCHAR", "channel": "VARCHAR", "kind": "VARCHAR",
             "stage": "VARCHAR", "outcome": "VARCHAR", "wait_ms": "BIGINT", "duration_ms": "BIGINT", "score": "DOUBLE",
-            "amount_minor": "BIGINT", "currency": "VARCHAR"}]') AS steps
-        FROM found_journey WHERE merged_into IS NULL
+            "amount_minor": "BIGINT", "currency": "VARCHAR", "via": "VARCHAR"}]') AS steps
+        FROM found_journey WHERE merged_into IS NULL AND moved_to IS NULL
     )
 );
 
@@ -25,11 +27,12 @@ SELECT f.* EXCLUDE (steps, channels), s.steps,
 FROM found_journey AS f
 LEFT JOIN (
     SELECT journey_id, bit_xor(hash(place, occurred_at, channel, kind, stage, outcome, wait_ms, duration_ms, score,
-                                    amount_minor, currency)) AS steps
+                                    amount_minor, currency, via)) AS steps
     FROM found_step GROUP BY journey_id
 ) AS s USING (journey_id)
 LEFT JOIN stretch AS read USING (partition)
-WHERE f.merged_into IS NULL AND (read.since IS NULL OR f.started_at >= read.since);
+WHERE f.merged_into IS NULL AND f.moved_to IS NULL AND (read.since IS NULL OR f.started_at >= read.since)
+  AND f.customer NOT IN (SELECT customer FROM unsettled);
 
 -- An early closing is certainly wrong; a late one is a worker's that has not come to it yet.
 CREATE TABLE expected_journey AS
@@ -38,13 +41,13 @@ SELECT e.*, 1 AS copy, 1 AS revision,
 FROM journey AS e
 LEFT JOIN found_position AS p USING (partition)
 LEFT JOIN stretch AS read USING (partition)
-WHERE read.since IS NULL OR (
+WHERE e.customer NOT IN (SELECT customer FROM unsettled) AND (read.since IS NULL OR (
     e.started_at >= read.since AND NOT EXISTS (
         SELECT 1 FROM found_journey AS before
-        WHERE before.customer = e.customer AND before.merged_into IS NULL AND before.started_at < read.since
+        WHERE before.customer = e.customer AND before.merged_into IS NULL AND before.moved_to IS NULL AND before.started_at < read.since
           AND before.covers_until >= e.started_at
     )
-);
+));
 
 CREATE TABLE models AS
 SELECT name, name || ' ' || version AS label, active, (parameters->>'half_life_days')::DOUBLE AS half_life_days,
@@ -138,3 +141,8 @@ FROM found_journey AS m
 LEFT JOIN found_journey AS t ON t.journey_id = m.merged_into
 LEFT JOIN stretch AS read ON read.partition = m.partition
 WHERE m.merged_into IS NOT NULL;
+
+-- Journeys whose touchpoints belong to another key now are empty.
+CREATE TABLE there_moved AS
+SELECT journey_id, customer, touchpoints, key_bytes, steps_omitted, channels, steps FROM found_journey
+WHERE moved_to IS NOT NULL;

@@ -5,6 +5,15 @@ CREATE TABLE record (
     stage VARCHAR, outcome VARCHAR, wait_ms BIGINT, duration_ms BIGINT, amount_minor BIGINT, currency VARCHAR,
     instrument VARCHAR, score DOUBLE, about_channel VARCHAR, about_kind VARCHAR, weight BIGINT, half_lives INTEGER
 );
+CREATE TABLE naming (
+    partition INTEGER, "offset" BIGINT, key VARCHAR, target VARCHAR, trust VARCHAR, "at" BIGINT, source VARCHAR,
+    event_id VARCHAR
+);
+-- Who holds a key from when on (epoch ms); null: nobody. What is rebuilt, and the partition of holders.
+CREATE TABLE segment (key VARCHAR, since BIGINT, until BIGINT, holder VARCHAR, why VARCHAR);
+CREATE TABLE home (id INTEGER, partition INTEGER);
+-- Keys of which something is on its way between partitions, or waits to be restated; and all to whom it may go.
+CREATE TABLE unsettled (customer VARCHAR);
 CREATE TABLE gap (scope VARCHAR, name VARCHAR, ms BIGINT);
 CREATE TABLE known_kind (kind VARCHAR, stage VARCHAR, begun_by VARCHAR);
 CREATE TABLE known_channel (channel VARCHAR, begun_by VARCHAR);
@@ -17,7 +26,7 @@ CREATE TABLE found_journey (
     journey_id VARCHAR, customer VARCHAR, partition INTEGER, revision INTEGER, status VARCHAR, started_at BIGINT,
     ended_at BIGINT, covers_until BIGINT, touchpoints BIGINT, channels VARCHAR, outcome VARCHAR, failures BIGINT,
     abandoned BIGINT, begun_by_customer BOOLEAN, steps VARCHAR, steps_omitted BIGINT, merged_into VARCHAR,
-    key_bytes BIGINT, keys VARCHAR
+    moved_to VARCHAR, key_bytes BIGINT, keys VARCHAR
 );
 CREATE TABLE found_satisfaction (
     customer VARCHAR, partition INTEGER, score DOUBLE, low DOUBLE, high DOUBLE, answers DOUBLE, answered BIGINT,
@@ -40,6 +49,14 @@ CREATE TABLE found_position (
     partition INTEGER, next_offset BIGINT, watermark BIGINT, processed BIGINT, duplicates BIGINT, quarantined BIGINT,
     forwarded BIGINT
 );
+CREATE TABLE found_identity_owner (
+    partition INTEGER, key VARCHAR, since BIGINT, until BIGINT, owner VARCHAR, why VARCHAR
+);
+CREATE TABLE found_identity_naming (
+    key VARCHAR, target VARCHAR, trust VARCHAR, "at" BIGINT, source VARCHAR, event_id VARCHAR
+);
+CREATE TABLE found_identity_restatement (key VARCHAR);
+CREATE TABLE found_exchanged (topic_key VARCHAR, value VARCHAR);
 CREATE TABLE found_model (name VARCHAR, version VARCHAR, parameters VARCHAR, active BOOLEAN);
 
 CREATE TABLE difference ("table" VARCHAR, key VARCHAR, "column" VARCHAR, expected VARCHAR, found VARCHAR);

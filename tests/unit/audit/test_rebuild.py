@@ -64,9 +64,9 @@ def rebuilt(space: Workspace, messages: list[Any]) -> Workspace:
     prepare(space, KNOWN)
     with Appender(space, "record") as appender:
         for each in messages:
-            appender.add(facts.row(each, RULES) or ())
+            appender.add(facts.facts(each, RULES).row or ())
     space.insert("stretch", [(0, 0, None)])
-    rebuild(space)
+    rebuild(space, [], KNOWN, 1)
     return space
 
 
@@ -212,9 +212,9 @@ def test_a_refusal_that_hung_on_its_moment_is_taken_from_the_tables() -> None:
         )
         with Appender(space, "record") as appender:
             for offset, touchpoint in enumerate((ahead, ahead._replace(event_id="c"), near, near, near)):
-                appender.add(facts.row(message(offset, touchpoint), RULES) or ())
+                appender.add(facts.facts(message(offset, touchpoint), RULES).row or ())
         space.insert("stretch", [(0, 0, None)])
-        rebuild(space)
+        rebuild(space, [], KNOWN, 1)
         # The first was too far ahead when it was processed and the second was not, which may be; the third never was.
         assert list(space.rows('SELECT "offset", reason FROM refused ORDER BY 1')) == [
             (0, "time_out_of_range"), (3, "unknown_schema"), (4, "unprocessable"),
@@ -224,7 +224,7 @@ def test_a_refusal_that_hung_on_its_moment_is_taken_from_the_tables() -> None:
 
 def test_a_correction_is_no_touchpoint_and_with_the_wrong_key_it_is_sent_on() -> None:
     ended = message(0, Touchpoint("x", "shop", T0, channel="web", kind="identity_ended", customer_id="1"))
-    assert facts.row(ended, RULES) is None
-    wrong = facts.row(replace(ended, name=b"customer:2"), RULES)
+    assert facts.facts(ended, RULES).row is None
+    wrong = facts.facts(replace(ended, name=b"customer:2"), RULES).row
     assert wrong is not None
     assert True in wrong

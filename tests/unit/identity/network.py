@@ -20,7 +20,7 @@ from pipeline.identity.correction import CORRECTION_KINDS, Correction
 from pipeline.identity.naming import EventNaming
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.journey.admitted import Admitted, Answer
-from pipeline.journey.step import Step, event_key, measured
+from pipeline.journey.step import KEY_BYTES, Step, event_key, measured
 from pipeline.topics import EXCHANGE
 from pipeline.touchpoint import rank
 
@@ -162,6 +162,16 @@ class Network:
         """Return customer, start, end, and the touchpoints with their own keys, of each journey."""
         return {
             (row.customer, row.started_at, row.ended_at, tuple((step.key, step.via) for step in row.steps))
+            for row in self.it.ledger.journeys.values()
+            if row.touchpoints
+        }
+
+    def touchpoints(self) -> dict[tuple[str, int, int], set[bytes]]:
+        """Return the touchpoints of each journey, by customer, start and end."""
+        return {
+            (row.customer, row.started_at, row.ended_at): {
+                row.keys[at : at + KEY_BYTES] for at in range(0, len(row.keys), KEY_BYTES)
+            }
             for row in self.it.ledger.journeys.values()
             if row.touchpoints
         }

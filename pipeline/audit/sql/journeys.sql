@@ -1,62 +1,4 @@
--- Records to journeys and scores. All of it follows from the set of touchpoints, seen at once.
-
--- The verdict on each record. Whether a schema was known, or a time too far ahead, depended on the moment of processing:
--- there the ledger's verdict holds. (Only what could not be looked up at all is refused before its schema is asked for.)
-CREATE TABLE verdict AS
-SELECT r.partition, r."offset", r.sent_on,
-       CASE WHEN q.reason = 'unknown_schema'
-                 AND (r.reason IS NULL OR r.reason NOT IN ('null_value', 'empty', 'oversized', 'bad_magic'))
-            THEN 'unknown_schema'
-            WHEN q.reason = 'time_out_of_range' AND r.depends THEN 'time_out_of_range'
-            WHEN q.reason = 'unprocessable' AND r.reason IS NULL THEN 'unprocessable'
-            ELSE r.reason END AS reason,
-       r.reason IS NULL AS accepted, r.raw, r.record_key, r.appended_at
-FROM record AS r
-LEFT JOIN found_quarantine AS q ON q.partition = r.partition AND q."offset" = r."offset";
-
-CREATE TABLE customer AS
-SELECT row_number() OVER ()::INTEGER AS id, customer
-FROM (SELECT DISTINCT customer FROM record WHERE reason IS NULL AND NOT sent_on);
-
--- Each touchpoint once: the first that came holds.
-CREATE TABLE touchpoint AS
-SELECT c.id, r.partition, r."offset", r.key, r.occurred_at, r.occurred_at + coalesce(by_kind.ms, by_channel.ms, all_others.ms) AS until,
-       r.channel, r.kind, coalesce(r.stage, k.stage, 'unknown') AS stage, k.kind IS NOT NULL AS catalogued,
-       coalesce(k.begun_by, ch.begun_by) = 'customer' AS begun, r.outcome, r.wait_ms, r.duration_ms, r.amount_minor, r.currency,
-       round_even((r.score - s.worst) / (s.best - s.worst) * 100000, 0)::BIGINT AS millipoints,
-       r.score >= s.satisfied AS satisfied, r.about_channel, r.about_kind, r.weight, r.half_lives
-FROM record AS r
-JOIN verdict AS v ON v.partition = r.partition AND v."offset" = r."offset" AND v.reason IS NULL AND NOT v.sent_on
-JOIN customer AS c ON c.customer = r.customer
-JOIN known_channel AS ch ON ch.channel = r.channel
-LEFT JOIN known_kind AS k ON k.kind = r.kind
-LEFT JOIN gap AS by_kind ON by_kind.scope = 'kind' AND by_kind.name = r.kind
-LEFT JOIN gap AS by_channel ON by_channel.scope = 'channel' AND by_channel.name = r.channel
-JOIN gap AS all_others ON all_others.scope = 'all'
-LEFT JOIN scale AS s ON s.instrument = r.instrument
-LEFT JOIN (
-    SELECT customer, key, min("offset") AS first
-    FROM record JOIN verdict USING (partition, "offset")
-    WHERE verdict.reason IS NULL AND NOT verdict.sent_on
-    GROUP BY customer, key HAVING count(*) > 1
-) AS repeated ON repeated.customer = r.customer AND repeated.key = r.key
-WHERE repeated.first IS NULL OR r."offset" = repeated.first;
-
-CREATE TABLE read_of AS
-SELECT partition, count(*) AS records, count(*) FILTER (reason IS NOT NULL) AS quarantined,
-       count(*) FILTER (reason IS NULL AND sent_on) AS forwarded,
-       count(*) FILTER (reason IS NULL AND NOT sent_on) AS arrived
-FROM verdict GROUP BY partition;
-CREATE TABLE refused AS
-SELECT partition, "offset", reason, raw, record_key AS key, appended_at, NOT accepted AS digested
-FROM verdict WHERE reason IS NOT NULL;
--- What event time has reached at least: a touchpoint moves it to its own time, or the clock, which was past its append.
-CREATE TABLE reached AS
-SELECT t.partition, max(least(t.occurred_at, r.appended_at)) AS occurred_at
-FROM touchpoint AS t JOIN record AS r USING (partition, "offset") GROUP BY t.partition;
-DROP TABLE verdict;
-DROP TABLE record;
-
+-- Owners' touchpoints to journeys and scores.
 -- Gaps and islands: a journey begins where a touchpoint lies after the reach of all that came before it.
 CREATE TABLE placed AS
 SELECT *, row_number() OVER journey AS n, count(*) OVER (PARTITION BY id, started_at) AS total
@@ -76,8 +18,8 @@ WINDOW journey AS (PARTITION BY id, started_at ORDER BY occurred_at, key);
 CREATE TABLE step AS
 SELECT p.id, p.started_at, p.n <= 100 OR p.n > p.total - 100 AS told,
        CASE WHEN p.n <= 100 THEN p.n ELSE p.n - greatest(p.total - 200, 0) END AS place,
-       p.until, t.partition, t.key, t.occurred_at, t.begun, t.channel, t.kind, t.stage, t.outcome, t.wait_ms, t.duration_ms,
-       (t.millipoints / 1000)::DOUBLE AS score, t.amount_minor, t.currency
+       p.until, t.home AS partition, t.key, t.occurred_at, t.begun, t.channel, t.kind, t.stage, t.outcome, t.wait_ms, t.duration_ms,
+       (t.millipoints / 1000)::DOUBLE AS score, t.amount_minor, t.currency, t.via
 FROM placed AS p JOIN touchpoint AS t USING (partition, "offset");
 DROP TABLE placed;
 
@@ -90,8 +32,8 @@ FROM (
            count(*) FILTER (outcome = 'failed') AS failures, count(*) FILTER (outcome = 'abandoned') AS abandoned,
            bool_or(begun) AS begun_by_customer, count(*) FILTER (NOT told) AS steps_omitted, 8 * count(*) AS key_bytes,
            sha256(string_agg(format('{:016x}', key), '' ORDER BY told DESC, CASE WHEN told THEN place END, key)) AS keys,
-           bit_xor(hash(place, occurred_at, channel, kind, stage, outcome, wait_ms, duration_ms, score, amount_minor, currency))
-               FILTER (told) AS steps
+           bit_xor(hash(place, occurred_at, channel, kind, stage, outcome, wait_ms, duration_ms, score, amount_minor, currency,
+               via)) FILTER (told) AS steps
     FROM step GROUP BY id, started_at
 ) AS j
 JOIN (
@@ -103,7 +45,7 @@ JOIN customer AS c USING (id);
 CREATE TABLE churn_risk AS
 SELECT c.customer, v.visits, a.*
 FROM (
-    SELECT id, any_value(partition) AS partition, min(occurred_at) FILTER (begun) AS first_active_at,
+    SELECT id, any_value(home) AS partition, min(occurred_at) FILTER (begun) AS first_active_at,
            max(occurred_at) FILTER (begun) AS last_active_at,
            max(occurred_at) FILTER (begun AND kind = 'account_closed') AS account_closed_at, max(occurred_at) AS last_seen_at
     FROM touchpoint GROUP BY id
@@ -113,14 +55,14 @@ JOIN customer AS c USING (id);
 
 -- Answers by the half-life in which they were given: within one, the sums fit into 128 bits.
 CREATE TABLE answered AS
-SELECT id, any_value(partition) AS partition, half_lives, count(*) AS n, max(occurred_at) AS last_at,
+SELECT id, any_value(home) AS partition, half_lives, count(*) AS n, max(occurred_at) AS last_at,
        sum(weight::HUGEINT) AS weight, sum(weight::HUGEINT * millipoints) AS weighted
 FROM touchpoint WHERE millipoints IS NOT NULL GROUP BY id, half_lives;
 
 -- In a partition whose beginning has expired, only what is younger than that can be compared.
 CREATE TABLE touchpoint_count AS
 WITH counted AS (
-    SELECT t.* FROM touchpoint AS t JOIN stretch AS s USING (partition) WHERE s.since IS NULL OR t.occurred_at >= s.since
+    SELECT t.* FROM own_touchpoint AS t JOIN stretch AS s USING (partition) WHERE s.since IS NULL OR t.occurred_at >= s.since
 ),
 judged AS (
     SELECT partition, coalesce(about_channel, t.channel) AS channel, coalesce(about_kind, t.kind) AS kind,
@@ -153,4 +95,4 @@ SELECT s.partition, coalesce(t.processed, 0) AS processed, coalesce(r.arrived, 0
        coalesce(r.quarantined, 0) AS quarantined, coalesce(r.forwarded, 0) AS forwarded
 FROM stretch AS s
 LEFT JOIN read_of AS r USING (partition)
-LEFT JOIN (SELECT partition, count(*) AS processed FROM touchpoint GROUP BY partition) AS t USING (partition);
+LEFT JOIN (SELECT partition, count(*) AS processed FROM own_touchpoint GROUP BY partition) AS t USING (partition);
