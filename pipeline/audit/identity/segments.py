@@ -28,6 +28,7 @@ class Segment(NamedTuple):
     | `claimed` | the next stretch, a verified one, reaches back |
     | `merged` | a customer's key, whose survivor holds it |
     | `shared` | nobody holds it, since it is shared |
+    | `overfull` | nobody holds it, since it has named too many targets ever |
     | `erased` | nobody holds it, since the stretch that decides is an erased customer's |
     | `nobody` | nobody holds it, since no stretch does |
     """
@@ -59,7 +60,7 @@ def segments(
         return [_NOBODY if target == key else Segment(None, target, "merged")]
     linking = [naming for naming in namings if naming.trust in ("verified", "declared")]
     if len({naming.target for naming in linking}) > MOST_TARGETS:
-        return [Segment(None, None, "shared")]
+        return [Segment(None, None, "overfull")]
     own = stretches(linking, corrections, rules.stretch_ms, survivors, erased)
     return _joined(_segments(own, corrections.ends.get(key, ()), type_rules(key, rules))) if own else [_NOBODY]
 
