@@ -22,12 +22,9 @@ class Copy(NamedTuple):
 
 def holder(at: int, every: Sequence[Segment]) -> str | None:
     """Return who holds a key at a moment, by the key's segments."""
-    return every[bisect_right(every[1:], at, key=_since)].holder
-
-
-def _since(segment: Segment) -> int:
-    assert segment.since is not None  # the first segment alone has none
-    return segment.since
+    # The first one holds from the beginning; all others have a `since`.
+    begun = bisect_right(every, at, lo=1, key=lambda segment: segment.since or 0)
+    return every[begun - 1].holder
 
 
 def owner(key: str, at: int, segments_of: Callable[[str], Sequence[Segment]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from pipeline.touchpoint import Touchpoint
@@ -74,7 +75,7 @@ class IdentityRules(NamedTuple):
     """The rules of the policy: the longest pause within a stretch, and what differs from the defaults by type."""
 
     stretch_ms: int = 30 * _MINUTE_MS
-    by_type: Mapping[str, TypeRules] = {}
+    by_type: Mapping[str, TypeRules] = MappingProxyType({})
 
 
 _DEFAULTS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from types import MappingProxyType
@@ -28,6 +28,7 @@ class Segment(NamedTuple):
     | `claimed` | the next stretch, a verified one, reaches back |
     | `merged` | a customer's key, whose survivor holds it |
     | `shared` | nobody holds it, since it is shared |
+    | `overfull` | nobody holds it, since it has named too many targets ever |
     | `erased` | nobody holds it, since the stretch that decides is an erased customer's |
     | `nobody` | nobody holds it, since no stretch does |
     """
@@ -59,7 +60,7 @@ def segments(
         return [_NOBODY if target == key else Segment(None, target, "merged")]
     linking = [naming for naming in namings if naming.trust in ("verified", "declared")]
     if len({naming.target for naming in linking}) > MOST_TARGETS:
-        return [Segment(None, None, "shared")]
+        return [Segment(None, None, "overfull")]
     own = stretches(linking, corrections, rules.stretch_ms, survivors, erased)
     return _joined(_segments(own, corrections.ends.get(key, ()), type_rules(key, rules))) if own else [_NOBODY]
 
@@ -144,7 +145,7 @@ class _Beside:
         stretch, hold_ms = self._by_end[place], self._rules.hold_ms
         if hold_ms is not None and moment - stretch.ended_at > hold_ms:
             return None
-        end = bisect_right(self._ends, stretch.ended_at)
+        end = bisect_left(self._ends, stretch.ended_at)
         ended = end < len(self._ends) and self._ends[end] <= moment
         return None if ended else stretch
 

@@ -31,10 +31,10 @@ def stretches(
     survivors: Mapping[str, str],
     erased: Mapping[str, str],
 ) -> list[Stretch]:
-    """Return the stretches of the key that all `namings` are of; their trust is `verified` or `declared`.
+    """Return the stretches of the key that all `namings` are of, without void ones; trust is `verified` or `declared`.
 
-    Void ones are left out. Stretches are formed by the target as named, and are then those of its survivor. `erased`
-    has the target that stands for an erased customer, `erased:<token>`, by the customer's key.
+    They are formed by the target as named, and are then those of its survivor. `erased` has the target that stands for
+    an erased customer, `erased:<token>`, by the customer's key.
     """
     times: defaultdict[tuple[str, bool], list[int]] = defaultdict(list)
     for naming in namings:
