@@ -78,12 +78,12 @@ def touchpoints(call: Call) -> list[Touchpoint]:
     return touchpoints
 
 
-def reader(source: str = "pbx", country_code: str | None = None) -> Adapter:
+def reader(source: str = "pbx", country: str | None = None) -> Adapter:
     """Return an adapter for the call records of the exchange `source`.
 
     Fields: call_id, queued_at, answered_at (empty: abandoned), ended_at, customer_number, caller (a phone number;
-    hashed; `country_code` is for numbers without one) and queue; times RFC 3339. A call without customer_number and
-    caller (a withheld number) is a customer of its own.
+    hashed; `country` is that of numbers without +) and queue; times RFC 3339. A call without customer_number and caller
+    (a withheld number) is a customer of its own.
     """
 
     def read(record: Record) -> list[Touchpoint]:
@@ -108,7 +108,7 @@ def reader(source: str = "pbx", country_code: str | None = None) -> Adapter:
                 else span(ended_at, answered_at, "answered_at is after ended_at"),
                 customer_id=customer,
                 anonymous_id=None if customer or caller else f"{source}:{call_id}",
-                identifiers=_phone(caller, country_code),
+                identifiers=_phone(caller, country),
                 attributes={"queue": queue} if queue else NO_ATTRIBUTES,
             )
         )
@@ -116,8 +116,8 @@ def reader(source: str = "pbx", country_code: str | None = None) -> Adapter:
     return adapter(read)
 
 
-def _phone(caller: str | None, country_code: str | None) -> tuple[Identifier, ...]:
+def _phone(caller: str | None, country: str | None) -> tuple[Identifier, ...]:
     try:
-        return () if caller is None else (hashing.phone(caller, country_code),)
+        return () if caller is None else (hashing.identifier("phone", caller, country),)
     except ValueError as error:
         raise Bad(f"caller {error}") from None

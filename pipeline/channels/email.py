@@ -51,7 +51,7 @@ def reader(source: str = "mailer") -> Adapter:
         if meaning is None:
             raise Bad(f"event is none of {', '.join((*KINDS, *_NO_TOUCHPOINTS))}")
         try:
-            identifier = hashing.email(need(record, "email"))
+            identifier = hashing.identifier("email", need(record, "email"))
         except Bad:
             raise
         except ValueError as error:

@@ -1,77 +1,109 @@
-"""Normalises and hashes identifiers, so that no plain address or number leaves the producer."""
+"""Normalises and hashes identifiers, so that no plain address or number leaves the producer.
+
+docs/contract.md ("Hashing") says the same for other languages; docs/examples/identifiers.json has test vectors.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from hashlib import sha256
 
-from pipeline.contract.identifiers import PERSONAL, is_hash, lower_hashes
+import idna
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
+
+from pipeline.contract.identifiers import PERSONAL, is_hash
 from pipeline.contract.reject import Rejected
 from pipeline.touchpoint import Identifier, Touchpoint
 
-_SEPARATORS = re.compile(r"[\s()./\u2010-\u2015-]+")
-_E164 = re.compile(r"[1-9]\d{6,14}", re.ASCII)
+_CALLING_CODE = re.compile(r"[1-9]\d{0,2}", re.ASCII)
+_NO_NUMBER = "is not a phone number in the form of E.164"
+_NO_COUNTRY = "is a phone number without its country: write it with +, or say the country"
 
 
-def email(address: str) -> Identifier:
-    """Return the identifier of an e-mail address: the SHA-256 (64 hex digits) of the trimmed, lower-cased UTF-8.
+def identifier(type: str, value: str, country: str | None = None) -> Identifier:
+    """Return the identifier of a customer, as all channels have to send it.
 
-    Nothing else is normalised: dots and `+tags` before the @ are different mailboxes with most providers, and the other
-    systems that hash addresses (advertising platforms, delivery providers) do the same. Raises ValueError, without
-    quoting it, when there is no one @ with something on both sides.
+    An `email` or `phone` becomes the SHA-256 (64 hex digits) of its normal form; a value that is such a hash stays, in
+    lower case. Values of other types are trimmed. `country` (see `region`) is where a phone number without + was
+    written down. Raises ValueError, without quoting the value, when it is no address or number, or when a number lacks
+    its country, since guessing that would join strangers.
     """
-    plain = address.strip().lower()
-    name, at, domain = plain.partition("@")
-    if not (name and at and domain) or "@" in domain or any(c.isspace() for c in plain):
-        raise ValueError("is not an e-mail address")
-    return Identifier("email", _sha256(plain))
+    plain, personal = value.strip(), type.strip().lower()
+    if personal not in PERSONAL:
+        return Identifier(type, plain)
+    if is_hash(plain):
+        return Identifier(personal, plain.lower())
+    normal = _address(plain) if personal == "email" else _number(plain, None if country is None else region(country))
+    return Identifier(personal, sha256(normal.encode()).hexdigest())
 
 
-def phone(number: str, country_code: str | None = None) -> Identifier:
-    """Return the identifier of a phone number: SHA-256, as 64 hex digits, of its E.164 digits without the plus.
+def region(country: str) -> str:
+    """Return a country's code of two capitals (ISO 3166, as `DE`), given in any case or by its calling code (`49`).
 
-    Spaces, dashes, dots, slashes and brackets are dropped, `00` and `+` in front mean the same. A national number
-    (`030 …`) needs `country_code` (such as "49"), whose one trunk zero it loses; without one it is refused, since
-    guessing the country would join different people. Raises ValueError, without quoting it, when it is no number.
+    Raises ValueError when there is no such country.
     """
-    plain = _SEPARATORS.sub("", number.replace("(0)", ""))
-    if plain.startswith("+"):
-        digits = plain[1:]
-    elif plain.startswith("00"):
-        digits = plain[2:]
-    elif country_code is not None:
-        digits = country_code.lstrip("+") + plain.removeprefix("0")
-    else:
-        raise ValueError("is a phone number without its country: write it with +")
-    if not _E164.fullmatch(digits):
-        raise ValueError("is not a phone number in the form of E.164")
-    return Identifier("phone", _sha256(digits))
+    given = country.strip().upper().lstrip("+")
+    if _CALLING_CODE.fullmatch(given):
+        given = phonenumbers.region_code_for_country_code(int(given))
+    if given not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("is no country: give two letters of ISO 3166, such as DE, or a calling code, such as 49")
+    return given
 
 
-def with_hashes(touchpoint: Touchpoint) -> Touchpoint | Rejected:
-    """Return the touchpoint with plain addresses and numbers among its identifiers hashed.
+def with_hashes(touchpoint: Touchpoint, country: str | None = None) -> Touchpoint | Rejected:
+    """Return the touchpoint with its identifiers as they have to be sent: plain addresses and numbers hashed.
 
-    Hashes stay, in lower case.
+    `country` is that of phone numbers without +.
     """
     if not touchpoint.identifiers:
         return touchpoint
+    hashed = []
+    for number, given in enumerate(touchpoint.identifiers):
+        try:
+            hashed.append(identifier(given.type, given.value, country))
+        except ValueError as error:
+            return Rejected("invalid_value", f"identifiers[{number}] ({given.type.strip().lower()}) {error}")
+    return touchpoint._replace(identifiers=tuple(hashed))
+
+
+def _address(value: str) -> str:
+    """Return an e-mail address in lower case and NFC, its domain in ASCII (`xn--…`).
+
+    Nothing else is normalised: dots and `+tags` before the @ are different mailboxes with most providers, and the other
+    systems that hash addresses (advertising platforms, delivery providers) do the same.
+    """
+    name, _, domain = unicodedata.normalize("NFC", value.lower()).partition("@")
+    if not (name and domain) or "@" in domain or any(c.isspace() or "\ud800" <= c <= "\udfff" for c in value):
+        raise ValueError("is not an e-mail address")
+    ascii_domain = domain if domain.isascii() else _ascii(domain)
+    if ascii_domain is None:
+        raise ValueError("is not an e-mail address: its domain can't be written in ASCII")
+    return f"{name}@{ascii_domain}"
+
+
+def _ascii(domain: str) -> str | None:
+    """Return an internationalised domain as mail servers write it, by UTS #46; None if that is not possible."""
     try:
-        hashed = [_hashed(number, given) for number, given in enumerate(touchpoint.identifiers)]
-    except ValueError as error:
-        return Rejected("invalid_value", str(error))
-    return touchpoint._replace(identifiers=lower_hashes(hashed))
+        return idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        return None
 
 
-def _hashed(number: int, given: Identifier) -> Identifier:
-    if given.type not in PERSONAL:
-        return given
-    if is_hash(given.value):
-        return given
+def _number(value: str, region_code: str | None) -> str:
+    """Return the digits of a phone number in E.164, without the plus.
+
+    `00` in front means + where no country is given; else it is read as dialled from there.
+    """
+    plain = f"+{value[2:]}" if region_code is None and value.startswith("00") else value
     try:
-        return email(given.value) if given.type == "email" else phone(given.value)
-    except ValueError as error:
-        raise ValueError(f"identifiers[{number}] ({given.type}) {error}") from None
-
-
-def _sha256(text: str) -> str:
-    return sha256(text.encode()).hexdigest()
+        number = phonenumbers.parse(plain, region_code)
+    except NumberParseException as error:
+        lacks_country = error.error_type == NumberParseException.INVALID_COUNTRY_CODE and plain[0] not in "+＋"
+        raise ValueError(_NO_COUNTRY if lacks_country else _NO_NUMBER) from None
+    if number.extension:
+        raise ValueError("is a phone number with an extension, which an E.164 number can't have")
+    if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
+        raise ValueError(_NO_NUMBER)
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164).removeprefix("+")

@@ -17,18 +17,23 @@ from pipeline.touchpoint import Touchpoint
 
 
 class Channel(NamedTuple):
-    """An adapter, the default name of its source, the usual format of its records, and their required columns."""
+    """How a channel's records are read.
 
-    reader: Callable[[str], Adapter]
+    An adapter, the default name of its source, the usual format of its records, their required columns, and whether the
+    adapter's second argument is the country of phone numbers without +.
+    """
+
+    reader: Callable[..., Adapter]
     source: str
     format: str
     columns: tuple[str, ...] = ()
+    takes_country: bool = False
 
 
 CHANNELS = {
     "web": Channel(web.reader, "web", "jsonl"),
     "email": Channel(email.reader, "mailer", "jsonl"),
-    "call-centre": Channel(call_centre.reader, "pbx", "csv", call_centre.COLUMNS),
+    "call-centre": Channel(call_centre.reader, "pbx", "csv", call_centre.COLUMNS, takes_country=True),
     "branch": Channel(branch.reader, "branch-queue", "csv", branch.COLUMNS),
     "bank-calls": Channel(bank_calls.reader, "anonymous-bank", "tsv", bank_calls.COLUMNS),
 }
@@ -41,30 +46,34 @@ class Read(NamedTuple):
     result: Sequence[Touchpoint] | Rejected
 
 
-def read(file: IO[bytes], format_name: str) -> Iterator[Read]:
-    """Yield the touchpoints of a file, line by line.
+def read(file: IO[bytes], format_name: str, country: str | None = None) -> Iterator[Read]:
+    """Yield the touchpoints of a file, line by line; `country` is that of plain phone numbers without +.
 
     Raises InvalidInput when the columns of a CSV file are not a touchpoint's.
     """
     if format_name == "jsonl":
         for line in lines(file):
             record = json_object(line)
-            yield Read(line, _one(record if isinstance(record, Rejected) else from_record(record)))
+            yield Read(line, _one(record if isinstance(record, Rejected) else from_record(record), country))
         return
     table = rows(file, format_name)
     header = _header(table)
     if header is not None:
         layout = columns(header)
         for line, cells in table:
-            yield Read(line, _one(cells if isinstance(cells, Rejected) else from_csv_row(layout, cells)))
+            yield Read(line, _one(cells if isinstance(cells, Rejected) else from_csv_row(layout, cells), country))
 
 
-def read_channel(file: IO[bytes], format_name: str, channel: Channel, source: str | None = None) -> Iterator[Read]:
+def read_channel(
+    file: IO[bytes], format_name: str, channel: Channel, source: str | None = None, country: str | None = None
+) -> Iterator[Read]:
     """Yield the touchpoints in a channel's own records, line by line.
 
-    Raises InvalidInput when a CSV file lacks columns that the channel's records have.
+    `country` is that of phone numbers without +, for a channel that has some. Raises InvalidInput when a CSV file lacks
+    columns that the channel's records have.
     """
-    adapter = channel.reader(source or channel.source)
+    name = source or channel.source
+    adapter = channel.reader(name, country) if channel.takes_country else channel.reader(name)
     if format_name == "jsonl":
         for line in lines(file):
             record = json_object(line)
@@ -95,6 +104,6 @@ def _header(table: Iterator[tuple[Line, list[str] | Rejected]]) -> list[str] | N
     return [name.strip() for name in first[1]]
 
 
-def _one(touchpoint: Touchpoint | Rejected) -> Sequence[Touchpoint] | Rejected:
-    hashed = touchpoint if isinstance(touchpoint, Rejected) else with_hashes(touchpoint)
+def _one(touchpoint: Touchpoint | Rejected, country: str | None) -> Sequence[Touchpoint] | Rejected:
+    hashed = touchpoint if isinstance(touchpoint, Rejected) else with_hashes(touchpoint, country)
     return hashed if isinstance(hashed, Rejected) else (hashed,)

@@ -138,7 +138,7 @@ def _money(kind: str, properties: Record) -> tuple[int | None, str | None]:
 def _identifiers(context: Record) -> tuple[Identifier, ...]:
     address = text(inner(context, "traits"), "email")
     try:
-        return () if address is None else (hashing.email(address),)
+        return () if address is None else (hashing.identifier("email", address),)
     except ValueError as error:
         raise Bad(f"context.traits.email {error}") from None
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from difflib import get_close_matches
 
 from sqlalchemy import Connection
 
-from pipeline.channels.hashing import email, phone
+from pipeline.channels.hashing import identifier
 from pipeline.cli.formatting import printable
+from pipeline.contract.identifiers import PERSONAL
 from pipeline.errors import PipelineError
 from pipeline.queries.customers import is_known, neighbours
-from pipeline.touchpoint import ANONYMOUS, CUSTOMER, Identifier
+from pipeline.touchpoint import ANONYMOUS, CUSTOMER
 
 FORMS = (
     "A key is customer:ID, or ID alone; anonymous:ID for somebody known by a cookie or device; else the type and value "
     "of an identifier, as email:SHA256 (email:ADDRESS and phone:+NUMBER are hashed here) or loyalty:NUMBER."
 )
-_HASHES: dict[str, Callable[[str], Identifier]] = {"email": email, "phone": phone}
 _ALIKE = 0.85
 _SUGGESTIONS = 3
 
@@ -65,10 +64,9 @@ def alike(given: str, tried: list[str], known: list[str]) -> list[str]:
 
 
 def _hashed(kind: str, value: str) -> list[str]:
-    if kind not in _HASHES:
+    if kind not in PERSONAL:
         return []
     try:
-        identifier = _HASHES[kind](value)
+        return [f"{kind}:{identifier(kind, value).value}"]
     except ValueError:
         return []
-    return [f"{identifier.type}:{identifier.value}"]

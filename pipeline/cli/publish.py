@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +15,7 @@ import click
 import orjson
 
 from pipeline import settings
+from pipeline.channels.hashing import region
 from pipeline.channels.reading import FORMATS, Line, format_of, opened
 from pipeline.channels.sources import CHANNELS, Read, read, read_channel
 from pipeline.cli.progress import progress
@@ -31,6 +33,16 @@ _SHOW_EVERY = 500
 Reader = Callable[[IO[bytes], str], Iterator[Read]]
 
 
+class _Country(click.ParamType):
+    name = "country"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return region(str(value))
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+
+
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option(
@@ -43,6 +55,11 @@ Reader = Callable[[IO[bytes], str], Iterator[Read]]
     "--from", "channel", type=click.Choice(list(CHANNELS)), help="The files hold records in this channel's own format."
 )
 @click.option("--source", help="With --from: name of the emitting system.")
+@click.option(
+    "--country",
+    type=_Country(),
+    help="Country of phone numbers that are written without one: DE (ISO 3166), or its calling code, 49.",
+)
 @click.option("--rejects", type=click.Path(dir_okay=False), help="Write refused lines to this file, with the reason.")
 @click.option("--dry-run", is_flag=True, help="Check everything and publish nothing; needs no servers.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -53,6 +70,7 @@ def publish(
     format_name: str | None,
     channel: str | None,
     source: str | None,
+    country: str | None,
     rejects: str | None,
     dry_run: bool,
     as_json: bool,
@@ -63,11 +81,12 @@ def publish(
     """
     if source and not channel:
         raise click.UsageError("--source goes with --from; a touchpoint names its source itself.")
+    if country and channel and not CHANNELS[channel].takes_country:
+        raise click.UsageError(f"--country is for phone numbers; records of --from {channel} have none.")
     formats = [format_name or _format(name, channel) for name in files]
-    reader: Reader = read
+    reader: Reader = partial(read, country=country)
     if channel:
-        chosen = CHANNELS[channel]
-        reader = lambda file, kind: read_channel(file, kind, chosen, source)  # noqa: E731
+        reader = partial(read_channel, channel=CHANNELS[channel], source=source, country=country)
     for name, kind in zip(files, formats, strict=True):
         if kind != "jsonl" and Path(name).is_file():
             _look_at_header(name, kind, reader)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, cast
 
@@ -18,7 +18,7 @@ from pipeline.cli.progress import progress
 from pipeline.contract.text import to_json_line
 from pipeline.contract.times import format_rfc3339, parse_rfc3339
 from pipeline.simulate.delivery import delivered
-from pipeline.simulate.population import DEFAULT_DAYS, touchpoints
+from pipeline.simulate.population import DEFAULT_DAYS, Simulated, simulated
 from pipeline.touchpoint import Touchpoint
 
 _SHOW_EVERY = 500
@@ -72,6 +72,17 @@ _SHARE = click.FloatRange(0, 1)
     type=click.Path(dir_okay=False, allow_dash=True),
     help="Write JSON Lines to this file (- for standard output; .gz is compressed) instead of publishing.",
 )
+@click.option(
+    "--identity",
+    is_flag=True,
+    help="Let each channel know customers by its own keys only: cookies, addresses, phone numbers, cards. "
+    "Adds sign-ins and corrections, which count as events.",
+)
+@click.option(
+    "--truth",
+    type=click.Path(dir_okay=False),
+    help="With --identity: write to this file (JSON Lines; .gz is compressed) whose each touchpoint was.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def simulate(
     events: int,
@@ -84,18 +95,25 @@ def simulate(
     late_days: float,
     duplicates: float,
     out: str | None,
+    identity: bool,
+    truth: str | None,
     as_json: bool,
 ) -> None:
     """Simulate customers on the web, by e-mail, on the phone and in branches, and publish their touchpoints.
 
     The same options with a given --end produce the same touchpoints, including their event ids.
     """
+    if truth and not identity:
+        raise click.UsageError("--truth goes with --identity; without it every channel knows the customer's number.")
     end_ms = time.time_ns() // 1_000_000 if end is None else end
-    made = touchpoints(seed=seed, customers=customers, events=events, days=days, end_ms=end_ms)
-    stream = delivered(made, seed=seed, disorder=disorder, late_days=late_days, duplicates=duplicates)
+    made = simulated(seed=seed, customers=customers, events=events, days=days, end_ms=end_ms, identity=identity)
     begun = time.monotonic()
     count = 0
-    with _to_file(out) if out else _to_kafka() as send, progress("Simulating", events) as show:
+    with ExitStack() as stack:
+        send = stack.enter_context(_to_file(out) if out else _to_kafka())
+        known = _noted(made, stack.enter_context(_created(truth)) if truth else None)
+        show = stack.enter_context(progress("Simulating", events))
+        stream = delivered(known, seed=seed, disorder=disorder, late_days=late_days, duplicates=duplicates)
         for count, touchpoint in enumerate(stream, 1):
             if rate is not None:
                 _keep_to(rate, count - 1, begun)
@@ -128,19 +146,42 @@ def _to_kafka() -> Iterator[Send]:
         yield publisher.publish
 
 
+def _noted(made: Iterable[Simulated], truth: IO[bytes] | None) -> Iterator[Touchpoint]:
+    """Yield the touchpoints; write to `truth` whose each is, once, however often it will be sent."""
+    for touchpoint, person in made:
+        if truth is not None and person is not None:
+            truth.write(_truth_line(touchpoint, person))
+        yield touchpoint
+
+
+def _truth_line(touchpoint: Touchpoint, person: str) -> bytes:
+    """Return a line of JSON Lines that says whose a touchpoint is, which it names as its own JSON Lines do."""
+    record = {
+        "source": touchpoint.source,
+        "event_id": touchpoint.event_id,
+        "occurred_at": format_rfc3339(touchpoint.occurred_at),
+        "person": person,
+    }
+    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+
+
 @contextmanager
 def _to_file(out: str) -> Iterator[Send]:
     if out == "-":
         yield _writer(sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
-    opener = gzip.open if out.endswith(".gz") else Path.open
-    try:
-        file = cast(IO[bytes], opener(Path(out), "wb"))
-    except OSError as error:
-        raise click.FileError(out, error.strerror or str(error)) from None
-    with file:
+    with _created(out) as file:
         yield _writer(file)
+
+
+def _created(name: str) -> IO[bytes]:
+    """Create a file, compressed if its name ends in .gz."""
+    opener = gzip.open if name.endswith(".gz") else Path.open
+    try:
+        return cast(IO[bytes], opener(Path(name), "wb"))
+    except OSError as error:
+        raise click.FileError(name, error.strerror or str(error)) from None
 
 
 def _writer(file: IO[bytes]) -> Send:

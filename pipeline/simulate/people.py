@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 
+from pipeline.simulate.keys import Keys
 from pipeline.touchpoint import Identifier
 
 #: Shares of people known by a cookie only, and by an e-mail address only.
@@ -31,6 +32,7 @@ _DAYPARTS = ((0.5, 13.0, 4.0), (0.3, 20.0, 2.0), (0.2, 8.5, 2.0))  # (weight, ho
 class Person:
     """One simulated person. `mood`, 0 (angry) to 1 (delighted), and `gone` change over time."""
 
+    number: int
     customer_id: str | None
     anonymous_id: str | None
     identifiers: tuple[Identifier, ...]
@@ -52,6 +54,8 @@ class Person:
     leaves: float
     mood: float = 0.7
     gone: bool = False
+    #: What each channel knows them by, where a simulation has that; else it is the three fields above, on all channels.
+    keys: Keys | None = None
 
 
 def make(rng: Random, number: int, seed: int, episodes_each: float) -> Person:
@@ -72,6 +76,7 @@ def make(rng: Random, number: int, seed: int, episodes_each: float) -> Person:
     web, email, call = (share / total for share in shares[:3])
     arrives = 0.0 if rng.random() < THERE_FROM_THE_START else rng.uniform(0, _LATEST_ARRIVAL)
     return Person(
+        number=number,
         customer_id=customer_id,
         anonymous_id=anonymous_id,
         identifiers=identifiers,

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import accumulate
 from random import Random
+from typing import NamedTuple
 
 from pipeline.simulate import queues, web
+from pipeline.simulate.naming import Naming
 from pipeline.simulate.people import Person, make
+from pipeline.simulate.roles import hand_out
 from pipeline.simulate.story import DAY, HOUR, MINUTE, Story
-from pipeline.touchpoint import Touchpoint
+from pipeline.touchpoint import CORRECTION_KINDS, Touchpoint
 
 #: Touchpoints per person if the number of people is not given.
 EVENTS_EACH = 25
@@ -23,13 +26,37 @@ _KEPT = 0.7  # of what was learnt so far, the share that the next day keeps
 _CLOSES = 0.35  # of the customers who leave, those who say so
 
 
+class Simulated(NamedTuple):
+    """A touchpoint, and the person whose contact it was; None for a correction, which is nobody's contact."""
+
+    touchpoint: Touchpoint
+    person: str | None
+
+
 def touchpoints(
     *, seed: int, customers: int | None = None, events: int = 10_000, days: float = DEFAULT_DAYS, end_ms: int
 ) -> Iterator[Touchpoint]:
     """Yield exactly `events` touchpoints of `customers` people in the `days` up to `end_ms` (epoch milliseconds).
 
     In order of `occurred_at`, except for a few at the end. The same arguments give the same touchpoints, event ids
-    included. Memory holds the people and future touchpoints only.
+    included. Memory holds the people and future touchpoints only. Every channel knows the customer's number.
+    """
+    made = simulated(seed=seed, customers=customers, events=events, days=days, end_ms=end_ms)
+    return (each.touchpoint for each in made)
+
+
+def simulated(
+    *,
+    seed: int,
+    customers: int | None = None,
+    events: int = 10_000,
+    days: float = DEFAULT_DAYS,
+    end_ms: int,
+    identity: bool = False,
+) -> Iterator[Simulated]:
+    """Yield the same with their people. With `identity`, each channel knows customers by its own keys only.
+
+    Then corrections count as `events`, too.
     """
     if events < 1:
         return
@@ -39,11 +66,17 @@ def touchpoints(
     start_ms = end_ms - span
     each = events / (_EVENTS_PER_EPISODE * people_count)
     people = [make(rng, number, seed, each) for number in range(people_count)]
-    story = Story(rng, _run(seed, people_count, events, span, end_ms), end_ms)
+    story = Story(rng, _run(seed, people_count, events, span, end_ms, identity), end_ms)
+    if identity:
+        hand_out(people, seed, start_ms, end_ms)
+    naming = Naming(story, people, seed)
     emitted = 0
     for moment in _moments(story, people, start_ms, end_ms, events):
-        for touchpoint in story.until(moment):
-            yield touchpoint
+        for person, told in story.until(moment):
+            touchpoint = naming.named(person, told)
+            if touchpoint is None:
+                continue
+            yield Simulated(touchpoint, None if told.kind in CORRECTION_KINDS else f"person-{person.number:06d}")
             emitted += 1
             if emitted == events:
                 return
@@ -125,6 +158,7 @@ def _leave(story: Story, person: Person, at: int) -> None:
         story.add(person, at + int(story.rng.uniform(4, 6) * DAY), channel, "account_closed")
 
 
-def _run(seed: int, customers: int, events: int, span: int, end_ms: int) -> str:
+def _run(seed: int, customers: int, events: int, span: int, end_ms: int, identity: bool) -> str:
     """Return what identifies this simulation."""
-    return blake2b(f"{seed} {customers} {events} {span} {end_ms}".encode(), digest_size=4).hexdigest()
+    text = f"{seed} {customers} {events} {span} {end_ms}{' identity' if identity else ''}"
+    return blake2b(text.encode(), digest_size=4).hexdigest()

@@ -11,7 +11,7 @@ from pipeline.touchpoint import NO_ATTRIBUTES, Feedback, Touchpoint
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
-_SOURCES = {"web": "web-shop", "email": "mailer", "call_centre": "pbx", "branch": "branch-queue"}
+_SOURCES = {"web": "web-shop", "email": "mailer", "call_centre": "pbx", "branch": "branch-queue", "unknown": "crm"}
 
 
 class Story:
@@ -26,7 +26,7 @@ class Story:
         self._run = run
         self._end_ms = end_ms
         self._subjects = 0
-        self._ahead: list[tuple[int, int, Touchpoint]] = []
+        self._ahead: list[tuple[int, int, Touchpoint, Person]] = []
 
     def add(
         self,
@@ -52,15 +52,19 @@ class Story:
             person.customer_id, person.anonymous_id, person.identifiers, outcome, wait_ms, duration_ms, feedback,
             amount_minor, None if amount_minor is None else "EUR", subject, attributes,
         )  # fmt: skip
-        heappush(self._ahead, (at, self.told, touchpoint))
+        heappush(self._ahead, (at, self.told, touchpoint, person))
 
     def subject(self, prefix: str) -> str:
         """Return a new order, case or ticket."""
         self._subjects += 1
         return f"{prefix}-{self._run}-{self._subjects:x}"
 
-    def until(self, moment: int) -> Iterator[Touchpoint]:
-        """Remove and return the touchpoints up to `moment`, in order of time."""
+    def until(self, moment: int) -> Iterator[tuple[Person, Touchpoint]]:
+        """Remove and yield the touchpoints up to `moment`, and whose they are, in order of time.
+
+        What is added in the meantime is among them.
+        """
         ahead = self._ahead
         while ahead and ahead[0][0] <= moment:
-            yield heappop(ahead)[2]
+            _, _, touchpoint, person = heappop(ahead)
+            yield person, touchpoint

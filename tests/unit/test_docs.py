@@ -144,6 +144,19 @@ def test_json_examples_are_valid_touchpoints() -> None:
         assert check(touchpoint, now_ms=touchpoint.occurred_at) is None
 
 
+def test_the_table_of_hashed_identifiers_is_that_of_the_test_vectors() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `(\".*\")` \| (\w*) \| (.*) \|$", PAGES["docs/contract.md"], re.M)
+    vectors = json.loads((ROOT / "docs/examples/identifiers.json").read_text())
+    assert [(kind, json.loads(given), country) for kind, given, country, _ in rows] == [
+        (each["type"], each["given"], each.get("country", "")) for each in vectors
+    ]
+    for each, (*_, told) in zip(vectors, rows, strict=True):
+        assert told in (
+            "refused" if each.get("refused") else f"`{each.get('hashed')}`",
+            f"sent as `{each.get('value')}`",
+        ) or (each["value"] == each["given"].lower() and told == "sent as it is, in lower case")
+
+
 def tables() -> set[str]:
     """The tables that the migrations create."""
     migrations = (ROOT / "pipeline/ledger/migrations").glob("*.sql")

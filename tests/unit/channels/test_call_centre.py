@@ -38,7 +38,7 @@ def test_an_answered_call_is_queued_answered_and_ended() -> None:
         channel="call_centre",
         kind="call_queued",
         customer_id="c1",
-        identifiers=(hashing.phone("+4930901820"),),
+        identifiers=(hashing.identifier("phone", "+4930901820"),),
         outcome="succeeded",
         wait_ms=90_000,
         subject="7",
@@ -74,6 +74,11 @@ def test_a_withheld_number_is_a_caller_of_its_own() -> None:
     assert {touchpoint.anonymous_id for touchpoint in found} == {"pbx-2:7"}
 
 
+def test_a_caller_of_the_exchange_s_own_country_needs_no_calling_code() -> None:
+    found = call_centre.reader("pbx-2", "DE")({**ANSWERED, "caller": "030 901820"})
+    assert found == read(ANSWERED)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -82,7 +87,7 @@ def test_a_withheld_number_is_a_caller_of_its_own() -> None:
         ({"ended_at": ""}, "ended_at is missing"),
         ({"answered_at": "2026-05-01T11:59:00Z"}, "queued_at is after answered_at or ended_at"),
         ({"ended_at": "2026-05-01T12:01:00Z"}, "answered_at is after ended_at"),
-        ({"caller": "anonymous"}, "caller is a phone number without its country"),
+        ({"caller": "030 901820"}, "caller is a phone number without its country"),
     ],
 )
 def test_a_bad_record_is_refused_with_its_field(change: dict[str, str], said: str) -> None:

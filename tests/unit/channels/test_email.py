@@ -37,7 +37,7 @@ def test_a_delivered_mail_names_the_hashed_address_and_keeps_no_other() -> None:
         occurred_at=1_777_636_800_000,
         channel="email",
         kind="email_delivered",
-        identifiers=(hashing.email("anna@example.org"),),
+        identifiers=(hashing.identifier("email", "anna@example.org"),),
         subject="14c5d75ce93",
         attributes={"campaign": "spring"},
     )

@@ -110,7 +110,7 @@ def test_a_kind_that_says_how_it_ended_has_that_outcome() -> None:
 
 def test_an_address_among_the_traits_is_hashed() -> None:
     found = track("Product Viewed", context={"traits": {"email": "Anna@example.org"}})
-    assert found.identifiers == (hashing.email("anna@example.org"),)
+    assert found.identifiers == (hashing.identifier("email", "anna@example.org"),)
 
 
 def test_what_was_searched_for_is_not_kept() -> None:

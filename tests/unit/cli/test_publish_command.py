@@ -82,6 +82,26 @@ def test_plain_addresses_are_hashed_on_the_way(tmp_path: Path) -> None:
     assert "identifiers[0] (email) is not an e-mail address" in done.stderr
 
 
+def test_national_phone_numbers_are_of_the_country_that_is_said(tmp_path: Path) -> None:
+    touchpoints = written(
+        tmp_path / "a.csv",
+        HEADER.replace("customer_id", "identifiers.phone") + "1,s,2026-01-01T00:00:00Z,web,x,030 901820\n",
+    )
+    calls = written(
+        tmp_path / "calls.csv",
+        "call_id,queued_at,ended_at,caller\n1,2026-01-01T00:00:00Z,2026-01-01T00:00:09Z,030 901820\n",
+    )
+    for file, options in ((touchpoints, ()), (calls, ("--from", "call-centre"))):
+        assert "without its country" in check(file, *options).stderr
+        assert check(file, *options, "--country", "de").exit_code == 0
+
+
+def test_a_country_that_does_not_exist_or_has_no_use_is_bad_usage(tmp_path: Path) -> None:
+    file = written(tmp_path / "a.jsonl", "")
+    assert "is no country" in check(file, "--country", "Germany").stderr
+    assert check(file, "--from", "web", "--country", "DE").exit_code == 2
+
+
 def test_wrong_columns_are_an_error_before_anything_else_is_published(tmp_path: Path) -> None:
     good = written(tmp_path / "a.csv", HEADER + "1,s,2026-01-01T00:00:00Z,web,x,c\n")
     bad = written(tmp_path / "b.csv", HEADER.replace("kind", "knd"))

@@ -51,6 +51,30 @@ def test_a_rate_is_kept() -> None:
     assert time.monotonic() - begun >= 0.5
 
 
+def test_the_truth_says_once_of_every_touchpoint_whose_it_is(tmp_path: Path) -> None:
+    out, truth = tmp_path / "a.jsonl", tmp_path / "truth.jsonl.gz"
+    options = ["--events", "3000", "--duplicates", "0.1", "--disorder", "0.1", "--out", str(out), *END]
+    assert run(*options, "--identity", "--truth", str(truth)).exit_code == 0
+    touchpoints = [json.loads(line) for line in out.read_bytes().splitlines()]
+    told = [json.loads(line) for line in gzip.decompress(truth.read_bytes()).splitlines()]
+    assert set(told[0]) == {"source", "event_id", "occurred_at", "person"}
+    known = [(each["source"], each["event_id"], each["occurred_at"]) for each in told]
+    corrections = {"identity_ended", "customer_merged"}
+    assert len(known) == len(set(known))
+    assert set(known) == {
+        (each["source"], each["event_id"], each["occurred_at"])
+        for each in touchpoints
+        if each["kind"] not in corrections
+    }
+    assert corrections == corrections & {each["kind"] for each in touchpoints}
+
+
+def test_the_truth_needs_identity(tmp_path: Path) -> None:
+    done = run("--truth", str(tmp_path / "truth.jsonl"), "--out", "-")
+    assert done.exit_code == 2
+    assert "--truth goes with --identity" in done.stderr
+
+
 @pytest.mark.parametrize(
     "options",
     [("--end", "2026-05-01T00:00:00"), ("--events", "-1"), ("--disorder", "2"), ("--days", "0"), ("--rate", "0")],
