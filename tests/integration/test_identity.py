@@ -1,0 +1,164 @@
+"""Who is who on real servers: any order, several workers, the topics, and an audit that notices a changed owner."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+from batch import Batch
+from harness import Pipe
+from histories import history
+from network import Event
+
+from pipeline.identity.policy import IdentityPolicy
+from pipeline.topics import IDENTITIES, JOURNEYS
+from pipeline.touchpoint import Feedback, Identifier, Touchpoint
+
+#: Trust goes by source, as the histories have it.
+_POLICY = """
+[identity.trust.source]
+verified = "verified"
+declared = "declared"
+none = "none"
+"""
+#: A score of the histories on the scale of 1 to 5.
+_CSAT = {0.0: 1.0, 25.0: 2.0, 100.0: 5.0}
+
+
+def touchpoint(event: Event, prefix: str = "") -> Touchpoint:
+    """An event of a history as a channel sends it; `prefix` keeps the people of several histories apart."""
+    names: dict[str, str] = {}
+    identifiers = []
+    for key in event.keys:
+        kind, value = key.split(":")
+        if kind in ("customer", "anonymous"):
+            names[kind] = prefix + value
+        else:
+            identifiers.append(Identifier(kind, value if len(value) == 64 else prefix + value))
+    attributes = {} if event.other is None else {"merged_customer_id": prefix + event.other.removeprefix("customer:")}
+    return Touchpoint(
+        event.event_id,
+        event.source,
+        event.at,
+        channel="web",
+        kind=event.kind,
+        customer_id=names.get("customer"),
+        anonymous_id=names.get("anonymous"),
+        identifiers=tuple(identifiers),
+        feedback=None if event.score is None else Feedback("csat", _CSAT[event.score]),
+        subject=event.subject,
+        attributes=attributes,
+    )
+
+
+@pytest.fixture
+def by_source(pipe: Pipe) -> Iterator[Pipe]:
+    """A pipe whose workers trust events by their source."""
+    (pipe.folder / "policy.toml").write_text(_POLICY)
+    pipe.env["PIPELINE_POLICY"] = str(pipe.folder / "policy.toml")
+    yield pipe
+
+
+@pytest.mark.parametrize(("workers", "seed"), [(1, 1), (1, 2), (3, 3), (3, 4)])
+def test_any_order_gives_the_owners_of_one_plain_computation(by_source: Pipe, workers: int, seed: int) -> None:
+    pipe, rng = by_source, Random(seed)
+    histories = [history(rng, 25) for _ in range(12)]
+    # Only the first shares its e-mail addresses and numbers with nobody else.
+    mine = histories[0]
+    others = [
+        (event, f"{number}-")
+        for number, events in enumerate(histories[1:], 1)
+        for event in events
+        if not any(key.startswith(("email", "phone")) for key in event.keys)
+    ]
+    sent = [touchpoint(event) for event in mine] + [touchpoint(event, prefix) for event, prefix in others]
+    rng.shuffle(sent)
+    cut = len(sent) // 2
+    pipe.publish(sent[:cut])
+    pipe.work(workers=workers)
+    pipe.publish([*sent[cut:], *rng.sample(sent, len(sent) // 5)])
+    pipe.work("--most-records", "40", workers=workers)
+    journeys = pipe.sql(
+        "SELECT customer, touchpoints, (extract(epoch FROM started_at) * 1000)::bigint AS started_at, "
+        "(SELECT json_agg(step ->> 'via') FROM jsonb_array_elements(steps) AS step) AS via "
+        "FROM journey WHERE status IN ('open', 'closed') AND customer NOT SIMILAR TO '%:[0-9]+-%'"
+    )
+    found = {(row.customer, row.started_at, row.touchpoints, tuple(row.via)) for row in journeys}
+    assert found == {
+        (owner, start, len(steps), tuple([via for _, via in steps]))
+        for owner, start, _, steps in Batch(mine, IdentityPolicy()).journeys()
+    }
+    outcome = json.loads(pipe.run("audit", "--json", check=False).stdout)
+    assert outcome["differences"] == []
+    rows = {table["table"]: (table["rows"], table["left_out"]) for table in outcome["tables"]}
+    assert rows["identity_owner"][0] > 50
+    assert rows["identity_owner"][1] == rows["journey"][1] == 0
+    assert pipe.sql("SELECT * FROM identity_restatement") == []
+
+
+def _visits() -> list[Touchpoint]:
+    hour = 3_600_000
+    at = 1_790_000_000_000
+    page: dict[str, Any] = {"channel": "web", "kind": "page_viewed", "anonymous_id": "cookie"}
+    return [
+        Touchpoint("1", "shop", at, **page),
+        Touchpoint("2", "shop", at + 60_000, **page),
+        Touchpoint("3", "shop", at + 2 * hour, customer_id="ryan", **page),
+    ]
+
+
+def test_journeys_and_identities_tell_consumers_who_a_cookie_is(pipe: Pipe) -> None:
+    first, second, signed_in = _visits()
+    pipe.publish([first, second])
+    pipe.work()
+    pipe.publish([signed_in])
+    pipe.work()
+    records = pipe.records(JOURNEYS)
+    moved = [each for each in records if each["status"] == "moved"]
+    assert [(each["customer"], each["moved_to"], each["touchpoints"]) for each in moved] == [
+        ("anonymous:cookie", "customer:ryan", 0)
+    ]
+    latest = {each["journey_id"]: each for each in records}
+    owned = [each for each in latest.values() if each["customer"] == "customer:ryan"]
+    assert sorted([step["via"] for step in each["steps"]] for each in owned) == [
+        ["anonymous:cookie", "anonymous:cookie"], [None],
+    ]  # fmt: skip
+    identity = {each["key"]: each for each in pipe.records(IDENTITIES)}["anonymous:cookie"]
+    assert (identity["owner"], identity["why"], identity["event_id"]) == ("customer:ryan", "held", "3")
+    assert pipe.sql("SELECT customer FROM churn_risk")[0].customer == "customer:ryan"
+
+
+def test_the_audit_notices_a_changed_owner(pipe: Pipe) -> None:
+    pipe.publish(_visits())
+    pipe.work()
+    assert json.loads(pipe.run("audit", "--json").stdout)["differences"] == []
+    with pipe.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE identity_owner SET owner = 'customer:tom' WHERE why = 'held'")
+        connection.exec_driver_sql("UPDATE identity_naming SET target = 'customer:tom'")
+        connection.exec_driver_sql("UPDATE journey SET customer = 'customer:tom' WHERE touchpoints = 2")
+    differences = json.loads(pipe.run("audit", "--json", check=False).stdout)["differences"]
+    assert {each["table"] for each in differences} >= {"identity_owner", "identity_naming", "journey"}
+    assert ("owner", "customer:ryan", "customer:tom") in [
+        (each["column"], each["expected"], each["found"]) for each in differences
+    ]
+
+
+def test_without_identity_each_key_is_its_own_customer(pipe: Pipe) -> None:
+    pipe.publish(_visits())
+    pipe.work("--no-identity")
+    rows = pipe.sql("SELECT customer, touchpoints FROM journey ORDER BY customer")
+    assert [tuple(row) for row in rows] == [("anonymous:cookie", 2), ("customer:ryan", 1)]
+
+
+def test_a_rebuild_gives_the_same_owners_and_heeds_no_old_messages(pipe: Pipe) -> None:
+    pipe.publish(_visits())
+    pipe.work()
+    query = "SELECT customer, status, touchpoints FROM journey WHERE touchpoints > 0 ORDER BY customer, touchpoints"
+    before = pipe.sql(query)
+    pipe.run("rebuild", "--yes")
+    pipe.work()
+    assert pipe.sql(query) == before
+    assert json.loads(pipe.run("audit", "--json").stdout)["differences"] == []
