@@ -32,6 +32,8 @@ class Comparison(NamedTuple):
     columns: dict[str, str]
     moments: frozenset[str] = frozenset()
     expected: str = ""
+    #: The number of rows left out, where several rows of the table are one of the comparison.
+    left_out: str = ""
     shown: tuple[str, ...] = ()
 
 
@@ -76,6 +78,7 @@ COMPARISONS = (
         "identity_owner",
         ("key", "since"),
         _columns(_OTHER, "until", "owner", "why"),
+        left_out="(SELECT count(*) FROM found_identity_owner WHERE key IN (SELECT customer FROM unsettled))",
     ),
     Comparison(
         "identity_naming",
@@ -186,15 +189,12 @@ def _compare(workspace: Workspace, c: Comparison) -> None:
             f"INSERT INTO difference SELECT '{c.table}', {key}, '{column}', {_text(c, 'e', column)}, "
             f"{_text(c, 'f', column)} FROM apart WHERE e.{first} IS NOT NULL AND f.{first} IS NOT NULL AND ({test})"
         )
+    left_out = c.left_out or f"(SELECT count(*) FROM found_{c.table}) - (SELECT count(*) FROM there_{c.table})"
+    if c.table == "journey":
+        left_out += " - (SELECT count(*) FROM there_merged) - (SELECT count(*) FROM there_moved)"
     workspace.execute(
         f"INSERT INTO compared SELECT '{c.table}', "
-        f"(SELECT count(*) FROM there_{c.table}) + (SELECT count(*) FROM apart WHERE f.{first} IS NULL), "
-        f"(SELECT count(*) FROM found_{c.table}) - (SELECT count(*) FROM there_{c.table})"
-        + (
-            " - (SELECT count(*) FROM there_merged) - (SELECT count(*) FROM there_moved)"
-            if c.table == "journey"
-            else ""
-        )
+        f"(SELECT count(*) FROM there_{c.table}) + (SELECT count(*) FROM apart WHERE f.{first} IS NULL), {left_out}"
     )
 
 

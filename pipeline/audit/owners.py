@@ -32,6 +32,12 @@ def find_owners(workspace: Workspace, corrections: Iterable[Correction], rules: 
             "CREATE OR REPLACE TABLE owned AS SELECT o.* REPLACE (coalesce(h.holder, o.id) AS id) "
             "FROM owned AS o ASOF LEFT JOIN held AS h ON o.id = h.id AND o.occurred_at >= h.since"
         )
+    # What was final may have been decided by the order of arrival: it is left out.
+    workspace.execute(
+        "INSERT INTO unsettled SELECT DISTINCT c.customer FROM owned AS o JOIN customer AS c ON c.id = o.own "
+        "WHERE o.occurred_at < (SELECT max(watermark) FROM found_position) - ?",
+        [rules.final_after_ms],
+    )
     owners = list(workspace.rows("SELECT DISTINCT c.id, c.customer FROM customer AS c JOIN owned USING (id)"))
     with Appender(workspace, "home") as appender:
         for owner, customer in owners:

@@ -88,6 +88,7 @@ def _usable(
         rules = IdentityRules(
             _ms(identity.get("stretch", "30m")),
             {name: _type_rules(name, table) for name, table in identity.get("type", {}).items()},
+            _ms(identity.get("final_after", "400d")),
         )
         return gaps, _ms(document.get("grace", "20m")), nobody, rules
     except (AttributeError, KeyError, TypeError, ValueError) as error:

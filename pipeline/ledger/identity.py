@@ -88,11 +88,6 @@ _CONCERNED = text("""
         SELECT id, system FROM json_to_recordset(CAST(:events AS json)) AS event (system text, id text))
     UNION
     SELECT key FROM identity_stretch WHERE partition = :partition AND target = ANY(:customers)
-    UNION
-    SELECT customer FROM journey
-    WHERE partition = :partition AND customer = ANY(:customers) AND merged_into IS NULL AND moved_to IS NULL
-    UNION
-    SELECT key FROM identity_touchpoint WHERE partition = :partition AND key = ANY(:customers)
 """)
 
 

@@ -119,11 +119,7 @@ class MemoryLedger:
 
     async def concerned_keys(self, partition: int, concerned: Concerned) -> list[str]:
         """Return the partition's keys for which events and customers change something."""
-        known = {row.customer for row in self.journeys.values() if self._partition_of[row.journey_id] == partition}
-        known |= {
-            row.key for number, row in self.identity.tables["identity_touchpoint"].values() if number == partition
-        }
-        return sorted(self.identity.concerned(partition, concerned) | (known & set(concerned.customers)))
+        return sorted(self.identity.concerned(partition, concerned))
 
     async def due_customers(
         self, watermarks: Mapping[int, int], grace_ms: int, limit: int

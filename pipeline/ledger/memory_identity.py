@@ -102,10 +102,6 @@ class MemoryIdentity:
             and (row.target in customers if name == STRETCH.name else (row.source, row.event_id) in events)
         }
 
-    def aside_keys(self, partition: int) -> set[str]:
-        """Return the partition's keys that have touchpoints which journeys don't show."""
-        return {row.key for number, row in self.tables[ASIDE.name].values() if number == partition}
-
     def _rows(self, name: str) -> list[Any]:
         return [row for _, row in self.tables[name].values()]
 

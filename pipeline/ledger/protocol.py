@@ -53,10 +53,7 @@ class Ledger(Protocol):
         """Return all namings of keys, and who holds them as the table says."""
 
     async def concerned_keys(self, partition: int, concerned: Concerned) -> list[str]:
-        """Return the partition's keys that these events have named or corrected, or that were named with the customers.
-
-        Also those of the customers that have touchpoints there.
-        """
+        """Return the partition's keys that these events have named or corrected, or that customers were named with."""
 
     async def due_customers(
         self, watermarks: Mapping[int, int], grace_ms: int, limit: int

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from itertools import islice
 
+from pipeline.contract.partition import partitions_of
 from pipeline.failpoint import Reached
 from pipeline.flow.advance import advance, customers_to_load
 from pipeline.flow.identities import IdentityRules
@@ -139,7 +140,15 @@ class Committer:
         concerned = concerned_by(admitted.messages, self._assigned[admitted.partition].state.log)
         if not any(concerned):
             return admitted
-        return admitted._replace(concerned=await self._ledger.concerned_keys(admitted.partition, concerned))
+        keys = await self._ledger.concerned_keys(admitted.partition, concerned)
+        assert self._identity is not None
+        partitions = partitions_of([key.encode() for key in concerned.customers], self._identity.partitions)
+        here = [
+            customer
+            for customer, partition in zip(concerned.customers, partitions, strict=True)
+            if partition == admitted.partition
+        ]
+        return admitted._replace(concerned=list(dict.fromkeys([*keys, *here])))
 
     async def _with_aside(self, admitted: AdmittedSlice) -> AdmittedSlice:
         """Return a slice with the touchpoints that it needs and that journeys don't show."""

@@ -72,10 +72,14 @@ class TypeRules(NamedTuple):
 
 
 class IdentityRules(NamedTuple):
-    """The rules of the policy: the longest pause within a stretch, and what differs from the defaults by type."""
+    """The rules of the policy: the longest pause within a stretch, and what differs from the defaults by type.
+
+    What is older than `final_after_ms` when who is who changes may have stayed as it was.
+    """
 
     stretch_ms: int = 30 * _MINUTE_MS
     by_type: Mapping[str, TypeRules] = MappingProxyType({})
+    final_after_ms: int = 400 * _DAY_MS
 
 
 _DEFAULTS = {
