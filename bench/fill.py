@@ -41,7 +41,7 @@ _RISKS = """
            first_at, last_at, last_at, '[{"code": "silent", "text": "silent for some time"}]',
            name || ' ' || version
     FROM (SELECT customer, min(partition) AS partition, min(started_at) AS first_at, max(ended_at) AS last_at
-          FROM journey WHERE customer >= %(least)s AND customer <= %(most)s AND merged_into IS NULL
+          FROM journey WHERE customer >= %(least)s AND customer <= %(most)s AND merged_into IS NULL AND moved_to IS NULL
           GROUP BY customer) AS earlier
     CROSS JOIN (SELECT name, version, parameters FROM model WHERE active AND name = 'churn') AS model
     CROSS JOIN LATERAL churn_probability(2, first_at, last_at, NULL, now(), parameters) AS p

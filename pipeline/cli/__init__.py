@@ -20,6 +20,7 @@ COMMANDS = {
     "publish": ("pipeline.cli.publish", "Publish touchpoints from JSON Lines or CSV."),
     "simulate": ("pipeline.cli.simulate", "Publish a seeded stream of touchpoints from four channels."),
     "customer": ("pipeline.cli.customer", "Show one customer: journeys, satisfaction, churn risk and why."),
+    "identity": ("pipeline.cli.identity", "Show who a key is and how it is known, and correct it."),
     "touchpoints": ("pipeline.cli.touchpoints", "Show every touchpoint; what hurts most comes first."),
     "at-risk": ("pipeline.cli.at_risk", "Show the customers at risk; who is about to leave comes first."),
     "quarantine": ("pipeline.cli.quarantine", "List, show, replay and discard refused records."),
@@ -35,7 +36,7 @@ COMMANDS = {
 EXTRAS = {
     **dict.fromkeys(("up", "down", "status"), "local"),
     **dict.fromkeys(
-        ("init", "worker", "customer", "touchpoints", "at-risk", "quarantine", "topic", "rebuild"), "worker"
+        ("init", "worker", "customer", "identity", "touchpoints", "at-risk", "quarantine", "topic", "rebuild"), "worker"
     ),
     "audit": "audit",
     "demo": "all",

@@ -13,6 +13,7 @@ from pipeline.cli import journeys as view
 from pipeline.cli.at_risk import STYLES as BAND_STYLES
 from pipeline.cli.customer_key import FORMS, find
 from pipeline.cli.output import console, print_json, print_table
+from pipeline.queries import identity
 from pipeline.queries.connection import reading
 from pipeline.queries.customers import ChurnView, JourneyView, Profile, SatisfactionView, profile
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 #: Up to these widths of the 95 % interval, in points, a satisfaction counts as …
 SURENESS = ((20, "well known"), (40, "roughly known"), (100, "little known"))
+
+#: Number of keys by which a customer is known that are shown.
+_KEYS_SHOWN = 10
 
 
 @click.command(help=f"Show one customer: journeys across channels, satisfaction, churn risk and why.\n\n{FORMS}")
@@ -40,12 +44,18 @@ SURENESS = ((20, "well known"), (40, "roughly known"), (100, "little known"))
 def customer(key: str, journeys: int, steps: int, as_json: bool) -> None:
     """Show one customer."""
     with reading(settings.load(needs=settings.READER).database_url) as connection:
-        shown = profile(connection, find(connection, key), datetime.now(UTC), journeys)
+        name = find(connection, key)
+        shown = profile(connection, name, datetime.now(UTC), journeys)
+        known_by = identity.links(connection, name)
     assert shown is not None  # find() has just seen one, in the same moment of the tables
     if as_json:
-        print_json(shown)
-    else:
-        show(shown, steps)
+        print_json({**shown._asdict(), "known_by": [each._asdict() for each in known_by]})
+        return
+    show(shown, steps)
+    if known_by:
+        click.echo(f"\nKnown by {formatting.plural(len(known_by), 'key')} besides (`pipeline identity links` has more)")
+        for each in known_by[:_KEYS_SHOWN]:
+            click.echo(formatting.printable(f"  {each.key}  {each.why}, {each.source} {each.event_id}"))
 
 
 def show(view: Profile, steps: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from difflib import get_close_matches
 
 from sqlalchemy import Connection
@@ -11,6 +12,7 @@ from pipeline.cli.formatting import printable
 from pipeline.contract.identifiers import PERSONAL
 from pipeline.errors import PipelineError
 from pipeline.queries.customers import is_known, neighbours
+from pipeline.queries.identity import owner
 from pipeline.touchpoint import ANONYMOUS, CUSTOMER
 
 FORMS = (
@@ -26,7 +28,7 @@ class UnknownCustomer(PipelineError):
 
 
 def find(connection: Connection, given: str) -> str:
-    """Return the key of the customer.
+    """Return the key of the customer; of a key that belongs to somebody, the owner's.
 
     Raises UnknownCustomer, which states the forms of keys, and similar ones.
     """
@@ -34,6 +36,9 @@ def find(connection: Connection, given: str) -> str:
     for key in tried:
         if is_known(connection, key):
             return key
+    for key in tried:
+        if (holder := owner(connection, key, datetime.now(UTC))) != key and is_known(connection, holder):
+            return holder
     around = {other for key in tried for other in neighbours(connection, key)}
     message = f"No customer {printable(given)!r} is known. {FORMS}"
     if not around:

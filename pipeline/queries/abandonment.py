@@ -36,7 +36,7 @@ _GIVEN_UP = text("""
         SELECT journey_id, number, step->>'channel' AS channel, step->>'kind' AS kind, step->>'outcome' AS outcome,
                (step->>'wait_ms')::bigint AS wait_ms
         FROM journey CROSS JOIN LATERAL jsonb_array_elements(steps) WITH ORDINALITY AS each (step, number)
-        WHERE abandoned > 0 AND merged_into IS NULL
+        WHERE abandoned > 0 AND merged_into IS NULL AND moved_to IS NULL
           AND (step->>'outcome' = 'abandoned' OR NOT step->>'kind' = ANY(:company))
     ), followed AS (
         SELECT *, lead(channel) OVER w AS next_channel, lead(kind) OVER w AS next_kind,

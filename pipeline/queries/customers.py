@@ -84,7 +84,7 @@ class Profile(NamedTuple):
 _TOTALS = text("""
     WITH mine AS (
         SELECT touchpoints, channels, started_at, ended_at FROM journey
-        WHERE customer = :customer AND merged_into IS NULL
+        WHERE customer = :customer AND merged_into IS NULL AND moved_to IS NULL
     )
     SELECT count(*) AS journeys, sum(touchpoints) AS touchpoints, min(started_at) AS first_seen_at,
            max(ended_at) AS last_seen_at,
@@ -97,13 +97,15 @@ _TOTALS = text("""
 _JOURNEYS = text("""
     SELECT journey_id::text AS journey_id, status, revision, started_at, ended_at, touchpoints, channels, outcome,
            failures, abandoned, steps, steps_omitted
-    FROM journey WHERE customer = :customer AND merged_into IS NULL
+    FROM journey WHERE customer = :customer AND merged_into IS NULL AND moved_to IS NULL
     ORDER BY started_at DESC, journey_id LIMIT :most
 """)
 _CROSSING = text("""
     SELECT customer, journey_id::text AS journey_id, status, revision, started_at, ended_at, touchpoints, channels,
            outcome, failures, abandoned, steps, steps_omitted
-    FROM journey WHERE merged_into IS NULL AND touchpoints BETWEEN :least AND :most AND starts_with(customer, :prefix)
+    FROM journey
+    WHERE merged_into IS NULL AND moved_to IS NULL AND touchpoints BETWEEN :least AND :most
+      AND starts_with(customer, :prefix)
     ORDER BY (SELECT count(*) FROM jsonb_object_keys(channels)) DESC, failures > 0 DESC, abandoned > 0 DESC,
              outcome = 'succeeded' DESC, touchpoints DESC, journey_id
     LIMIT 1
@@ -125,12 +127,14 @@ _CHURN = text("""
     WHERE now.customer = :customer
 """)
 _NEAR = text("""
-    (SELECT customer FROM journey WHERE merged_into IS NULL AND customer >= :key ORDER BY customer LIMIT :most)
+    (SELECT customer FROM journey WHERE merged_into IS NULL AND moved_to IS NULL AND customer >= :key
+     ORDER BY customer LIMIT :most)
     UNION
-    (SELECT customer FROM journey WHERE merged_into IS NULL AND customer < :key ORDER BY customer DESC LIMIT :most)
+    (SELECT customer FROM journey WHERE merged_into IS NULL AND moved_to IS NULL AND customer < :key
+     ORDER BY customer DESC LIMIT :most)
 """)
 _NUMBERED = text("SELECT customer FROM churn_risk WHERE starts_with(customer, 'customer:')")
-_KNOWN = text("SELECT EXISTS (SELECT FROM journey WHERE merged_into IS NULL AND customer = :key)")
+_KNOWN = text("SELECT EXISTS (SELECT FROM journey WHERE merged_into IS NULL AND moved_to IS NULL AND customer = :key)")
 
 
 def profile(connection: Connection, customer: str, at: datetime, journeys: int) -> Profile | None:

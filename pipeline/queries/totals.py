@@ -32,7 +32,7 @@ _JOURNEYS = text("""
            count(*) FILTER (WHERE channels - (SELECT min(name) FROM jsonb_object_keys(channels) AS name) <> '{}')
                AS crossing,
            count(*) FILTER (WHERE status = 'open') AS open
-    FROM journey WHERE merged_into IS NULL
+    FROM journey WHERE merged_into IS NULL AND moved_to IS NULL
 """)
 _CHANNELS = text("SELECT channel, sum(events) AS n FROM touchpoint_score GROUP BY channel ORDER BY n DESC, channel")
 

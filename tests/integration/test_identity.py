@@ -167,3 +167,36 @@ def test_a_rebuild_gives_the_same_owners_and_heeds_no_old_messages(pipe: Pipe) -
     pipe.work()
     assert pipe.sql(query) == before
     assert json.loads(pipe.run("audit", "--json").stdout)["differences"] == []
+
+
+def test_people_see_who_a_key_is_and_correct_it(pipe: Pipe) -> None:
+    pipe.publish(_visits())
+    pipe.work()
+    shown = json.loads(pipe.run("identity", "show", "anonymous:cookie", "--json").stdout)
+    assert (shown["owner"], shown["stretches"][0]["event_id"]) == ("customer:ryan", "3")
+    assert "anonymous:cookie belongs to customer:ryan" in pipe.run("identity", "show", "anonymous:cookie").stdout
+    [link] = json.loads(pipe.run("identity", "links", "ryan", "--json").stdout)
+    assert (link["key"], link["owner"], link["event_id"]) == ("anonymous:cookie", "customer:ryan", "3")
+    assert "No key is shared." in pipe.run("identity", "shared").stdout
+    assert json.loads(pipe.run("customer", "anonymous:cookie", "--json").stdout)["customer"] == "customer:ryan"
+
+    said = pipe.run("identity", "retract", "customer:ryan", "anonymous:cookie", "--dry-run").stdout
+    assert "3 touchpoints" in said or "5 touchpoints" in said
+    pipe.run("identity", "retract", "customer:ryan", "anonymous:cookie", "--yes")
+    pipe.work()
+    assert _owners(pipe) == {"anonymous:cookie": 2, "customer:ryan": 1}
+    done = pipe.run("identity", "merge", "customer:mary", "ryan", "--yes").stdout
+    pipe.work()
+    assert _owners(pipe) == {"anonymous:cookie": 2, "customer:mary": 1}
+    merge = done.split()[2]
+    pipe.run("identity", "split", merge, "--source", "pipeline-cli", "--customer", "mary", "--yes")
+    pipe.work()
+    assert _owners(pipe) == {"anonymous:cookie": 2, "customer:ryan": 1}
+    assert pipe.run("identity", "retract", "customer:ryan", check=False).returncode == 2
+    assert pipe.run("identity", "end", "nonsense", "--yes", check=False).returncode == 2
+    assert json.loads(pipe.run("audit", "--json").stdout)["differences"] == []
+
+
+def _owners(pipe: Pipe) -> dict[str, int]:
+    rows = pipe.sql("SELECT customer, sum(touchpoints)::int AS n FROM journey WHERE touchpoints > 0 GROUP BY customer")
+    return {row.customer: row.n for row in rows}
