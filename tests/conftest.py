@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from stacks import private_stack
 
 if TYPE_CHECKING:
     from pipeline.local.stack import Stack
+
+# A machine that is busy with other things makes no test fail.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -101,7 +101,10 @@ class Topic:
     def exchanged(self, offsets: Mapping[int, int]) -> Iterator[tuple[str | None, bytes]]:
         """Yield key and value of the exchange topic's records from offsets on, up to their ends now."""
         try:
+            there = self._consumer.list_topics(EXCHANGE, _ANSWER_S).topics[EXCHANGE].partitions
             for number, offset in offsets.items():
+                if number not in there:
+                    continue
                 place = TopicPartition(EXCHANGE, number, offset)
                 low, high = self._consumer.get_watermark_offsets(place, _ANSWER_S)
                 place.offset = max(low, offset)

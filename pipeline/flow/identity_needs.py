@@ -13,6 +13,9 @@ from pipeline.identity.correction_log import CorrectionLog
 from pipeline.identity.segments import BEGINNING, END
 from pipeline.journey.sessionize import find_sessions
 
+#: Number of a key's touchpoints that are restated at once; a journey is restated as a whole.
+MAX_RESTATED = 5_000
+
 
 class AsidePoint(NamedTuple):
     """A touchpoint of a key of which all rows of `identity_touchpoint` are needed; times are epoch milliseconds."""
@@ -54,6 +57,33 @@ def concerned_by(messages: Iterable[Message], log: CorrectionLog) -> Concerned:
         if survivors.get(customer) != survivors_after.get(customer)
     }
     return Concerned(sorted(events), sorted(customers))
+
+
+def in_portions(partition: Partition, admitted: AdmittedSlice) -> AdmittedSlice:
+    """Return a slice whose restatements end with the journey that makes them `MAX_RESTATED` touchpoints or more.
+
+    What is left follows in another transaction, so that a key with very many touchpoints holds up nobody.
+    """
+    if not admitted.restatements:
+        return admitted
+    return admitted._replace(
+        restatements=[
+            each._replace(until=_portion_end(partition.customers[each.row.key], each.row.since, each.until))
+            for each in admitted.restatements
+        ]
+    )
+
+
+def _portion_end(customer: Customer, since: int, until: int) -> int:
+    first, end = find_sessions(customer.journeys, since, until)
+    touchpoints = 0
+    for journey in customer.journeys[first:end]:
+        if journey.ended_at < since:
+            continue  # only its cover reaches these times
+        touchpoints += journey.touchpoints
+        if touchpoints >= MAX_RESTATED:
+            return min(until, journey.ended_at)
+    return until
 
 
 def aside_to_load(partition: Partition, admitted: AdmittedSlice) -> tuple[list[AsidePoint], list[AsideSpan]]:

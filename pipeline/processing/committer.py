@@ -11,7 +11,7 @@ from pipeline.contract.partition import partitions_of
 from pipeline.failpoint import Reached
 from pipeline.flow.advance import advance, customers_to_load
 from pipeline.flow.identities import IdentityRules
-from pipeline.flow.identity_needs import aside_to_load, concerned_by
+from pipeline.flow.identity_needs import aside_to_load, concerned_by, in_portions
 from pipeline.flow.identity_rows import RestatementRow
 from pipeline.flow.state import Partition, forget_customers
 from pipeline.flow.values import AdmittedSlice, Batch, Restatement
@@ -66,6 +66,7 @@ class Committer:
                 slices = [await self._with_concerned(each) for each in slices]
             await self._load_customers(slices)
             if self._identity is not None:
+                slices = [in_portions(self._assigned[each.partition].state, each) for each in slices]
                 slices = [await self._with_aside(each) for each in slices]
             batches = [
                 advance(

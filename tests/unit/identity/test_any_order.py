@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from network import Network
 
+from pipeline.flow import identity_needs
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.journey import journey
 
@@ -36,13 +37,21 @@ def check(seed: int, size: int) -> None:
         assert network.journeys() == expected.journeys()
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([3, 6, 12, 30]))
 def test_any_order_and_batching(seed: int, size: int) -> None:
     check(seed, size)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([6, 12, 30]))
+def test_any_order_and_batching_in_small_portions(seed: int, size: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity_needs, "MAX_RESTATED", 1)
+        check(seed, size)
+
+
+@settings(max_examples=80, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([6, 12, 30]))
 def test_any_order_and_batching_of_long_journeys(seed: int, size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
