@@ -118,8 +118,7 @@ class Identities:
     def _restate_later(self, row: RestatementRow) -> None:
         """Note what is to be restated; touchpoints that are older than `final_after` stay where they are."""
         earliest = self._partition.watermark - self._rules.policy.final_after_ms
-        if row.since < earliest and not row.rebuild and row.since != BEGINNING:
-            self.final += 1
+        self.final += row.since < earliest and not row.rebuild and row.since != BEGINNING
         if not row.refold:
             row = row._replace(since=max(row.since, earliest))
         waiting = self._partition.restatements

@@ -110,8 +110,7 @@ class IdentityEffects:
     def forget_namings(self, key: str) -> None:
         """Delete all namings of a key."""
         namings = self._rows.get("identity_naming", {})
-        for row_key in [each for each, row in namings.items() if row.key == key]:
-            del namings[row_key]
+        self._rows["identity_naming"] = {each: row for each, row in namings.items() if row.key != key}
         self._forgotten.append(key)
 
     def put_stretches(self, key: str, before: Sequence[Stretch], after: Sequence[Stretch]) -> None:

@@ -167,13 +167,7 @@ class JoinedCustomer:
     def _whole(self, journey: Journey) -> list[Step]:
         """Return all steps of a journey as it was before this change, in order."""
         steps = {step.key: step for step in journey.steps}
-        for key in journey.omitted:
-            for row in self._aside.get(key, ()):
-                if row.place == OMITTED:
-                    steps[key] = row.step
-                    break
-            else:
-                raise LookupError("a touchpoint that a long journey leaves out is not there")
+        steps |= {key: self._omitted(key) for key in journey.omitted}
         return sorted(steps.values(), key=_time_and_key)
 
     def _shown(self, step: Step) -> Step | None:
@@ -194,11 +188,10 @@ class JoinedCustomer:
                 return self._omitted(event_key)
         return None
 
-    def _omitted(self, event_key: bytes) -> Step | None:
-        for row in self._aside.get(event_key, ()):
-            if row.place == OMITTED:
-                return row.step
-        raise LookupError("a touchpoint that a long journey leaves out is not there")
+    def _omitted(self, event_key: bytes) -> Step:
+        """Return a touchpoint that a long journey leaves out of its steps."""
+        [step, *_] = [row.step for row in self._aside[event_key] if row.place == OMITTED]
+        return step
 
     def _shown_between(self, since: int, until: int) -> list[Step]:
         first, end = find_sessions(self._customer.journeys, since, until)
