@@ -113,3 +113,12 @@ def test_what_was_an_erased_customers_falls_to_nobody() -> None:
     assert {each.why for each in found if each.holder is None} == {ERASED}
     assert [each.why for each in found if each.holder == "customer:alex"] == ["named", "held"]
     assert min(each.since for each in found if each.holder == "customer:alex") == T0 + 30
+
+
+def test_a_short_stretch_within_a_long_one_holds_while_it_lasts() -> None:
+    tablet = Stretch("customer:alex", VERIFIED, T0, T0 + 100, "web", "1")
+    visit = Stretch("customer:bob", VERIFIED, T0 + 10, T0 + 20, "web", "2")
+    found = segments([tablet, visit], [], TypePolicy())
+    assert [(each.since - T0, each.holder) for each in found if each.why == "named"] == [
+        (0, "customer:alex"), (10, "customer:bob"), (21, "customer:alex"),
+    ]  # fmt: skip
