@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from pipeline.flow.counts import count_channels, count_touchpoints, count_types
 from pipeline.flow.dedupe import drop_duplicates, group_by_customer, without
-from pipeline.flow.exchange import Corrected, Message, Named, Transferred
 from pipeline.flow.identities import Identities, IdentityRules
 from pipeline.flow.revisions import revise
 from pipeline.flow.scoring import Scoring
@@ -17,7 +16,7 @@ from pipeline.flow.sessions import sessionize
 from pipeline.flow.state import Partition
 from pipeline.flow.values import AdmittedSlice, Batch
 from pipeline.flow.watermark import advance_watermark, close_passed
-from pipeline.identity.segments import BEGINNING, END
+from pipeline.identity.segments import END
 from pipeline.journey.admitted import Admitted
 from pipeline.journey.journey import Journey
 from pipeline.scores.protocol import ActiveScore
@@ -38,24 +37,17 @@ def customers_to_load(partition: Partition, admitted: AdmittedSlice) -> dict[str
         at = needed.get(event.customer)
         if at is None or event.step.at < at:
             needed[event.customer] = event.step.at
+    # Of earlier journeys, these need but some; see `identity_needs.windows_to_load`.
     for message in admitted.messages:
         if message.key is not None:
-            needed[message.key] = min(_first_at(message), needed.get(message.key, END))
+            needed.setdefault(message.key, END)
     for row, *_ in admitted.restatements:
-        needed[row.key] = BEGINNING if row.refold else row.since
+        needed.setdefault(row.key, END)
     return {
         key: at - _LOAD_BACK_MS
         for key, at in needed.items()
         if (customer := known.get(key)) is None or at < customer.known_from
     }
-
-
-def _first_at(message: Message) -> int:
-    """Return the time from which journeys of the message's key are needed."""
-    if isinstance(message, (Named, Corrected)):
-        return END
-    items = message.steps if isinstance(message, Transferred) else message.places
-    return min([item.at for item in items])
 
 
 def advance(
@@ -89,8 +81,8 @@ def advance(
         elif events := drop_duplicates(customer.journeys, arrived, duplicates):
             touched[key] = customer
             scoring.score(customer, sessionize(customer, events, changed))
-    if identities is not None:
-        touched |= {customer.key: customer for customer in identities.finish(changed, scoring)}
+    joined = [] if identities is None else identities.finish(changed, scoring)
+    touched |= {customer.key: customer for customer in joined}
     fresh = without(admitted.admitted, duplicates)
     event_time = advance_watermark(fresh, partition.watermark, now_ms=now_ms, grace_ms=grace_ms)
     watermark = max(event_time.watermark, now_ms) if admitted.is_idle else event_time.watermark
@@ -104,6 +96,9 @@ def advance(
         partition.next_exchange_offset = admitted.next_exchange_offset
     partition.batches += 1
     partition.watermark = watermark
+    for customer in [each for each in joined if not each.knows_last]:
+        del touched[customer.key]
+        partition.forget(customer.key)
     partition.touch(touched.values(), now_ms)
     return Batch(
         partition=partition.number,

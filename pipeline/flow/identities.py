@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from pipeline.flow.exchange import Corrected, Message, Named, Transferred
 from pipeline.flow.identity_effects import IdentityChanges, IdentityEffects
@@ -20,7 +20,6 @@ from pipeline.identity.policy import IdentityPolicy
 from pipeline.identity.segments import BEGINNING, END, UNKNOWN, Segment, differences
 from pipeline.journey.admitted import Admitted
 from pipeline.journey.journey import Journey
-from pipeline.scores.protocol import CustomerChange
 
 
 class IdentityRules(NamedTuple):
@@ -46,7 +45,8 @@ class Identities:
         self._log_before = partition.log
         self._aside = by_touchpoint(admitted.aside)
         self._joined: dict[str, JoinedCustomer] = {}
-        self._refold: list[str] = []
+        #: The scores that were made anew, by customer.
+        self._refolded: dict[str, Mapping[str, Any]] = {}
         self.effects = IdentityEffects()
         #: Number of changes that came too late to restate what was before.
         self.final = 0
@@ -121,12 +121,10 @@ class Identities:
         self.final += row.since < earliest and not row.rebuild and row.since != BEGINNING
         if not row.refold:
             row = row._replace(since=max(row.since, earliest))
-        waiting = self._partition.restatements
-        waiting[row.key] = row = row.joined_to(waiting.get(row.key))
-        self.effects.put_restatement(row)
+        self._put_restatement(row.joined_to(self._partition.restatements.get(row.key)))
 
     def _restate(self, restatement: Restatement) -> None:
-        row, until, namings, owners = restatement
+        row, until, namings, owners, scores = restatement
         customer = self._partition.customers[row.key]
         if namings is not None:
             identity = customer.identity
@@ -137,15 +135,20 @@ class Identities:
             self.effects.put_owners(row.key, owners, self.segments(customer))
         if row.since <= until:
             self.of(customer).restate(row.since, until)
-        if row.refold:
-            self._refold.append(row.key)
+        if scores is not None:
+            self._refolded[row.key] = scores
+        del self._partition.restatements[row.key]
         if until < row.until:
-            left = RestatementRow(row.key, until + 1, row.until, rebuild=False, refold=False)
-            self._partition.restatements[row.key] = left
-            self.effects.put_restatement(left)
+            self._put_restatement(row._replace(since=until + 1, rebuild=False))
+        elif row.refold and scores is None:
+            self._put_restatement(RestatementRow(row.key, END, BEGINNING, rebuild=False, refold=True))
         else:
-            del self._partition.restatements[row.key]
             self.effects.drop_restatement(row.key)
+
+    def _put_restatement(self, row: RestatementRow) -> None:
+        """Put a key behind those that wait already."""
+        self._partition.restatements[row.key] = row
+        self.effects.put_restatement(row)
 
     def _hand_over(self, message: Message) -> None:
         if isinstance(message, (Named, Corrected)):
@@ -197,26 +200,11 @@ class Identities:
             if removed is None:
                 if added is not None:
                     scoring.score(customer, added)
-            elif key not in self._refold and (
-                not scoring.rescore(customer, removed, added)
-                or (not customer.journeys and customer.known_from > BEGINNING)
-            ):
+            elif not scoring.rescore(customer, removed, added) or not customer.knows_last:
                 self._restate_later(RestatementRow(key, END, BEGINNING, rebuild=False, refold=True))
-        for key in self._refold:
-            scoring.refold(customers[key], self._whole(customers[key]))
-        return [customers[key] for key in {**self._joined, **dict.fromkeys(self._refold)}]
-
-    def _whole(self, customer: Customer) -> CustomerChange:
-        """Return all touchpoints of a customer, all of whose journeys are known."""
-        omitted = {row.keys: row.step for row in self._aside.get(customer.key, ()) if row.place == OMITTED}
-        steps = [step for journey in customer.journeys for step in journey.steps]
-        steps += [omitted[key] for journey in customer.journeys for key in journey.omitted if key in omitted]
-        steps += [step for journey in customer.journeys for step in journey.dropped]
-        events = [
-            self._rules.readmit(customer.key, step) for step in sorted({step.key: step for step in steps}.values())
-        ]
-        visits = sum([journey.begun_by_customer for journey in customer.journeys])
-        return CustomerChange(events, visits, customer.last_seen_at)
+        for key, states in self._refolded.items():
+            scoring.replace(customers[key], states)
+        return [customers[key] for key in {**self._joined, **self._refolded}]
 
     def changes(self) -> IdentityChanges | None:
         """Return what the batch changes in who is who."""

@@ -6,15 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from pipeline.flow.dedupe import group_by_customer
-from pipeline.flow.exchange import Corrected, Message, Named, Transferred
+from pipeline.flow.exchange import Corrected, Message, Named, Transferred, Withdrawn
+from pipeline.flow.identity_rows import OMITTED
+from pipeline.flow.joined_customer import Readmit
 from pipeline.flow.state import Customer, Partition
 from pipeline.flow.values import AdmittedSlice
 from pipeline.identity.correction_log import CorrectionLog
-from pipeline.identity.segments import BEGINNING, END
+from pipeline.journey.journey import Journey
 from pipeline.journey.sessionize import find_sessions
-
-#: Number of a key's touchpoints that are restated at once; a journey is restated as a whole.
-MAX_RESTATED = 5_000
 
 
 class AsidePoint(NamedTuple):
@@ -25,8 +24,8 @@ class AsidePoint(NamedTuple):
     event_key: bytes
 
 
-class AsideSpan(NamedTuple):
-    """A span of time (inclusive) of a key of which all such rows are needed."""
+class Span(NamedTuple):
+    """A span of time of a key; both ends (epoch milliseconds) are inclusive."""
 
     key: str
     since: int
@@ -59,47 +58,64 @@ def concerned_by(messages: Iterable[Message], log: CorrectionLog) -> Concerned:
     return Concerned(sorted(events), sorted(customers))
 
 
-def in_portions(partition: Partition, admitted: AdmittedSlice) -> AdmittedSlice:
-    """Return a slice whose restatements end with the journey that makes them `MAX_RESTATED` touchpoints or more.
+def aside_to_load(partition: Partition, admitted: AdmittedSlice) -> tuple[list[AsidePoint], list[Span]]:
+    """Return which touchpoints that journeys don't show can be concerned; the customers are in memory."""
+    spans = [Span(row.key, row.since, until) for row, until, *_ in admitted.restatements if row.since <= until]
+    return [*_points(partition, admitted)], spans
 
-    What is left follows in another transaction, so that a key with very many touchpoints holds up nobody.
+
+def windows_to_load(partition: Partition, admitted: AdmittedSlice, readmit: Readmit) -> list[Span]:
+    """Return when customers can have journeys that change, as far as memory lacks them.
+
+    The customers are in memory, and `admitted.aside` is there.
     """
-    if not admitted.restatements:
-        return admitted
-    return admitted._replace(
-        restatements=[
-            each._replace(until=_portion_end(partition.customers[each.row.key], each.row.since, each.until))
-            for each in admitted.restatements
-        ]
-    )
-
-
-def _portion_end(customer: Customer, since: int, until: int) -> int:
-    first, end = find_sessions(customer.journeys, since, until)
-    touchpoints = 0
-    for journey in customer.journeys[first:end]:
-        if journey.ended_at < since:
-            continue  # only its cover reaches these times
-        touchpoints += journey.touchpoints
-        if touchpoints >= MAX_RESTATED:
-            return min(until, journey.ended_at)
-    return until
-
-
-def aside_to_load(partition: Partition, admitted: AdmittedSlice) -> tuple[list[AsidePoint], list[AsideSpan]]:
-    """Return which rows of touchpoints that journeys don't show are needed; the customers are in memory."""
-    points = [*_points(partition, admitted)]
-    spans: list[AsideSpan] = []
-    for point in points:
-        spans += _spans_of_long_journeys(partition.customers[point.key], point.at, point.at)
+    windows: dict[str, list[tuple[int, int]]] = {}
+    for message in admitted.messages:
+        if isinstance(message, Transferred):
+            covers = [(step.at, readmit(message.key, step).until) for step in message.steps]
+            windows.setdefault(message.key, []).extend(covers)
+        elif isinstance(message, Withdrawn):
+            windows.setdefault(message.key, []).extend([(place.at, place.at) for place in message.places])
     for row, until, *_ in admitted.restatements:
-        customer = partition.customers[row.key]
         if row.since <= until:
-            spans.append(AsideSpan(row.key, row.since, until))
-            spans += _spans_of_long_journeys(customer, row.since, until)
-        if row.refold:
-            spans += _spans_of_long_journeys(customer, BEGINNING, END)
-    return points, list(dict.fromkeys(spans))
+            windows.setdefault(row.key, []).append((row.since, until))
+    for aside in admitted.aside:  # which may come back
+        if aside.place != OMITTED and aside.key in windows:
+            windows[aside.key].append((aside.at, readmit(aside.key, aside.step).until))
+    return [
+        Span(key, since, until)
+        for key, times in windows.items()
+        for since, until in _joined(times)
+        if since < partition.customers[key].known_from
+    ]
+
+
+def _joined(times: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return intervals as disjoint ones."""
+    joined: list[tuple[int, int]] = []
+    for since, until in sorted(times):
+        if joined and since <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], until)
+        else:
+            joined.append((since, until))
+    return joined
+
+
+def omitted_to_load(partition: Partition, points: Iterable[AsidePoint], admitted: AdmittedSlice) -> list[Span]:
+    """Return when the long journeys are that touchpoints may leave, and whose omitted steps are needed then.
+
+    All journeys that can change are in memory.
+    """
+    customers = partition.customers
+    journeys = [
+        journey
+        for key, at, event_key in points
+        for journey in _long_journeys(customers[key], at, at)
+        if event_key in journey.keys
+    ]
+    for row, until, *_ in admitted.restatements:
+        journeys += _long_journeys(customers[row.key], row.since, until)
+    return list(dict.fromkeys([Span(each.customer, each.started_at, each.ended_at) for each in journeys]))
 
 
 def _points(partition: Partition, admitted: AdmittedSlice) -> Iterator[AsidePoint]:
@@ -116,11 +132,7 @@ def _points(partition: Partition, admitted: AdmittedSlice) -> Iterator[AsidePoin
             yield from [AsidePoint(message.key, place.at, place.event_key) for place in message.places]
 
 
-def _spans_of_long_journeys(customer: Customer, since: int, until: int) -> list[AsideSpan]:
-    """Return the spans of those journeys that leave out steps and have some at these times."""
+def _long_journeys(customer: Customer, since: int, until: int) -> list[Journey]:
+    """Return the journeys at these times that leave out steps."""
     first, end = find_sessions(customer.journeys, since, until)
-    return [
-        AsideSpan(customer.key, journey.started_at, journey.ended_at)
-        for journey in customer.journeys[first:end]
-        if journey.omitted
-    ]
+    return [journey for journey in customer.journeys[first:end] if journey.omitted]

@@ -60,11 +60,10 @@ class Scoring:
             self._replace(customer, name, state, score, model)
         return is_exact
 
-    def refold(self, customer: Customer, whole: CustomerChange) -> None:
-        """Make each score anew from all of a customer's touchpoints."""
+    def replace(self, customer: Customer, states: Mapping[str, Any]) -> None:
+        """Replace each score by the state that was made anew, if there is one."""
         for name, score, model, _ in self._scores:
-            state = score.fold(None, whole, model) if whole.events else None
-            self._replace(customer, name, state, score, model)
+            self._replace(customer, name, states.get(name), score, model)
 
     def _replace(self, customer: Customer, name: str, state: Any, score: Any, model: Any) -> None:
         before = customer.scores.get(name)

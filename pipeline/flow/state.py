@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.flow.identity_rows import RestatementRow
 from pipeline.identity.correction_log import CorrectionLog
 from pipeline.identity.key_identity import KeyIdentity
+from pipeline.identity.segments import BEGINNING
 from pipeline.journey.journey import Journey
 from pipeline.topics import EXCHANGE
 
@@ -19,7 +20,8 @@ _JOURNEYS_KEPT = 2
 class Customer:
     """What is known of a customer. Times are epoch milliseconds.
 
-    `journeys` are all of them that reach `known_from` or later, in order of time. `scores` has the state of each score
+    `journeys` are in order of time: all of them that reach `known_from` or later, and earlier ones that were needed for
+    something. `scores` has the state of each score
     by its table's name. `touched_at` is when a batch last touched the customer, by the clock. `identity` is what is
     known of whose the key is, if anything. `has_aside` says that there are touchpoints that the journeys don't show,
     `has_foreign` that they show some by other keys.
@@ -47,10 +49,23 @@ class Customer:
         """Return the time of the latest touchpoint; the journey that starts last also ends last."""
         return self.journeys[-1].ended_at if self.journeys else 0
 
+    @property
+    def knows_last(self) -> bool:
+        """Return whether the latest journey is known; it is not once those that reached `known_from` are gone."""
+        if self.journeys and self.journeys[-1].covers_until >= self.known_from:
+            return True
+        return self.known_from <= BEGINNING
+
+    def add_known(self, journeys: Iterable[Journey]) -> None:
+        """Add journeys that were just loaded; those that are there already stay as they are."""
+        there = {journey.journey_id: journey for journey in (*journeys, *self.journeys)}
+        self.journeys = sorted(there.values(), key=_started_at)
+        self.has_foreign |= any(step.via is not None for journey in self.journeys for step in journey.steps)
+
     def forget_old_journeys(self) -> None:
         """Keep the latest journeys only."""
         if len(self.journeys) > _JOURNEYS_KEPT:
-            self.known_from = self.journeys[-_JOURNEYS_KEPT - 1].covers_until + 1
+            self.known_from = max(self.known_from, self.journeys[-_JOURNEYS_KEPT - 1].covers_until + 1)
             del self.journeys[:-_JOURNEYS_KEPT]
 
 
@@ -91,6 +106,10 @@ class Partition:
             customer.touched_at = now_ms
             kept[customer.key] = kept.pop(customer.key)
 
+    def forget(self, key: str) -> None:
+        """Forget a customer; whoever needs it loads it again."""
+        del self.customers[key]
+
     def forget_stalest(self, limit: int) -> int:
         """Forget the customers that were touched longest ago, by the same batch; return how many, up to `limit`."""
         since = self.untouched_since
@@ -113,3 +132,7 @@ def forget_customers(partitions: Iterable[Partition], max_customers: int) -> Non
         excess -= stalest.forget_stalest(excess)
         if not stalest.customers:
             holding.remove(stalest)
+
+
+def _started_at(journey: Journey) -> int:
+    return journey.started_at

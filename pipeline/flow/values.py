@@ -47,12 +47,14 @@ class Restatement(NamedTuple):
     """A part of a restatement that is waiting: touchpoints up to `until`, inclusive.
 
     `namings` are all of the key where its stretches have to be made anew, else None; `owners` are its rows then.
+    `scores` are the states of its scores where they were made anew, else None.
     """
 
     row: RestatementRow
     until: int
     namings: Sequence[Naming] | None = None
     owners: Sequence[OwnerRow] = ()
+    scores: Mapping[str, Any] | None = None
 
 
 class AdmittedSlice(NamedTuple):

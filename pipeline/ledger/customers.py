@@ -11,7 +11,9 @@ import orjson
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipeline.flow.identity_needs import Span
 from pipeline.flow.state import Customer
+from pipeline.identity.segments import BEGINNING
 from pipeline.journey.journey import Journey
 from pipeline.journey.row import JOURNEY, JourneyRow
 from pipeline.journey.step import KEY_BYTES
@@ -25,16 +27,16 @@ from pipeline.scores.protocol import Score
 # before it, through its index, however little there was to read when the plan was made.
 
 #: Of the journeys that have touchpoints; the index on customers has no others.
-_IS_THERE = "merged_into IS NULL AND moved_to IS NULL"
+IS_THERE = "merged_into IS NULL AND moved_to IS NULL"
 # A customer's journeys are disjoint, so of those that begin before `since` only the last can reach it.
 _JOURNEYS = text(f"""
     SELECT {select_list(JOURNEY)}
     FROM json_to_recordset(CAST(:wanted AS json)) AS wanted (name text, since bigint)
     CROSS JOIN LATERAL (
         SELECT * FROM journey
-        WHERE customer = wanted.name AND {_IS_THERE} AND started_at >= coalesce(
+        WHERE customer = wanted.name AND {IS_THERE} AND started_at >= coalesce(
             (SELECT max(before.started_at) FROM journey AS before
-             WHERE before.customer = wanted.name AND {_IS_THERE} AND before.started_at < {sql_moment("wanted.since")}),
+             WHERE before.customer = wanted.name AND {IS_THERE} AND before.started_at < {sql_moment("wanted.since")}),
             '-infinity')
         OFFSET 0
     ) AS reached
@@ -53,6 +55,25 @@ _DUE = text(f"""
         LIMIT :limit
     ) AS due
     GROUP BY number, customer
+""")
+_WINDOWS = text(f"""
+    SELECT {select_list(JOURNEY)}
+    FROM json_to_recordset(CAST(:windows AS json)) AS wanted (name text, since bigint, until bigint)
+    CROSS JOIN LATERAL (
+        SELECT * FROM journey
+        WHERE customer = wanted.name AND {IS_THERE} AND started_at <= {sql_moment("wanted.until")}
+          AND covers_until >= {sql_moment("wanted.since")} AND started_at >= coalesce(
+            (SELECT max(before.started_at) FROM journey AS before
+             WHERE before.customer = wanted.name AND {IS_THERE} AND before.started_at < {sql_moment("wanted.since")}),
+            '-infinity')
+        OFFSET 0
+    ) AS met
+""")
+_PAGE = text(f"""
+    SELECT {select_list(JOURNEY)} FROM journey
+    WHERE customer = :name AND {IS_THERE} AND started_at > {sql_moment("CAST(:after AS bigint)")}
+    ORDER BY started_at
+    LIMIT :limit
 """)
 _OPEN = text("SELECT count(*) AS n FROM journey WHERE status = 'open' AND partition = ANY(:partitions)")
 
@@ -81,6 +102,9 @@ async def load_customers(
     for selected in await connection.execute(_JOURNEYS, {"wanted": wanted_json}):
         customer = customers[selected.customer]
         customer.journeys.append(restore_journey(load_row(JOURNEY, selected), customer.key))
+    for customer in customers.values():
+        first = customer.journeys[0].started_at if customer.journeys else BEGINNING
+        customer.known_from = min(customer.known_from, first)
     names_json = orjson.dumps(list(wanted)).decode()
     for score in scores:
         for selected in await connection.execute(_score_rows(score.table), {"names": names_json}):
@@ -88,6 +112,22 @@ async def load_customers(
     if with_identity:
         await restore_identity(connection, customers)
     return customers
+
+
+async def load_windows(connection: AsyncConnection, windows: Sequence[Span]) -> dict[str, list[Journey]]:
+    """Return the journeys of customers that meet spans of time; one that meets several comes several times."""
+    wanted = [{"name": name, "since": since, "until": until} for name, since, until in windows]
+    found: dict[str, list[Journey]] = {}
+    for selected in await connection.execute(_WINDOWS, {"windows": orjson.dumps(wanted).decode()}):
+        row = load_row(JOURNEY, selected)
+        found.setdefault(row.customer, []).append(restore_journey(row, row.customer))
+    return found
+
+
+async def load_page(connection: AsyncConnection, customer: str, after: int, limit: int) -> list[Journey]:
+    """Return a customer's journeys that start after a moment (epoch milliseconds), in order of time, up to `limit`."""
+    selected = await connection.execute(_PAGE, {"name": customer, "after": after, "limit": limit})
+    return [restore_journey(load_row(JOURNEY, each), customer) for each in selected]
 
 
 async def due_customers(

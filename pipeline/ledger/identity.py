@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pipeline.flow.identity_needs import AsidePoint, AsideSpan, Concerned
+from pipeline.flow.identity_needs import AsidePoint, Concerned, Span
 from pipeline.flow.identity_rows import (
     ASIDE,
     CORRECTION,
@@ -130,7 +130,7 @@ async def load_restatements(connection: AsyncConnection, partitions: Iterable[in
 
 
 async def load_aside(
-    connection: AsyncConnection, points: Sequence[AsidePoint], spans: Sequence[AsideSpan]
+    connection: AsyncConnection, points: Sequence[AsidePoint], spans: Sequence[Span]
 ) -> list[AsideRow]:
     """Return the touchpoints that journeys don't show, of certain touchpoints and of spans of time, each once."""
     found: dict[Any, AsideRow] = {}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from pipeline.flow.count_row import TOUCHPOINT_COUNT, TouchpointCountRow
-from pipeline.flow.identity_needs import AsidePoint, AsideSpan, Concerned
+from pipeline.flow.identity_needs import AsidePoint, Concerned, Span
 from pipeline.flow.identity_rows import AsideRow, NamingRow, OwnerRow, RestatementRow
+from pipeline.flow.portions import portion_end
 from pipeline.flow.state import Customer
 from pipeline.flow.values import Batch, Refused
 from pipeline.identity.correction import Correction
+from pipeline.identity.segments import BEGINNING
+from pipeline.journey.journey import Journey
 from pipeline.journey.row import JourneyRow
 from pipeline.ledger.commit import Commit
 from pipeline.ledger.customers import restore_journey
@@ -91,15 +95,37 @@ class MemoryLedger:
         customers = {name: Customer(name, since) for name, since in wanted.items()}
         for row in sorted(self.journeys.values(), key=lambda row: row.started_at):
             customer = customers.get(row.customer)
-            is_there = row.merged_into is None and row.moved_to is None
-            if customer is not None and is_there and row.covers_until >= customer.known_from:
+            if customer is not None and _is_there(row):
+                if row.started_at < customer.known_from:
+                    customer.journeys.clear()  # of those that begin before, the last is enough
                 customer.journeys.append(restore_journey(row, customer.key))
+        for customer in customers.values():
+            first = customer.journeys[0].started_at if customer.journeys else BEGINNING
+            customer.known_from = min(customer.known_from, first)
         for score in self._scores:
             for name, row in self.scores[score.table.name].items():
                 if name in customers:
                     customers[name].scores[score.table.name] = score.restore(row)
         self.identity.restore(customers)
         return customers
+
+    async def load_windows(self, windows: Sequence[Span]) -> dict[str, list[Journey]]:
+        """Return the journeys of customers that meet spans of time."""
+        found: dict[str, list[Journey]] = {}
+        for key, since, until in windows:
+            for row in self._journeys_of(key):
+                if row.started_at <= until and row.covers_until >= since:
+                    found.setdefault(key, []).append(restore_journey(row, key))
+        return found
+
+    async def load_page(self, customer: str, after: int, limit: int) -> list[Journey]:
+        """Return a customer's journeys that start after a moment."""
+        rows = [row for row in self._journeys_of(customer) if row.started_at > after]
+        return [restore_journey(row, customer) for row in rows[:limit]]
+
+    def _journeys_of(self, customer: str) -> list[JourneyRow]:
+        rows = [row for row in self.journeys.values() if row.customer == customer and _is_there(row)]
+        return sorted(rows, key=lambda row: row.started_at)
 
     async def load_corrections(self, partitions: Iterable[int]) -> dict[int, list[Correction]]:
         """Return, by partition, the corrections that can concern any key."""
@@ -109,7 +135,19 @@ class MemoryLedger:
         """Return, by partition, what is to be restated."""
         return self.identity.restatements(partitions)
 
-    async def load_aside(self, points: Sequence[AsidePoint], spans: Sequence[AsideSpan]) -> list[AsideRow]:
+    async def portion_ends(self, rows: Sequence[RestatementRow], touchpoints: int) -> dict[str, int]:
+        """Return until when each restatement goes if it ends with so many touchpoints."""
+        return {row.key: portion_end(row.until, self._portion_ends(row, touchpoints)) for row in rows}
+
+    def _portion_ends(self, row: RestatementRow, touchpoints: int) -> Iterable[int]:
+        journeys = [each for each in self._journeys_of(row.key) if row.since <= each.ended_at]
+        for each, total in zip(journeys, accumulate([each.touchpoints for each in journeys]), strict=True):
+            if total >= touchpoints:
+                yield each.ended_at
+                break
+        yield from self.identity.times_aside(Span(row.key, row.since, row.until))[touchpoints - 1 : touchpoints]
+
+    async def load_aside(self, points: Sequence[AsidePoint], spans: Sequence[Span]) -> list[AsideRow]:
         """Return touchpoints that journeys don't show."""
         return self.identity.aside(points, spans)
 
@@ -244,6 +282,10 @@ class MemoryLedger:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _is_there(row: JourneyRow) -> bool:
+    return row.merged_into is None and row.moved_to is None
 
 
 def _added(before: TouchpointCountRow, counts: TouchpointCountRow) -> TouchpointCountRow:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pipeline.flow.identity_effects import IdentityChanges
-from pipeline.flow.identity_needs import AsidePoint, AsideSpan, Concerned
+from pipeline.flow.identity_needs import AsidePoint, Concerned, Span
 from pipeline.flow.identity_rows import (
     ASIDE,
     CORRECTION,
@@ -74,7 +74,7 @@ class MemoryIdentity:
         rows = self.tables[RESTATEMENT.name].values()
         return {number: [row for partition, row in rows if partition == number] for number in partitions}
 
-    def aside(self, points: Sequence[AsidePoint], spans: Sequence[AsideSpan]) -> list[AsideRow]:
+    def aside(self, points: Sequence[AsidePoint], spans: Sequence[Span]) -> list[AsideRow]:
         """Return touchpoints that journeys don't show."""
         return [
             row
@@ -82,6 +82,12 @@ class MemoryIdentity:
             if (row.key, row.at, row.keys) in points
             or any(row.key == span.key and span.since <= row.at <= span.until for span in spans)
         ]
+
+    def times_aside(self, span: Span) -> list[int]:
+        """Return the times of touchpoints that journeys don't show, in order."""
+        key, since, until = span
+        rows = self._rows(ASIDE.name)
+        return sorted([row.at for row in rows if row.key == key and since <= row.at <= until and row.place != OMITTED])
 
     def namings(self, keys: Sequence[str]) -> tuple[list[NamingRow], list[OwnerRow]]:
         """Return all namings of keys, and who holds them."""

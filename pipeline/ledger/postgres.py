@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pipeline.flow.identity_needs import AsidePoint, AsideSpan, Concerned
+from pipeline.flow.identity_needs import AsidePoint, Concerned, Span
 from pipeline.flow.identity_rows import AsideRow, NamingRow, OwnerRow, RestatementRow
 from pipeline.flow.state import Customer
 from pipeline.identity.correction import Correction
+from pipeline.journey.journey import Journey
 from pipeline.ledger import commit as committing
-from pipeline.ledger import customers, identity, outbox, positions, risk_sweep
+from pipeline.ledger import customers, identity, outbox, portions, positions, risk_sweep
 from pipeline.ledger.commit import Commit, CommitStatement
 from pipeline.ledger.outbox import Unpublished
 from pipeline.ledger.positions import Fenced, Position
@@ -52,6 +53,14 @@ class PostgresLedger:
         """Return customers with their scores, and with their journeys from the given times on."""
         return await self._ask(lambda c: customers.load_customers(c, wanted, self._scores, self._with_identity))
 
+    async def load_windows(self, windows: Sequence[Span]) -> dict[str, list[Journey]]:
+        """Return the journeys of customers that meet spans of time."""
+        return await self._ask(lambda c: customers.load_windows(c, windows))
+
+    async def load_page(self, customer: str, after: int, limit: int) -> list[Journey]:
+        """Return a customer's journeys that start after a moment."""
+        return await self._ask(lambda c: customers.load_page(c, customer, after, limit))
+
     async def load_corrections(self, partitions: Iterable[int]) -> dict[int, list[Correction]]:
         """Return, by partition, the corrections that can concern any key."""
         return await self._ask(lambda c: identity.load_corrections(c, partitions))
@@ -60,7 +69,11 @@ class PostgresLedger:
         """Return, by partition, what is to be restated."""
         return await self._ask(lambda c: identity.load_restatements(c, partitions))
 
-    async def load_aside(self, points: Sequence[AsidePoint], spans: Sequence[AsideSpan]) -> list[AsideRow]:
+    async def portion_ends(self, rows: Sequence[RestatementRow], touchpoints: int) -> dict[str, int]:
+        """Return until when each restatement goes if it ends with so many touchpoints."""
+        return await self._ask(lambda c: portions.portion_ends(c, rows, touchpoints))
+
+    async def load_aside(self, points: Sequence[AsidePoint], spans: Sequence[Span]) -> list[AsideRow]:
         """Return touchpoints that journeys don't show."""
         return await self._ask(lambda c: identity.load_aside(c, points, spans))
 

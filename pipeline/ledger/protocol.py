@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from pipeline.flow.identity_needs import AsidePoint, AsideSpan, Concerned
+from pipeline.flow.identity_needs import AsidePoint, Concerned, Span
 from pipeline.flow.identity_rows import AsideRow, NamingRow, OwnerRow, RestatementRow
 from pipeline.flow.state import Customer
 from pipeline.identity.correction import Correction
+from pipeline.journey.journey import Journey
 from pipeline.ledger.commit import Commit
 from pipeline.ledger.outbox import Unpublished
 from pipeline.ledger.positions import Position
@@ -40,13 +41,22 @@ class Ledger(Protocol):
     async def load_customers(self, wanted: Mapping[str, int]) -> dict[str, Customer]:
         """Return customers with their scores, and with their journeys from the given times on."""
 
+    async def load_windows(self, windows: Sequence[Span]) -> dict[str, list[Journey]]:
+        """Return the journeys of customers that meet spans of time."""
+
+    async def load_page(self, customer: str, after: int, limit: int) -> list[Journey]:
+        """Return a customer's journeys that start after a moment, in order of time, up to `limit`."""
+
     async def load_corrections(self, partitions: Iterable[int]) -> dict[int, list[Correction]]:
         """Return, by partition, the corrections that can concern any key."""
 
     async def load_restatements(self, partitions: Iterable[int]) -> dict[int, list[RestatementRow]]:
         """Return, by partition, what is to be restated."""
 
-    async def load_aside(self, points: Sequence[AsidePoint], spans: Sequence[AsideSpan]) -> list[AsideRow]:
+    async def portion_ends(self, rows: Sequence[RestatementRow], touchpoints: int) -> dict[str, int]:
+        """Return until when each restatement goes if it ends with so many touchpoints, or with their journey."""
+
+    async def load_aside(self, points: Sequence[AsidePoint], spans: Sequence[Span]) -> list[AsideRow]:
         """Return the touchpoints that journeys don't show, of certain touchpoints and of spans of time."""
 
     async def load_namings(self, keys: Sequence[str]) -> tuple[list[NamingRow], list[OwnerRow]]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pipeline.contract.partition import partitions_of
 from pipeline.failpoint import Reached
 from pipeline.flow.advance import advance, customers_to_load
 from pipeline.flow.identities import IdentityRules
-from pipeline.flow.identity_needs import aside_to_load, concerned_by, in_portions
-from pipeline.flow.identity_rows import RestatementRow
+from pipeline.flow.identity_needs import Span, aside_to_load, concerned_by, omitted_to_load, windows_to_load
+from pipeline.flow.identity_rows import OMITTED
+from pipeline.flow.joined_customer import Readmit
+from pipeline.flow.portions import next_share
+from pipeline.flow.refold import Refold
 from pipeline.flow.state import Partition, forget_customers
 from pipeline.flow.values import AdmittedSlice, Batch, Restatement
 from pipeline.identity.correction_log import CorrectionLog
+from pipeline.identity.segments import BEGINNING
 from pipeline.ledger.commit import Commit
 from pipeline.ledger.positions import Fenced
 from pipeline.ledger.protocol import Ledger
@@ -24,8 +28,8 @@ from pipeline.processing.assignment import AssignedPartitions
 from pipeline.publishing.outbox import OutboxPublisher
 from pipeline.scores.protocol import ActiveScore
 
-#: Number of keys of a partition that are restated in one transaction.
-_MAX_RESTATED = 200
+#: Number of a customer's journeys that are in memory at once while scores are made anew.
+_PAGE = 500
 
 
 class Committer:
@@ -66,8 +70,7 @@ class Committer:
                 slices = [await self._with_concerned(each) for each in slices]
             await self._load_customers(slices)
             if self._identity is not None:
-                slices = [in_portions(self._assigned[each.partition].state, each) for each in slices]
-                slices = [await self._with_aside(each) for each in slices]
+                slices = [await self._with_aside(each, self._identity.readmit) for each in slices]
             batches = [
                 advance(
                     self._assigned[each.partition].state,
@@ -109,30 +112,43 @@ class Committer:
         """Make a part of what waits to be restated, in one transaction; return whether anything waits still."""
         slices = []
         for number, assigned in self._assigned.items():
-            waiting = list(islice(assigned.state.restatements.values(), _MAX_RESTATED))
-            if waiting and number not in self._under_way:
-                slices.append(await self._restatements(assigned.state, waiting))
+            if assigned.state.restatements and number not in self._under_way:
+                slices.append(await self._portions(assigned.state))
         if slices:
             await self.advance(slices, now_ms, began)
         return any(each.state.restatements for each in self._assigned.values())
 
-    async def _restatements(self, state: Partition, waiting: Sequence[RestatementRow]) -> AdmittedSlice:
-        """Return a slice that restates keys, with the journeys and namings that this needs."""
+    async def _portions(self, state: Partition) -> AdmittedSlice:
+        """Return a slice that restates keys, each by a portion, with the namings and scores that this needs."""
+        waiting, touchpoints = next_share(state.restatements)
         rebuilt = [row.key for row in waiting if row.rebuild]
         namings, owners = await self._ledger.load_namings(rebuilt) if rebuilt else ([], [])
+        ends = await self._ledger.portion_ends(waiting, touchpoints)
         return AdmittedSlice(
             state.number,
             state.next_offset,
             restatements=[
                 Restatement(
                     row,
-                    row.until,
+                    ends[row.key],
                     [each.naming for each in namings if each.key == row.key] if row.rebuild else None,
                     [each for each in owners if each.key == row.key],
+                    await self._refolded(row.key) if row.refold and row.since > row.until else None,
                 )
                 for row in waiting
             ],
         )
+
+    async def _refolded(self, customer: str) -> Mapping[str, Any]:
+        """Return the states of a customer's scores, made anew."""
+        assert self._identity is not None
+        refold, after = Refold(customer, self._scores, self._identity.readmit), BEGINNING
+        while journeys := await self._ledger.load_page(customer, after, _PAGE):
+            spans = [Span(customer, each.started_at, each.ended_at) for each in journeys if each.omitted]
+            omitted = await self._ledger.load_aside([], spans) if spans else []
+            refold.add(journeys, {row.keys: row.step for row in omitted if row.place == OMITTED})
+            after = journeys[-1].started_at
+        return refold.states
 
     async def _with_concerned(self, admitted: AdmittedSlice) -> AdmittedSlice:
         """Return a slice with the keys for which corrections in it change something."""
@@ -151,10 +167,22 @@ class Committer:
         ]
         return admitted._replace(concerned=list(dict.fromkeys([*keys, *here])))
 
-    async def _with_aside(self, admitted: AdmittedSlice) -> AdmittedSlice:
-        """Return a slice with the touchpoints that it needs and that journeys don't show."""
-        points, spans = aside_to_load(self._assigned[admitted.partition].state, admitted)
-        return admitted._replace(aside=await self._ledger.load_aside(points, spans)) if points or spans else admitted
+    async def _with_aside(self, admitted: AdmittedSlice, readmit: Readmit) -> AdmittedSlice:
+        """Return a slice with the touchpoints that it needs and that journeys don't show.
+
+        The journeys that it needs, of which a customer can have very many, are loaded, too.
+        """
+        state = self._assigned[admitted.partition].state
+        points, spans = aside_to_load(state, admitted)
+        if points or spans:
+            admitted = admitted._replace(aside=await self._ledger.load_aside(points, spans))
+        if windows := windows_to_load(state, admitted, readmit):
+            for key, journeys in (await self._ledger.load_windows(windows)).items():
+                state.customers[key].add_known(journeys)
+        if spans := omitted_to_load(state, points, admitted):
+            rows = {row[:5]: row for row in (*admitted.aside, *await self._ledger.load_aside([], spans))}
+            admitted = admitted._replace(aside=list(rows.values()))
+        return admitted
 
     async def _load_customers(self, slices: Sequence[AdmittedSlice]) -> None:
         missing = [customers_to_load(self._assigned[each.partition].state, each) for each in slices]

@@ -14,6 +14,7 @@ from pipeline.flow.advance import advance, customers_to_load
 from pipeline.flow.slices import Slice
 from pipeline.flow.state import Partition
 from pipeline.flow.values import AdmittedSlice, Batch
+from pipeline.identity.segments import BEGINNING
 from pipeline.ledger.commit import Commit
 from pipeline.ledger.positions import Fenced, Position
 from pipeline.ledger.protocol import Ledger
@@ -104,7 +105,7 @@ async def a_commit_moves_the_position_and_what_it_wrote_is_loaded(ledger: Ledger
 async def customers_that_are_not_known_are_loaded_empty(ledger: Ledger) -> None:
     await take(ledger)
     customer = (await ledger.load_customers({"customer:new": T0}))["customer:new"]
-    assert (customer.journeys, customer.scores, customer.known_from) == ([], {}, T0)
+    assert (customer.journeys, customer.scores, customer.known_from) == ([], {}, BEGINNING)
     assert await ledger.load_customers({}) == {}
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from contracts.ledger import CASES
+from contracts import ledger, ledger_of_long_histories
 from harness import TABLES
 from sqlalchemy import Engine, text
 
@@ -18,7 +18,7 @@ from pipeline.retry import Retry
 from pipeline.scores.registry import SCORES
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", [*ledger.CASES, *ledger_of_long_histories.CASES], ids=lambda case: case.__name__)
 def test_contract(case: Callable[[Ledger], Awaitable[None]], stack_env: dict[str, str], initialised: Engine) -> None:
     with initialised.begin() as connection:
         connection.execute(text(f"TRUNCATE {TABLES}"))

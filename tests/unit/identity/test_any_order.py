@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from network import Network
 
-from pipeline.flow import identity_needs
+from pipeline.flow import portions
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.journey import journey
 
@@ -47,7 +47,7 @@ def test_any_order_and_batching(seed: int, size: int) -> None:
 @given(st.integers(0, 2**32), st.sampled_from([6, 12, 30]))
 def test_any_order_and_batching_in_small_portions(seed: int, size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(identity_needs, "MAX_RESTATED", 1)
+        patch.setattr(portions, "MAX_RESTATED", 1)
         check(seed, size)
 
 

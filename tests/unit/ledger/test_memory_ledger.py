@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from contracts.ledger import CASES
+from contracts import ledger, ledger_of_long_histories
 
 from pipeline.ledger.memory import MemoryLedger
 from pipeline.ledger.protocol import Ledger
 from pipeline.scores.registry import SCORES
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", [*ledger.CASES, *ledger_of_long_histories.CASES], ids=lambda case: case.__name__)
 def test_contract(case: Callable[[Ledger], Awaitable[None]]) -> None:
     async def run() -> None:
         await case(MemoryLedger(SCORES))
