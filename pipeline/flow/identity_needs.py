@@ -9,6 +9,7 @@ from pipeline.flow.dedupe import group_by_customer
 from pipeline.flow.exchange import Corrected, Message, Named, Transferred, Withdrawn
 from pipeline.flow.identity_rows import OMITTED
 from pipeline.flow.joined_customer import Readmit
+from pipeline.flow.long_journeys import is_long
 from pipeline.flow.state import Customer, Partition
 from pipeline.flow.values import AdmittedSlice
 from pipeline.identity.correction_log import CorrectionLog
@@ -101,20 +102,41 @@ def _joined(times: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
-def omitted_to_load(partition: Partition, points: Iterable[AsidePoint], admitted: AdmittedSlice) -> list[Span]:
-    """Return when the long journeys are that touchpoints may leave, and whose omitted steps are needed then.
+class Shortened(NamedTuple):
+    """A long journey of a restated key that loses its first touchpoints, those up to `until` (epoch milliseconds)."""
 
-    All journeys that can change are in memory.
+    journey: Journey
+    until: int
+
+
+def shortened(partition: Partition, admitted: AdmittedSlice) -> list[Shortened]:
+    """Return the journeys that may be shortened, rather than loaded as a whole. All that can change are in memory."""
+    return [
+        Shortened(journey, until)
+        for row, until, *_ in admitted.restatements
+        for journey in _journeys_that_omit(partition.customers[row.key], row.since, until)
+        if is_long(journey) and row.since <= journey.started_at and until < journey.ended_at
+    ]
+
+
+def omitted_to_load(
+    partition: Partition, points: Iterable[AsidePoint], admitted: AdmittedSlice, without: Iterable[Journey]
+) -> list[Span]:
+    """Return when those journeys are that touchpoints may leave, and whose omitted steps are needed then.
+
+    All journeys that can change are in memory. Some can do `without`.
     """
     customers = partition.customers
     journeys = [
         journey
         for key, at, event_key in points
-        for journey in _long_journeys(customers[key], at, at)
+        for journey in _journeys_that_omit(customers[key], at, at)
         if event_key in journey.keys
     ]
     for row, until, *_ in admitted.restatements:
-        journeys += _long_journeys(customers[row.key], row.since, until)
+        journeys += _journeys_that_omit(customers[row.key], row.since, until)
+    shorter = {journey.journey_id for journey in without}
+    journeys = [journey for journey in journeys if journey.journey_id not in shorter]
     return list(dict.fromkeys([Span(each.customer, each.started_at, each.ended_at) for each in journeys]))
 
 
@@ -132,7 +154,7 @@ def _points(partition: Partition, admitted: AdmittedSlice) -> Iterator[AsidePoin
             yield from [AsidePoint(message.key, place.at, place.event_key) for place in message.places]
 
 
-def _long_journeys(customer: Customer, since: int, until: int) -> list[Journey]:
+def _journeys_that_omit(customer: Customer, since: int, until: int) -> list[Journey]:
     """Return the journeys at these times that leave out steps."""
     first, end = find_sessions(customer.journeys, since, until)
     return [journey for journey in customer.journeys[first:end] if journey.omitted]

@@ -11,7 +11,7 @@ from pipeline.identity.correction import Correction
 from pipeline.identity.naming import Naming
 from pipeline.identity.segments import Segment
 from pipeline.identity.stretches import Stretch
-from pipeline.journey.step import Step
+from pipeline.journey.step import KEPT_EACH_END, Step
 from pipeline.journey.steps import Steps
 from pipeline.rows import BOOLEAN, BYTES, MOMENT, STEPS, TEXT, Table, enumeration
 
@@ -174,6 +174,9 @@ class RestatementRow(NamedTuple):
             self.refold or other.refold,
         )
 
+
+#: Number of rows of omitted touchpoints among which are enough for a journey to show; it can show those of some rows.
+MORE_FOLLOWING = 3 * KEPT_EACH_END
 
 NAMING = Table("identity_naming", NamingRow, key=("event_id", "source", "key", "target", "at"))
 STRETCH = Table("identity_stretch", StretchRow, key=("key", "target", "trust", "started_at"))

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from pipeline.flow.identity_effects import IdentityEffects
 from pipeline.flow.identity_rows import COPY, OMITTED, TRANSFERRED, AsideRow, aside_row
+from pipeline.flow.long_journeys import known_steps
 from pipeline.flow.sessions import mark_changed, sessionize
 from pipeline.flow.state import Customer
 from pipeline.identity.segments import Segment, holder_at
@@ -122,8 +123,12 @@ class JoinedCustomer:
         journeys = self._customer.journeys
         visits = 0
         for journey in [each for each in journeys if not each.keys.isdisjoint(self._removed)]:
-            steps = self._whole(journey)
+            steps = self._known(journey)
             kept = [step for step in steps if step.key not in self._removed]
+            if len(steps) < journey.touchpoints:  # `long_journeys.can_shorten`
+                journey.shorten([step for step in steps if step.key in self._removed], kept)
+                mark_changed(journey, changed)
+                continue
             visits -= journey.begun_by_customer
             place = journeys.index(journey)
             if not kept:
@@ -164,11 +169,9 @@ class JoinedCustomer:
             until = max(until, event.until)
         return parts
 
-    def _whole(self, journey: Journey) -> list[Step]:
-        """Return all steps of a journey as it was before this change, in order."""
-        steps = {step.key: step for step in journey.steps}
-        steps |= {key: self._omitted(key) for key in journey.omitted}
-        return sorted(steps.values(), key=_time_and_key)
+    def _known(self, journey: Journey) -> list[Step]:
+        """Return the steps of a journey as it was before this change, in order; of a long one, those that matter."""
+        return known_steps(journey, [row for rows in self._aside.values() for row in rows] if journey.omitted else ())
 
     def _shown(self, step: Step) -> Step | None:
         return self._shown_of(step.at, step.key)
@@ -195,7 +198,7 @@ class JoinedCustomer:
 
     def _shown_between(self, since: int, until: int) -> list[Step]:
         first, end = find_sessions(self._customer.journeys, since, until)
-        steps = [step for journey in self._customer.journeys[first:end] for step in self._whole(journey)]
+        steps = [step for journey in self._customer.journeys[first:end] for step in self._known(journey)]
         return [step for step in steps if since <= step.at <= until and step.key not in self._removed]
 
     def _remove(self, step: Step, to: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import NamedTuple
 
 from pipeline.flow.identity_rows import RestatementRow
+from pipeline.flow.long_journeys import LONG
 
 #: Number of touchpoints of a partition that are restated in one transaction, and of keys. A journey is restated as a
 #: whole.
@@ -26,6 +27,22 @@ def next_share(waiting: Mapping[str, RestatementRow]) -> Share:
     return Share(rows, max(MAX_RESTATED // max(len(rows), 1), 1))
 
 
-def portion_end(until: int, ends: Iterable[int | None]) -> int:
-    """Return when a portion ends: with the restatement, or where one of the limits is reached before."""
-    return min([until, *[end for end in ends if end is not None]])
+class LastJourney(NamedTuple):
+    """The journey with which a portion has as many touchpoints as it may have. Times are epoch milliseconds."""
+
+    started_at: int
+    ended_at: int
+    steps_omitted: int
+
+
+def portion_end(until: int, last: LastJourney | None, aside_at: int | None) -> int:
+    """Return when a portion ends: with the restatement, or where it has as many touchpoints as it may have.
+
+    `last` is the journey with which it has, `aside_at` the time of the touchpoint of those that journeys don't show;
+    long journeys leave out some of their own. A portion ends within a journey only if that is a long one.
+    """
+    if last is None:
+        return until if aside_at is None else min(until, aside_at)
+    if aside_at is None or (aside_at >= last.started_at and last.steps_omitted <= LONG):
+        return min(until, last.ended_at)
+    return min(until, last.ended_at, aside_at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 from pipeline.journey.row import JourneyRow
@@ -110,6 +111,23 @@ class Journey:
         other.merged_into = self.journey_id
         other.clear()
         other.is_open = False
+
+    def shorten(self, gone: Sequence[Step], rest: Sequence[Step]) -> None:
+        """Take the first touchpoints out; `rest`, in order, are those that come next, at least as many as are shown.
+
+        It must be known that they still make one journey; see `flow.long_journeys`.
+        """
+        for step in gone:
+            self.channels[step.type.channel] -= 1
+            self.failures -= step.type.outcome == "failed"
+            self.abandoned -= step.type.outcome == "abandoned"
+        self.channels = {channel: count for channel, count in self.channels.items() if count}
+        self.started_at = rest[0].at
+        self.steps = [*rest[:KEPT_EACH_END], *self.steps[-KEPT_EACH_END:]]
+        self.keys.difference_update([step.key for step in gone])
+        shown = {step.key for step in self.steps}
+        self.omitted = [key for key in self.omitted if key in self.keys and key not in shown]
+        self._snapshot = None
 
     def move(self, to: str) -> None:
         """Let go of all touchpoints, which belong to another key now."""

@@ -13,6 +13,7 @@ from pipeline.flow.identity_needs import AsidePoint, Concerned, Span
 from pipeline.flow.identity_rows import (
     ASIDE,
     CORRECTION,
+    MORE_FOLLOWING,
     NAMING,
     OMITTED,
     OWNER,
@@ -70,6 +71,17 @@ _SPANS = text(f"""
         WHERE key = wanted.name AND at >= {sql_moment("wanted.earliest")} AND at <= {sql_moment("wanted.latest")}
         OFFSET 0
     ) AS known
+""")
+_FOLLOWING = text(f"""
+    (SELECT {select_list(ASIDE)} FROM identity_touchpoint
+     WHERE key = :key AND place = '{OMITTED}'
+       AND at > {sql_moment("CAST(:after AS bigint)")} AND at <= {sql_moment("CAST(:until AS bigint)")})
+    UNION ALL
+    (SELECT {select_list(ASIDE)} FROM identity_touchpoint
+     WHERE key = :key AND place = '{OMITTED}'
+       AND at > {sql_moment("greatest(CAST(:after AS bigint), CAST(:until AS bigint))")}
+     ORDER BY at, identity_touchpoint.keys
+     LIMIT :more)
 """)
 _OF_ALL = text(f"""
     SELECT partition, {select_list(CORRECTION)} FROM identity_correction
@@ -145,6 +157,12 @@ async def load_aside(
             row = load_row(ASIDE, each)
             found[row[:5]] = row
     return list(found.values())
+
+
+async def load_following(connection: AsyncConnection, key: str, after: int, until: int) -> list[AsideRow]:
+    """Return the touchpoints after a moment that long journeys leave out: up to another moment, and some more."""
+    wanted = {"key": key, "after": after, "until": until, "more": MORE_FOLLOWING}
+    return [load_row(ASIDE, each) for each in await connection.execute(_FOLLOWING, wanted)]
 
 
 async def load_namings(connection: AsyncConnection, keys: Sequence[str]) -> tuple[list[NamingRow], list[OwnerRow]]:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from pipeline.flow.count_row import TOUCHPOINT_COUNT, TouchpointCountRow
 from pipeline.flow.identity_needs import AsidePoint, Concerned, Span
 from pipeline.flow.identity_rows import AsideRow, NamingRow, OwnerRow, RestatementRow
-from pipeline.flow.portions import portion_end
+from pipeline.flow.portions import LastJourney, portion_end
 from pipeline.flow.state import Customer
 from pipeline.flow.values import Batch, Refused
 from pipeline.identity.correction import Correction
@@ -137,19 +137,26 @@ class MemoryLedger:
 
     async def portion_ends(self, rows: Sequence[RestatementRow], touchpoints: int) -> dict[str, int]:
         """Return until when each restatement goes if it ends with so many touchpoints."""
-        return {row.key: portion_end(row.until, self._portion_ends(row, touchpoints)) for row in rows}
+        return {row.key: self._portion_end(row, touchpoints) for row in rows}
 
-    def _portion_ends(self, row: RestatementRow, touchpoints: int) -> Iterable[int]:
+    def _portion_end(self, row: RestatementRow, touchpoints: int) -> int:
         journeys = [each for each in self._journeys_of(row.key) if row.since <= each.ended_at]
-        for each, total in zip(journeys, accumulate([each.touchpoints for each in journeys]), strict=True):
-            if total >= touchpoints:
-                yield each.ended_at
-                break
-        yield from self.identity.times_aside(Span(row.key, row.since, row.until))[touchpoints - 1 : touchpoints]
+        totals = accumulate([each.touchpoints for each in journeys])
+        last = [
+            LastJourney(each.started_at, each.ended_at, each.steps_omitted)
+            for each, total in zip(journeys, totals, strict=True)
+            if total >= touchpoints and each.started_at <= row.until
+        ]
+        aside = self.identity.times_aside(Span(row.key, row.since, row.until))[touchpoints - 1 : touchpoints]
+        return portion_end(row.until, last[0] if last else None, aside[0] if aside else None)
 
     async def load_aside(self, points: Sequence[AsidePoint], spans: Sequence[Span]) -> list[AsideRow]:
         """Return touchpoints that journeys don't show."""
         return self.identity.aside(points, spans)
+
+    async def load_following(self, key: str, after: int, until: int) -> list[AsideRow]:
+        """Return the touchpoints after a moment that long journeys leave out."""
+        return self.identity.following(key, after, until)
 
     async def load_namings(self, keys: Sequence[str]) -> tuple[list[NamingRow], list[OwnerRow]]:
         """Return all namings of keys, and who holds them."""

@@ -10,6 +10,7 @@ from pipeline.flow.identity_needs import AsidePoint, Concerned, Span
 from pipeline.flow.identity_rows import (
     ASIDE,
     CORRECTION,
+    MORE_FOLLOWING,
     NAMING,
     OMITTED,
     OWNER,
@@ -86,8 +87,14 @@ class MemoryIdentity:
     def times_aside(self, span: Span) -> list[int]:
         """Return the times of touchpoints that journeys don't show, in order."""
         key, since, until = span
-        rows = self._rows(ASIDE.name)
-        return sorted([row.at for row in rows if row.key == key and since <= row.at <= until and row.place != OMITTED])
+        return sorted([row.at for row in self._rows(ASIDE.name) if row.key == key and since <= row.at <= until])
+
+    def following(self, key: str, after: int, until: int) -> list[AsideRow]:
+        """Return the touchpoints after a moment that long journeys leave out."""
+        rows = [row for row in self._rows(ASIDE.name) if row.key == key and row.place == OMITTED and row.at > after]
+        rows.sort(key=lambda row: (row.at, row.keys))
+        up_to = [row for row in rows if row.at <= until]
+        return rows[: len(up_to) + MORE_FOLLOWING]
 
     def namings(self, keys: Sequence[str]) -> tuple[list[NamingRow], list[OwnerRow]]:
         """Return all namings of keys, and who holds them."""

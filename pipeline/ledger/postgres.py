@@ -77,6 +77,10 @@ class PostgresLedger:
         """Return touchpoints that journeys don't show."""
         return await self._ask(lambda c: identity.load_aside(c, points, spans))
 
+    async def load_following(self, key: str, after: int, until: int) -> list[AsideRow]:
+        """Return the touchpoints after a moment that long journeys leave out."""
+        return await self._ask(lambda c: identity.load_following(c, key, after, until))
+
     async def load_namings(self, keys: Sequence[str]) -> tuple[list[NamingRow], list[OwnerRow]]:
         """Return all namings of keys, and who holds them."""
         return await self._ask(lambda c: identity.load_namings(c, keys))

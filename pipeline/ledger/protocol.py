@@ -59,6 +59,12 @@ class Ledger(Protocol):
     async def load_aside(self, points: Sequence[AsidePoint], spans: Sequence[Span]) -> list[AsideRow]:
         """Return the touchpoints that journeys don't show, of certain touchpoints and of spans of time."""
 
+    async def load_following(self, key: str, after: int, until: int) -> list[AsideRow]:
+        """Return the touchpoints after a moment that long journeys leave out: up to another moment, and some more.
+
+        Those after `until` are the next ones, more than a journey shows.
+        """
+
     async def load_namings(self, keys: Sequence[str]) -> tuple[list[NamingRow], list[OwnerRow]]:
         """Return all namings of keys, and who holds them as the table says."""
 

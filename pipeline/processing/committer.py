@@ -10,16 +10,25 @@ from typing import Any
 from pipeline.contract.partition import partitions_of
 from pipeline.failpoint import Reached
 from pipeline.flow.advance import advance, customers_to_load
-from pipeline.flow.identities import IdentityRules
-from pipeline.flow.identity_needs import Span, aside_to_load, concerned_by, omitted_to_load, windows_to_load
-from pipeline.flow.identity_rows import OMITTED
+from pipeline.flow.identities import IdentityRules, segments_of
+from pipeline.flow.identity_needs import (
+    Span,
+    aside_to_load,
+    concerned_by,
+    omitted_to_load,
+    shortened,
+    windows_to_load,
+)
+from pipeline.flow.identity_rows import OMITTED, AsideRow
 from pipeline.flow.joined_customer import Readmit
+from pipeline.flow.long_journeys import Shortening
 from pipeline.flow.portions import next_share
 from pipeline.flow.refold import Refold
 from pipeline.flow.state import Partition, forget_customers
 from pipeline.flow.values import AdmittedSlice, Batch, Restatement
 from pipeline.identity.correction_log import CorrectionLog
 from pipeline.identity.segments import BEGINNING
+from pipeline.journey.journey import Journey
 from pipeline.ledger.commit import Commit
 from pipeline.ledger.positions import Fenced
 from pipeline.ledger.protocol import Ledger
@@ -123,7 +132,9 @@ class Committer:
         waiting, touchpoints = next_share(state.restatements)
         rebuilt = [row.key for row in waiting if row.rebuild]
         namings, owners = await self._ledger.load_namings(rebuilt) if rebuilt else ([], [])
-        ends = await self._ledger.portion_ends(waiting, touchpoints)
+        # Where stretches are made anew, touchpoints come later: it is not known yet who holds them.
+        ends = {row.key: row.since - 1 for row in waiting if row.rebuild}
+        ends |= await self._ledger.portion_ends([row for row in waiting if not row.rebuild], touchpoints)
         return AdmittedSlice(
             state.number,
             state.next_offset,
@@ -179,10 +190,34 @@ class Committer:
         if windows := windows_to_load(state, admitted, readmit):
             for key, journeys in (await self._ledger.load_windows(windows)).items():
                 state.customers[key].add_known(journeys)
-        if spans := omitted_to_load(state, points, admitted):
-            rows = {row[:5]: row for row in (*admitted.aside, *await self._ledger.load_aside([], spans))}
-            admitted = admitted._replace(aside=list(rows.values()))
+        shorter, rows = await self._shorten(state, admitted, readmit)
+        if spans := omitted_to_load(state, points, admitted, shorter):
+            rows += await self._ledger.load_aside([], spans)
+        if rows:
+            by_key = {row[:5]: row for row in (*admitted.aside, *rows)}
+            admitted = admitted._replace(aside=list(by_key.values()))
         return admitted
+
+    async def _shorten(
+        self, state: Partition, admitted: AdmittedSlice, readmit: Readmit
+    ) -> tuple[list[Journey], list[AsideRow]]:
+        """Return the long journeys that need not be loaded as a whole, and the rows that they need."""
+        assert self._identity is not None
+        shorter: list[Journey] = []
+        rows: list[AsideRow] = []
+        for journey, until in shortened(state, admitted):
+            key = journey.customer
+            aside = [row for row in admitted.aside if row.key == key]
+            segments = segments_of(state.customers[key], state.log, self._identity.policy)
+            shortening = Shortening(journey, until, aside, segments, readmit)
+            following: list[AsideRow] = []
+            if not shortening.is_empty:
+                following = await self._ledger.load_following(key, until, shortening.reach)
+                if not shortening.suffices(following):
+                    continue
+            shorter.append(journey)
+            rows += following
+        return shorter, rows
 
     async def _load_customers(self, slices: Sequence[AdmittedSlice]) -> None:
         missing = [customers_to_load(self._assigned[each.partition].state, each) for each in slices]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from memory import MINUTE, T0
 
-from contracts.ledger import commit, take, touchpoint
+from contracts.ledger import batch_of, commit, take, touchpoint
+from pipeline.flow.identity_effects import IdentityEffects
 from pipeline.flow.identity_needs import Span
-from pipeline.flow.identity_rows import RestatementRow
+from pipeline.flow.identity_rows import COPY, MORE_FOLLOWING, OMITTED, RestatementRow, aside_row
 from pipeline.identity.segments import BEGINNING, END
+from pipeline.journey.step import Step
+from pipeline.ledger.commit import Commit
 from pipeline.ledger.protocol import Ledger
 
 ONE, TWO = "customer:1", "customer:2"
@@ -55,7 +58,31 @@ async def a_restatement_ends_with_the_journey_that_makes_it_large_enough(ledger:
     assert await ledger.portion_ends([early], 2) == {ONE: early.until}
 
 
+async def touchpoints_that_long_journeys_leave_out_are_loaded_in_order(ledger: Ledger) -> None:
+    [position] = await take(ledger)
+    batch = await batch_of(ledger, position, [touchpoint("a", 0)])
+    [row] = batch.journeys
+    steps = [row.steps.items[0]._replace(at=T0 + n * MINUTE, key=n.to_bytes(8, "big")) for n in range(1, 400)]
+    effects = IdentityEffects()
+    for step in steps:
+        effects.put_aside(aside_row(ONE, step, OMITTED))
+    effects.put_aside(aside_row(ONE, steps[0]._replace(key=bytes(8)), COPY))
+    effects.put_aside(aside_row(TWO, steps[0], OMITTED))
+    await ledger.commit([Commit(position, batch._replace(identity=effects.changes(1, "")))])
+
+    async def loaded(after: int, until: int) -> list[Step]:
+        rows = await ledger.load_following(ONE, T0 + after * MINUTE, T0 + until * MINUTE)
+        return [row.step for row in rows]
+
+    assert await loaded(10, 30) == steps[10 : 30 + MORE_FOLLOWING]
+    assert await loaded(10, 0) == steps[10 : 10 + MORE_FOLLOWING]
+    assert await loaded(390, 500) == steps[390:]
+    long = RestatementRow(ONE, T0, END, rebuild=False, refold=False)
+    assert await ledger.portion_ends([long, long._replace(key=TWO)], 30) == {ONE: steps[28].at, TWO: END}
+
+
 CASES = [
+    touchpoints_that_long_journeys_leave_out_are_loaded_in_order,
     journeys_that_meet_windows_are_loaded,
     journeys_are_loaded_page_by_page,
     a_restatement_ends_with_the_journey_that_makes_it_large_enough,

@@ -32,7 +32,9 @@ MINUTE, DAY = 60_000, 86_400_000
 T0 = 1_700_000_000_000
 NOW = T0 + 365 * DAY
 ACTIVE_SCORES = [ActiveScore(score, score.default_model) for score in SCORES]
-POLICY = Policy(gap_ms=30 * MINUTE, grace_ms=20 * MINUTE, by_channel={"email": 3 * DAY})
+POLICY = Policy(
+    gap_ms=30 * MINUTE, grace_ms=20 * MINUTE, by_channel={"email": 3 * DAY}, by_kind={"lasting": 180 * MINUTE}
+)
 WRITERS = {(1).to_bytes(4, "big"): Writer(schema_text(TOUCHPOINTS))}
 ENCODER = Encoder(1, schema_text(TOUCHPOINTS))
 

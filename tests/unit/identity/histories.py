@@ -50,6 +50,28 @@ def history(rng: Random, size: int) -> list[Event]:
     return list(first.values())
 
 
+def long_history(rng: Random, size: int) -> list[Event]:
+    """Return long journeys of one cookie, which customers claim somewhere, and up to two corrections.
+
+    Some touchpoints cover hours, so that others further apart belong to their journey.
+    """
+    at, events = T0, []
+    for number in range(size):
+        kind = rng.choice(("page_viewed", "email_opened", "email_opened", "lasting"))
+        events.append(Event(f"e{number}", at, ("anonymous:x",), kind))
+        at += _MINUTE * rng.choice([0, 1, 5, 20, 20, 25, 25, 100])
+    claims = [
+        Event(f"n{number}", rng.randint(T0, at + _MINUTE), (rng.choice(_CUSTOMERS[:2]), "anonymous:x"))
+        for number in range(rng.randint(1, 2))
+    ]
+    corrections = [
+        Event("c1", at + 1, (_CUSTOMERS[0],), "identity_retracted", subject=claims[0].event_id),
+        Event("c2", at + 2, (_CUSTOMERS[0],), "customer_merged", other=_CUSTOMERS[1]),
+        Event("c3", at + 3, (_CUSTOMERS[0],), "customer_split", subject="c2"),
+    ]
+    return [*events, *claims, *rng.sample(corrections, rng.randint(0, 2))]
+
+
 def _time(rng: Random) -> int:
     """Return a time close to others, an hour or a day apart, or beyond what a cookie is held for."""
     return T0 + _MINUTE * rng.choice([rng.randint(0, 40), 20 * rng.randint(0, 200), 1_440 * rng.randint(0, 300)])

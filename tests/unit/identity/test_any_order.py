@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import pytest
 from batch import Batch
-from histories import history
+from histories import history, long_history
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from network import Network
+from network import Event, Network
 
-from pipeline.flow import portions
+from pipeline.flow import long_journeys, portions
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.journey import journey
 
 POLICY = IdentityPolicy()
 
 
-def check(seed: int, size: int) -> None:
+def check(seed: int, size: int, made: Callable[[Random, int], list[Event]] = history) -> None:
     """Process a history in any order, some of it twice, with another worker from some point on."""
     rng = Random(seed)
-    events = history(rng, size)
+    events = made(rng, size)
     arriving = [*events, *[event for event in events if rng.random() < 0.2]]
     rng.shuffle(arriving)
     cut = rng.randrange(len(arriving) + 1)
@@ -49,6 +50,18 @@ def test_any_order_and_batching_in_small_portions(seed: int, size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(portions, "MAX_RESTATED", 1)
         check(seed, size)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(st.integers(0, 2**32), st.sampled_from([6, 12, 30]))
+def test_any_order_and_batching_of_very_long_journeys(seed: int, size: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (journey, long_journeys):
+            patch.setattr(module, "KEPT_EACH_END", 1)
+        for module in (long_journeys, portions):
+            patch.setattr(module, "LONG", 0)
+        patch.setattr(portions, "MAX_RESTATED", 1)
+        check(seed, size, long_history)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
