@@ -26,6 +26,9 @@ PLACES = {
     "while_publishing": "records are in a Kafka transaction that is not committed",
     "after_publish": "a Kafka transaction is committed, and the ledger does not know",
     "forwarding": "as while_publishing, with a record under way to another partition",
+    "exchanging": "as while_publishing, with a record of the exchange topic for another partition",
+    "receiving": "messages of the exchange topic are worked on, and nothing of it is committed",
+    "restating": "a part of what is to be restated is committed, and the rest of it waits",
     "before_ack": "a slice is done, and its offset not acknowledged to Kafka",
     "after_ack": "a slice's offset is acknowledged, and not yet committed to Kafka",
 }

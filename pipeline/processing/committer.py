@@ -91,6 +91,8 @@ class Committer:
                 )
                 for each in slices
             ]
+            if any(each.messages for each in slices):
+                self._reached("receiving")
             await self.commit(batches, began)
         finally:
             self._under_way -= numbers
@@ -125,7 +127,10 @@ class Committer:
                 slices.append(await self._portions(assigned.state))
         if slices:
             await self.advance(slices, now_ms, began)
-        return any(each.state.restatements for each in self._assigned.values())
+        waits = any(each.state.restatements for each in self._assigned.values())
+        if slices and waits:
+            self._reached("restating")
+        return waits
 
     async def _portions(self, state: Partition) -> AdmittedSlice:
         """Return a slice that restates keys, each by a portion, with the namings and scores that this needs."""

@@ -11,7 +11,7 @@ from pipeline.failpoint import Reached
 from pipeline.ledger.positions import Position
 from pipeline.publishing.publisher import Interrupted
 from pipeline.publishing.records import OutgoingRecord
-from pipeline.topics import TOUCHPOINTS
+from pipeline.topics import EXCHANGE, TOUCHPOINTS
 
 #: Seconds after which the broker ends an open transaction by itself. Until then, consumers that read only what is
 #: committed wait for it. A successor ends it at once.
@@ -33,7 +33,7 @@ class TransactionalProducer:
         self._errors = ClientErrors()
         self._max_bytes = max_message_bytes
         self._producer: Producer | None = None
-        self._open = self._forwards = False
+        self._open = self._forwards = self._exchanges = False
         consumer = self._consumer()
         self._group_metadata = consumer.consumer_group_metadata()
         consumer.close()
@@ -53,7 +53,7 @@ class TransactionalProducer:
     def drop(self) -> None:
         """Let go of the producer, and of what it has not sent."""
         producer, self._producer = self._producer, None
-        self._open = self._forwards = False
+        self._open = self._forwards = self._exchanges = False
         if producer is not None:
             producer.purge()
 
@@ -85,6 +85,8 @@ class TransactionalProducer:
                 raise self._interrupted(error) from None
             if topic == TOUCHPOINTS:
                 self._forwards = True
+            elif topic == EXCHANGE:
+                self._exchanges = True
         return ()
 
     def make_room(self) -> None:
@@ -108,11 +110,13 @@ class TransactionalProducer:
             self._reached("while_publishing")
             if self._forwards:
                 self._reached("forwarding")
+            if self._exchanges:
+                self._reached("exchanging")
             producer.send_offsets_to_transaction(offsets, self._group_metadata, _ANSWER_S)
             producer.commit_transaction(_ANSWER_S)
         except KafkaException as error:
             raise self._interrupted(error) from None
-        self._open = self._forwards = False
+        self._open = self._forwards = self._exchanges = False
         self._reached("after_publish")
 
     def _open_transaction(self) -> Producer:
