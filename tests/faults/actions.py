@@ -37,13 +37,26 @@ def perform(scene: Scene, action: Action) -> None:
 
 def kill_at(scene: Scene, action: Action, place: str) -> None:
     """SIGKILL of a worker by itself at a failpoint."""
-    nth = 1 if place in ("taking", "forwarding") else action.nth
+    nth = 1 if place in ("taking", "forwarding", "restating") else action.nth
     victim = scene.supervisor.restart(
         scene.pick(action.victim), may_exit=_KILLED, PIPELINE_FAILPOINT=f"{place}:{nth}:kill"
     )
+    _provoke(scene, place, victim)
     wait_for(lambda: victim.exit, f"the worker comes to {place} for the {nth}. time", _REACHED_S, 0.01)
     assert victim.exit is not None
     scene.died(victim.exit, f"kill_{place}")
+
+
+def _provoke(scene: Scene, place: str, worker: Incarnation) -> None:
+    """Let happen what a worker comes to a place for, where it does not happen all the time."""
+    if place != "restating":
+        return
+    wait_for(lambda: worker.exit or _has_partitions(worker), "the worker has partitions", _REACHED_S)
+    scene.feed.correct_crowd()
+
+
+def _has_partitions(worker: Incarnation) -> bool:
+    return any(each.get("event") == "partitions taken" and each["partitions"] for each in worker.events())
 
 
 def kill_random(scene: Scene, action: Action) -> None:
@@ -73,11 +86,28 @@ def zombie_publishing(scene: Scene, action: Action) -> None:
     _zombie(scene, action, "while_publishing", "fenced off", "publishing was interrupted")
 
 
+def zombie_exchanging(scene: Scene, action: Action) -> None:
+    """The same with a Kafka transaction that holds records for other partitions."""
+    _zombie(scene, action, "exchanging", "fenced off", "publishing was interrupted")
+
+
+def zombie_receiving(scene: Scene, action: Action) -> None:
+    """The same before a commit of what other partitions have told."""
+    _zombie(scene, action, "receiving", "fenced off")
+
+
+def zombie_restating(scene: Scene, action: Action) -> None:
+    """The same when a part of what is to be restated is committed, and the rest of it is to come."""
+    _zombie(scene, action, "restating", "fenced off", "publishing was interrupted")
+
+
 def _zombie(scene: Scene, action: Action, place: str, *refusal: str) -> None:
     name = scene.pick(action.victim)
-    frozen = scene.supervisor.restart(name, PIPELINE_FAILPOINT=f"{place}:{action.nth}:stop")
+    nth = 1 if place == "restating" else action.nth
+    frozen = scene.supervisor.restart(name, PIPELINE_FAILPOINT=f"{place}:{nth}:stop")
     process = psutil.Process(frozen.process.pid)
     try:
+        _provoke(scene, place, frozen)
         wait_for(lambda: process.status() == psutil.STATUS_STOPPED, f"the worker stops at {place}", _REACHED_S)
         lost = {number: epoch for number, (owner, epoch) in scene.owners().items() if owner == name}
 
@@ -275,7 +305,8 @@ def metrics_port_taken(scene: Scene, action: Action) -> None:
 ACTIONS: dict[str, Callable[[Scene, Action], None]] = {
     action.__name__: action
     for action in (
-        kill_random, kill_all, zombie, zombie_publishing, scale, rolling_restart, broker_crash, database_restart,
+        kill_random, kill_all, zombie, zombie_publishing, zombie_exchanging, zombie_receiving, zombie_restating,
+        scale, rolling_restart, broker_crash, database_restart,
         database_crash, cut_before_commit, cut_after_commit, cut_anywhere, registry_away, disk_full,
         statement_timeout, deadlock,
         serialization_failure, metrics_port_taken,

@@ -10,17 +10,28 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 from fastavro import schemaless_reader
 
+from faults import identity
 from faults.database import Database
 from faults.world import DeadLetter, Position, PublishedJourney, PublishedScore, Record, World
 from pipeline.connections.kafka import KafkaConnection
 from pipeline.contract.encode import HEADER_BYTES
+from pipeline.contract.registry import Registry
 from pipeline.contract.schema import parse_safely
 from pipeline.scores.registry import topic_schemas
-from pipeline.topics import CHURN_RISK, DEAD_LETTERS, FORWARDED_HEADER, JOURNEYS, SATISFACTION, TOUCHPOINTS
+from pipeline.topics import (
+    CHURN_RISK,
+    DEAD_LETTERS,
+    EXCHANGE,
+    FORWARDED_HEADER,
+    IDENTITIES,
+    JOURNEYS,
+    SATISFACTION,
+    TOUCHPOINTS,
+)
 
 _JOURNEY = (
     "status", "customer", "started_at", "ended_at", "covers_until", "touchpoints", "outcome", "failures", "abandoned",
-    "merged_into",
+    "merged_into", "moved_to",
 )  # fmt: skip
 _SATISFACTION = ("score", "low", "high", "answers", "answered", "as_of", "model")
 _CHURN = ("probability", "band", "visits", "horizon_days", "as_of", "model")
@@ -32,7 +43,7 @@ _COMPARED = {
     "journey": """
         SELECT customer, partition, status, started_at, ended_at, covers_until, touchpoints, channels, outcome,
                failures, abandoned, begun_by_customer, steps, steps_omitted, keys
-        FROM journey WHERE merged_into IS NULL
+        FROM journey WHERE merged_into IS NULL AND moved_to IS NULL
     """,
     "satisfaction": "SELECT * FROM satisfaction",
     "churn_risk": """
@@ -43,6 +54,11 @@ _COMPARED = {
         SELECT customer, probability, band FROM churn_risk_at((SELECT max(last_seen_at) FROM churn_risk))
     """,
     "touchpoint_count": "SELECT * FROM touchpoint_count",
+    "identity_owner": "SELECT * FROM identity_owner",
+    "identity_naming": "SELECT * FROM identity_naming",
+    "identity_stretch": "SELECT * FROM identity_stretch",
+    "identity_correction": "SELECT * FROM identity_correction",
+    "identity_touchpoint": "SELECT * FROM identity_touchpoint WHERE place <> 'omitted'",
     "quarantine": "SELECT partition, reason, status, md5(raw) AS raw, key FROM quarantine",
     "position": """
         SELECT sum(processed) AS processed, sum(duplicates) AS duplicates, sum(quarantined) AS quarantined,
@@ -95,8 +111,15 @@ def world(
     accepted: int,
     records: Sequence[Record],
     undisturbed: dict[str, Counter[str]],
+    registry: Registry,
 ) -> World:
     """All that is to be known of a run; to be called while the topics still hold it."""
+    quarantined = [
+        DeadLetter(row.partition, row.offset, None if row.raw is None else bytes(row.raw))
+        for row in database.rows('SELECT partition, "offset", raw FROM quarantine')
+    ]
+    touchpoints, corrections = identity.told(records, {(each.partition, each.offset) for each in quarantined}, registry)
+    exchanged, unread = identity.exchanged(messages(kafka, EXCHANGE), database)
     return World(
         accepted=accepted,
         records=records,
@@ -108,7 +131,15 @@ def world(
         ],
         changes=database.all_changes(),
         journeys=[
-            PublishedJourney(partition, offset, says["journey_id"], says["revision"], _journey(says))
+            PublishedJourney(
+                partition,
+                offset,
+                says["journey_id"],
+                says["revision"],
+                _journey(says),
+                says["status"],
+                says["touchpoints"],
+            )
             for partition, offset, says in _decoded(kafka, JOURNEYS)
         ],
         journey_rows={
@@ -116,22 +147,28 @@ def world(
             for row in database.rows(f"""
                 SELECT journey_id::text AS id, revision, status, customer, touchpoints,
                        {_ms("started_at", "ended_at", "covers_until")},
-                       outcome, failures, abandoned, merged_into::text AS merged_into, channels, steps
+                       outcome, failures, abandoned, merged_into::text AS merged_into, moved_to, channels, steps
                 FROM journey
             """)
         },
-        satisfaction=_of_customers(kafka, SATISFACTION, _SATISFACTION),
+        satisfaction=list(_scores(kafka, SATISFACTION, _SATISFACTION)),
         satisfaction_rows=_customer_rows(database, "satisfaction", _SATISFACTION),
-        churn_risk=_of_customers(kafka, CHURN_RISK, _CHURN),
+        churn_risk=list(_scores(kafka, CHURN_RISK, _CHURN)),
         churn_risk_rows=_customer_rows(database, "churn_risk", _CHURN),
         letters=[_letter(message) for message in messages(kafka, DEAD_LETTERS)],
-        quarantined=[
-            DeadLetter(row.partition, row.offset, None if row.raw is None else bytes(row.raw))
-            for row in database.rows('SELECT partition, "offset", raw FROM quarantine')
-        ],
+        quarantined=quarantined,
         outbox=database.rows("SELECT count(*) AS n FROM outbox")[0].n,
         tables=tables(database),
         undisturbed=undisturbed,
+        corrections=corrections,
+        touchpoints=touchpoints,
+        kept=identity.kept(database),
+        transferred=identity.transferred(database),
+        exchanged=exchanged,
+        unread=unread,
+        waiting=database.rows("SELECT count(*) AS n FROM identity_restatement")[0].n,
+        owners=identity.owners(database),
+        identities=identity.published(messages(kafka, IDENTITIES)),
     )
 
 
@@ -156,16 +193,21 @@ def _decoded(kafka: KafkaConnection, topic: str) -> Iterator[tuple[int, int, dic
         yield message.partition(), message.offset(), schemaless_reader(body, schema, None)
 
 
+def _scores(kafka: KafkaConnection, topic: str, names: Sequence[str]) -> Iterator[PublishedScore]:
+    """Records without a value, too: of customers who have no score any more."""
+    schema = parse_safely(topic_schemas()[topic])
+    for message in messages(kafka, topic):
+        value, place = message.value(), (message.partition(), message.offset())
+        if value is None:
+            yield PublishedScore(*place, message.key().decode(), None)
+            continue
+        says: Any = schemaless_reader(BytesIO(value[HEADER_BYTES:]), schema, None)
+        yield PublishedScore(*place, says["customer"], tuple(says[name] for name in names))
+
+
 def _journey(says: dict[str, Any]) -> tuple[Any, ...]:
     steps = tuple((step["channel"], step["kind"], step["outcome"]) for step in says["steps"])
     return (*(says[name] for name in _JOURNEY), tuple(sorted(says["channels"].items())), hash(steps))
-
-
-def _of_customers(kafka: KafkaConnection, topic: str, names: Sequence[str]) -> list[PublishedScore]:
-    return [
-        PublishedScore(partition, offset, says["customer"], tuple(says[name] for name in names))
-        for partition, offset, says in _decoded(kafka, topic)
-    ]
 
 
 def _customer_rows(database: Database, table: str, names: Sequence[str]) -> dict[str, tuple[Any, ...]]:

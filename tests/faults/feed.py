@@ -1,16 +1,18 @@
-"""What goes in while things break: touchpoints late, twice, with wrong keys, in several versions, and poison."""
+"""What goes in while things break: touchpoints by several keys, late, twice, astray, in several versions; poison."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import count
 from random import Random
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from faults import crowd
+from faults.corrections import with_corrections
 from faults.poison import poison
 from faults.versions import Versions, newer, older, with_field
 from pipeline.client.publisher import Publisher
@@ -18,9 +20,9 @@ from pipeline.connections.kafka import KafkaConnection
 from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.simulate.delivery import delivered
-from pipeline.simulate.population import touchpoints
+from pipeline.simulate.population import simulated
 from pipeline.topics import TOUCHPOINTS
-from pipeline.touchpoint import Touchpoint, own_key
+from pipeline.touchpoint import CORRECTION_KINDS, Touchpoint, own_key
 
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 #: The simulated time ends so long ago that every journey is over when the gate ends (the longest cover is three days).
@@ -46,11 +48,13 @@ _SHARE_OFF = 0.05
 def stories(seed: int, events: int, now_ms: int) -> Iterator[Touchpoint]:
     """Simulated touchpoints in order of delivery: a population with so many, then others, without end.
 
-    5 % come late, by up to three days, and 3 % come twice.
+    Each channel names the keys that it knows, and corrections of each kind are among them. 5 % come late, by up to
+    three days, and 3 % come twice.
     """
     for number in count():
-        of = seed * 1000 + number
-        made = touchpoints(seed=of, events=_MORE if number else events, days=_DAYS, end_ms=now_ms - _ENDS_AGO_MS)
+        of, wanted = seed * 1000 + number, _MORE if number else events
+        people = simulated(seed=of, events=wanted, days=_DAYS, end_ms=now_ms - _ENDS_AGO_MS, identity=True)
+        made = with_corrections((each.touchpoint for each in people), of)
         yield from delivered(made, seed=of, disorder=0.05, late_days=3, duplicates=0.03)
 
 
@@ -79,7 +83,11 @@ class Feed:
     ) -> None:
         self._rng = Random(f"feed {seed}")
         self._partitions, self._versions = partitions, versions
-        self._stories = stories(seed, events, int(time.time() * 1000))
+        now_ms = int(time.time() * 1000)
+        self._stories = stories(seed, events, now_ms)
+        self._crowd = crowd.Crowd(seed, now_ms - _ENDS_AGO_MS)
+        #: What comes before the stories go on.
+        self._next = deque(self._crowd.signs_in())
         self._older = versions.register(older())
         self._newer, self._field = versions.register(newer("region")), "region"
         self._publisher = Publisher(kafka, registry, delivery_timeout_ms=DELIVERY_MS)
@@ -113,6 +121,10 @@ class Feed:
         """From now on, the newest producers use this version, with this field."""
         self._newer, self._field = schema, field
 
+    def correct_crowd(self) -> None:
+        """Tell of a customer with very many cookies that they are another one, or no longer are."""
+        self._next.append(self._crowd.corrected())
+
     def finish(self, events: int) -> None:
         """Stop once so many events were sent at the least, without a limit on the rate, and wait for the broker.
 
@@ -120,7 +132,7 @@ class Feed:
         """
         self._over.set()
         self._thread.join()
-        while self.events < events and self._failure is None:
+        while (self.events < events or self._next) and self._failure is None:
             self._one()
         if self._failure is not None:
             raise self._failure
@@ -134,6 +146,8 @@ class Feed:
         due = time.monotonic()
         try:
             while not self._over.is_set():
+                while self._next:
+                    self._one()
                 self._one()
                 due = max(due + 1 / self.rate, time.monotonic() - 1)
                 if (ahead := due - time.monotonic()) > 0.005:
@@ -142,12 +156,15 @@ class Feed:
             self._failure = error
 
     def _one(self) -> None:
-        touchpoint = with_clock_off(next(self._stories), self._rng)
+        touchpoint = self._next.popleft() if self._next else with_clock_off(next(self._stories), self._rng)
         if touchpoint.source in _PREFIX.values():
             self.sent["clock_off"] += 1
         how = self._rng.choices(tuple(SHARES), tuple(SHARES.values()))[0]
+        if touchpoint.source == crowd.SOURCE and touchpoint.kind in CORRECTION_KINDS:
+            how = "plain"  # an action waits for what follows from it
         self._send(how, touchpoint)
         self.sent[how] += 1
+        self.sent["correction"] += touchpoint.kind in CORRECTION_KINDS
         self.events += 1
         self._recent = [*self._recent[-50:], touchpoint]
         self._producer.poll(0)

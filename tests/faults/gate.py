@@ -169,7 +169,8 @@ def _judge(scene: Scene, outcome: Outcome, env: dict[str, str], say: Say) -> Non
     outcome.injected, outcome.refused_zombies = scene.injected, scene.refused_zombies
     outcome.exits = scene.supervisor.exits
     records = collect.touchpoint_records(kafka)
-    here = collect.world(kafka, scene.database, outcome.accepted, records, {})
+    registry = Registry(RegistryConnection.from_environment(env))
+    here = collect.world(kafka, scene.database, outcome.accepted, records, {}, registry)
     outcome.records, outcome.revisions = len(records), len(here.journeys)
     outcome.recoveries = _recoveries(scene, records)
     audit = _audit({**env, "DATABASE_URL": scene.database.url}, scene.folder)

@@ -7,6 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from faults.ownership import (
+    each_touchpoint_is_in_one_journey_of_its_owner,
+    identities_tell_who_holds_each_key,
+    transfers_less_withdrawals_are_at_the_holders,
+    what_has_ended_stays_so,
+)
 from faults.recovery import by_partition
 from faults.world import PublishedScore, World
 
@@ -15,13 +21,14 @@ Invariant = Callable[[World], Iterator[str]]
 
 
 def each_accepted_record_is_accounted_for_once(world: World) -> Iterator[str]:
-    """accepted = processed + duplicates + quarantined."""
+    """accepted = processed + duplicates + quarantined + corrections."""
     sums = [sum(each) for each in zip(*(p[2:] for p in world.positions), strict=True)] or [0, 0, 0, 0]
     processed, duplicates, quarantined, _ = sums
-    if world.accepted != processed + duplicates + quarantined:
+    corrections = sum(world.corrections.values())
+    if world.accepted != (total := processed + duplicates + quarantined + corrections):
         yield (
             f"{world.accepted:,} accepted, but {processed:,} processed + {duplicates:,} duplicates + "
-            f"{quarantined:,} quarantined = {processed + duplicates + quarantined:,}"
+            f"{quarantined:,} quarantined + {corrections:,} corrections = {total:,}"
         )
     own = sum(record.forwarded_from is None for record in world.records)
     if own != world.accepted:
@@ -29,12 +36,16 @@ def each_accepted_record_is_accounted_for_once(world: World) -> Iterator[str]:
 
 
 def each_partition_is_accounted_for(world: World) -> Iterator[str]:
-    """Records in a partition = processed + duplicates + quarantined + sent on."""
+    """Records in a partition = processed + duplicates + quarantined + sent on + corrections."""
     there = Counter(record.partition for record in world.records)
+    there.subtract(world.corrections)
     booked = {p.partition: p.processed + p.duplicates + p.quarantined + p.forwarded for p in world.positions}
     for number in sorted(there.keys() | booked.keys()):
         if there[number] != booked.get(number, 0):
-            yield f"partition {number} holds {there[number]:,} records, and {booked.get(number, 0):,} are accounted for"
+            yield (
+                f"partition {number} holds {there[number]:,} records that are no corrections, and "
+                f"{booked.get(number, 0):,} are accounted for"
+            )
 
 
 def what_is_sent_on_arrives_once(world: World) -> Iterator[str]:
@@ -51,13 +62,17 @@ def what_is_sent_on_arrives_once(world: World) -> Iterator[str]:
 
 
 def no_lag_is_left(world: World) -> Iterator[str]:
-    """No record lies at or behind a position, and the outbox is empty."""
+    """No record lies at or behind a position, the outbox is empty, and nothing waits to be restated."""
     ends = {p.partition: p.next_offset for p in world.positions}
     left = Counter(record.partition for record in world.records if record.offset >= ends.get(record.partition, 0))
     for number, records in sorted(left.items()):
         yield f"partition {number} has {records:,} unprocessed records from {ends.get(number, 0):,} on"
     if world.outbox:
         yield f"{world.outbox:,} commits are in the outbox, not known to be published"
+    if world.unread:
+        yield f"{world.unread:,} records of the exchange topic are not read"
+    if world.waiting:
+        yield f"{world.waiting:,} keys are still to be restated"
 
 
 def positions_never_go_back(world: World) -> Iterator[str]:
@@ -158,6 +173,10 @@ INVARIANTS: Sequence[Invariant] = (
     the_latest_revision_is_the_table,
     the_latest_scores_are_the_tables,
     each_quarantined_record_is_a_dead_letter_once,
+    each_touchpoint_is_in_one_journey_of_its_owner,
+    transfers_less_withdrawals_are_at_the_holders,
+    identities_tell_who_holds_each_key,
+    what_has_ended_stays_so,
     the_tables_are_those_of_an_undisturbed_run,
 )
 
@@ -173,7 +192,8 @@ def check(world: World) -> dict[str, list[str]]:
 
 
 def _latest(told: Sequence[PublishedScore]) -> dict[str, Any]:
-    return {each.customer: each.says for each in sorted(told, key=lambda each: (each.partition, each.offset))}
+    latest = {each.customer: each.says for each in sorted(told, key=lambda each: (each.partition, each.offset))}
+    return {customer: says for customer, says in latest.items() if says is not None}
 
 
 def _differences(topic: str, latest: Mapping[str, Any], rows: Mapping[str, Any]) -> Iterator[str]:

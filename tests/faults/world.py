@@ -26,17 +26,22 @@ class Record(NamedTuple):
 
 
 class PublishedJourney(NamedTuple):
-    """A record of journeys.v1, in the order of offsets; `says` are its contents as the table has them."""
+    """A record of journeys.v1, in the order of offsets; `says` are its contents as the table has them.
+
+    `touchpoints` is their number, and `status` one of open, closed, merged and moved.
+    """
 
     partition: int
     offset: int
     journey_id: str
     revision: int
     says: Any
+    status: str = "open"
+    touchpoints: int = 1
 
 
 class PublishedScore(NamedTuple):
-    """A record of satisfaction.v1 or churn-risk.v1."""
+    """A record of satisfaction.v1 or churn-risk.v1; `says` is None where it has no value."""
 
     partition: int
     offset: int
@@ -63,12 +68,73 @@ class Position(NamedTuple):
     forwarded: int
 
 
+class Told(NamedTuple):
+    """A touchpoint that was accepted, once: its own key, when it was (epoch milliseconds), and its `event_key`."""
+
+    own: str
+    at: int
+    event_key: bytes
+
+
+class Kept(NamedTuple):
+    """Where the tables have a touchpoint: in a `journey` of the customer, or as a `copy` of one that a journey has.
+
+    `sender` is the key that has transferred it to the customer, empty for the customer's own.
+    """
+
+    customer: str
+    sender: str
+    told: Told
+    place: str = "journey"
+
+
+class Transfer(NamedTuple):
+    """That a key, the `sender`, has given a touchpoint to the key that holds it."""
+
+    holder: str
+    sender: str
+    told: Told
+
+
+class Exchanged(NamedTuple):
+    """A touchpoint in a record of the exchange topic: transferred, or withdrawn."""
+
+    partition: int
+    offset: int
+    transfer: Transfer
+    is_withdrawn: bool = False
+
+
+class Ownership(NamedTuple):
+    """Who holds a key from `since` to `until` (inclusive, epoch milliseconds), and what else its row says."""
+
+    since: int
+    until: int
+    owner: str
+    says: Any = None
+
+
+class PublishedOwner(NamedTuple):
+    """A record of identities.v1; `at` is its append time in epoch milliseconds."""
+
+    partition: int
+    offset: int
+    at: int
+    key: str
+    says: Ownership
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """What producers, topics and tables say after a run.
 
     The `…_rows` are what the table says of each journey or customer; `tables` and `undisturbed` have the
     rows, as text, of the run and of one undisturbed worker over the same events.
+
+    `corrections` are the records of each partition that were accepted as such, `touchpoints` all others. `kept` is
+    where the tables have them, `transferred` what keys have given away by the tables, `exchanged` by the exchange
+    topic. `unread` are records of that topic after the positions, `waiting` what is still to be restated. `owners` has
+    the rows of each key in order of time.
     """
 
     accepted: int
@@ -86,3 +152,12 @@ class World:
     outbox: int
     tables: Mapping[str, Counter[str]]
     undisturbed: Mapping[str, Counter[str]]
+    corrections: Mapping[int, int]
+    touchpoints: frozenset[Told]
+    kept: Sequence[Kept]
+    transferred: frozenset[Transfer]
+    exchanged: Sequence[Exchanged]
+    unread: int
+    waiting: int
+    owners: Mapping[str, Sequence[Ownership]]
+    identities: Sequence[PublishedOwner]
