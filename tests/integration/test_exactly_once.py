@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 
@@ -18,6 +19,8 @@ from pipeline.touchpoint import Touchpoint
 pytestmark = pytest.mark.long
 
 NOW = int(time.time() * 1000)
+#: Where a worker comes when keys have holders.
+IDENTITY_PLACES = {"exchanging", "receiving", "restating"}
 
 
 def touchpoint(number: int) -> Touchpoint:
@@ -71,7 +74,7 @@ def test_a_producers_transaction_counts_when_it_is_committed_and_never_when_it_i
     assert customers == {f"customer:c{number}" for number in [*range(50), *range(200, 250)]}
 
 
-@pytest.mark.parametrize("place", sorted(set(PLACES) - {"before_ack", "after_ack"}))
+@pytest.mark.parametrize("place", sorted(set(PLACES) - {"before_ack", "after_ack"} - IDENTITY_PLACES))
 def test_a_worker_killed_at_any_place_leaves_each_revision_and_forward_on_its_topic_once(
     pipe: Pipe, encoder: Encoder, place: str
 ) -> None:
@@ -92,6 +95,32 @@ def test_a_worker_killed_at_any_place_leaves_each_revision_and_forward_on_its_to
     )
     assert (counted.processed, counted.duplicates, counted.forwarded) == (80, 0, 40)
     assert len(pipe.messages(TOUCHPOINTS)) == 120
+
+
+@pytest.mark.parametrize("place", sorted(IDENTITY_PLACES))
+def test_a_worker_killed_while_touchpoints_go_to_their_owners_leaves_each_with_its_owner_once(
+    pipe: Pipe, place: str
+) -> None:
+    # More cookies than are restated in one transaction of a partition.
+    cookies = [f"cookie-{number}" for number in range(250 * PARTITIONS)]
+    page = touchpoint(0)._replace(customer_id=None)
+    pipe.publish(
+        page._replace(event_id=f"page-{cookie}", anonymous_id=cookie, occurred_at=NOW - 2_000) for cookie in cookies
+    )
+    pipe.work()
+    pipe.publish(
+        page._replace(event_id=f"in-{cookie}", anonymous_id=cookie, customer_id=f"c{number % 7}", kind="signed_in")
+        for number, cookie in enumerate(cookies)
+    )
+    killed = pipe.start_worker(PIPELINE_FAILPOINT=place)
+    assert killed.wait(60) == -9, pipe.log()
+    pipe.work()
+    once = Counter((record["journey_id"], record["revision"]) for record in pipe.records(JOURNEYS))
+    assert set(once.values()) == {1}
+    kept = pipe.sql("SELECT customer, sum(touchpoints) AS n FROM journey WHERE touchpoints > 0 GROUP BY customer")
+    expected = Counter(f"customer:c{number % 7}" for number in range(len(cookies)))
+    assert {row.customer: row.n for row in kept} == {customer: 2 * n for customer, n in expected.items()}
+    assert json.loads(pipe.run("audit", "--json").stdout)["differences"] == []
 
 
 def test_a_record_that_came_to_the_wrong_partition_of_another_producer_is_where_its_key_belongs(
