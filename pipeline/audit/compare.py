@@ -125,7 +125,8 @@ _STEP = {"occurred_at": "at"} | {
 #: What is wrong with an absorbed journey: column → (when, what was expected, what was found).
 _MERGED = {
     "merged_into": (
-        "target IS NULL OR target_customer <> customer OR target_started_at >= started_at",
+        "target IS NULL OR target_customer <> customer OR target = journey_id "
+        "OR (NOT is_joined AND target_started_at >= started_at)",
         "'an earlier journey of the same customer'",
         "CASE WHEN target IS NULL THEN 'no journey' WHEN target_customer <> customer THEN 'another customer''s' "
         "ELSE 'not an earlier one' END",
@@ -139,8 +140,9 @@ _MERGED = {
     "abandoned": ("abandoned <> 0", "'0'", "abandoned::VARCHAR"),
     "begun_by_customer": ("begun_by_customer", "'false'", "'true'"),
     "started_at": (
-        "since IS NULL AND NOT EXISTS (SELECT 1 FROM journey AS e WHERE e.customer = m.customer "
-        "AND e.started_at < m.started_at AND m.ended_at <= e.ended_at)",
+        "since IS NULL AND CASE WHEN is_joined THEN started_at NOT IN (SELECT occurred_at FROM own_touchpoint) "
+        "OR ended_at NOT IN (SELECT occurred_at FROM own_touchpoint) ELSE NOT EXISTS (SELECT 1 FROM journey AS e "
+        "WHERE e.customer = m.customer AND e.started_at < m.started_at AND m.ended_at <= e.ended_at) END",
         "'a time within a journey of the topic'",
         "'no such journey'",
     ),

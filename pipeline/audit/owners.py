@@ -19,7 +19,12 @@ _HOPS = 8
 
 
 def find_owners(workspace: Workspace, corrections: Iterable[Correction], rules: IdentityRules, partitions: int) -> None:
-    """Fill the tables `segment` and `touchpoint` from `link` and `own_touchpoint`."""
+    """Fill the tables `segment`, `joined` and `touchpoint` from `link`, `own_touchpoint` and corrections."""
+    corrections = list(corrections)
+    workspace.execute("INSERT INTO joined SELECT key FROM link UNION SELECT target FROM link")
+    with Appender(workspace, "joined") as appender:
+        for customer in {key for one in corrections for key in (*one.keys, one.other) if key}:
+            appender.add((customer,))
     with Appender(workspace, "segment") as appender:
         for key, of_key in _segments(workspace, corrections, rules):
             untils = [*[(each.since or BEGINNING) - 1 for each in of_key[1:]], END]

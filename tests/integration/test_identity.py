@@ -151,6 +151,33 @@ def test_the_audit_notices_a_changed_owner(pipe: Pipe) -> None:
     ]
 
 
+def test_an_absorbed_journey_may_outlast_what_it_was_absorbed_by(pipe: Pipe) -> None:
+    minute = 60_000
+    at = int(time.time()) * 1000 - 20 * 86_400_000
+    pages = [
+        Touchpoint(str(number), "shop", at + number * minute, channel="web", kind="page_viewed", customer_id="ann")
+        for number in (0, 40, 20)
+    ]
+    pipe.publish(pages[:2])
+    pipe.work()
+    pipe.publish(pages[2:])
+    pipe.work()
+    [absorbed] = pipe.sql("SELECT journey_id FROM journey WHERE status = 'merged'")
+    merge = Touchpoint("merge", "crm", at, channel="unknown", kind="customer_merged", customer_id="mary")
+    pipe.publish([merge._replace(attributes={"merged_customer_id": "ann"})])
+    pipe.work()
+    statuses = {row.status: row.n for row in pipe.sql("SELECT status, count(*) AS n FROM journey GROUP BY status")}
+    assert statuses == {"merged": 1, "moved": 1, "closed": 1}
+    assert json.loads(pipe.run("audit", "--json").stdout)["differences"] == []
+    with pipe.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE journey SET started_at = started_at - interval '1 s', merged_into = journey_id "
+            f"WHERE journey_id = '{absorbed.journey_id}'"
+        )
+    differences = json.loads(pipe.run("audit", "--json", check=False).stdout)["differences"]
+    assert {each["column"] for each in differences} == {"started_at", "merged_into"}
+
+
 def test_without_identity_each_key_is_its_own_customer(pipe: Pipe) -> None:
     pipe.publish(_visits())
     pipe.work("--no-identity")

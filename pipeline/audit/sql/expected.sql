@@ -133,10 +133,12 @@ CREATE TABLE expected_position AS
 SELECT p.*, reached.occurred_at AS watermark FROM position AS p LEFT JOIN reached USING (partition);
 
 -- Absorbed journeys: empty, and within what the rebuild has; each chain of absorptions leads to ever earlier journeys.
+-- Where anything was said of who is who, touchpoints may since have left: then they began and ended with one at the least.
 CREATE TABLE there_merged AS
 SELECT m.journey_id, m.customer, m.started_at, m.ended_at, m.touchpoints, m.key_bytes, m.failures, m.abandoned,
        m.steps_omitted, m.channels, m.steps, m.outcome, m.begun_by_customer, m.merged_into, t.journey_id AS target,
-       t.customer AS target_customer, t.started_at AS target_started_at, read.since
+       t.customer AS target_customer, t.started_at AS target_started_at, read.since,
+       m.customer IN (SELECT customer FROM joined) AS is_joined
 FROM found_journey AS m
 LEFT JOIN found_journey AS t ON t.journey_id = m.merged_into
 LEFT JOIN stretch AS read ON read.partition = m.partition

@@ -9,8 +9,9 @@ CREATE TABLE naming (
     partition INTEGER, "offset" BIGINT, key VARCHAR, target VARCHAR, trust VARCHAR, "at" BIGINT, source VARCHAR,
     event_id VARCHAR
 );
--- Who holds a key from when on (epoch ms); null: nobody. What is rebuilt, and the partition of holders.
+-- Who holds a key from when on (epoch ms); null: nobody. Keys that anything was said of, and the partition of holders.
 CREATE TABLE segment (key VARCHAR, since BIGINT, until BIGINT, holder VARCHAR, why VARCHAR);
+CREATE TABLE joined (customer VARCHAR);
 CREATE TABLE home (id INTEGER, partition INTEGER);
 -- Keys of which something is on its way between partitions, or waits to be restated; and all to whom it may go.
 CREATE TABLE unsettled (customer VARCHAR);
