@@ -38,8 +38,8 @@ _CHURN = ("probability", "band", "visits", "horizon_days", "as_of", "model")
 
 #: What has to be the same in an undisturbed run. Journeys' ids and revisions depend on batches, and so does who was
 #: absorbed; as of when a risk was stored depends on when workers looked, so it is compared as of one moment. What is
-#: said of a quarantined record may name how far ahead of the clock it was. A key that nobody has ever held may have a row
-#: that says so, once corrections have concerned it.
+#: said of a quarantined record may name how far ahead of the clock it was. A key that nobody has ever held may have a
+#: row that says so, once corrections have concerned it. Which omitted touchpoints have a row goes by batches.
 _COMPARED = {
     "journey": """
         SELECT customer, partition, status, started_at, ended_at, covers_until, touchpoints, channels, outcome,
