@@ -16,7 +16,7 @@ pytestmark = pytest.mark.long
 SEED, EVENTS = 1, 6_000
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_every_record_is_accounted_for_after_faults_under_load(stack: Stack, tmp_path: Path) -> None:
     outcome = run(stack, tmp_path, seed=SEED, events=EVENTS, actions_planned=short_plan(SEED))
     assert outcome.holds, report(outcome)
