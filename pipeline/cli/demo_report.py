@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import make_url
 
-from pipeline.cli import at_risk, formatting, journeys, touchpoints
+from pipeline.cli import at_risk, formatting, joined_journey, journeys, touchpoints
 from pipeline.cli.output import Cell, Column, console, print_table
 from pipeline.demo.findings import Findings
 from pipeline.queries.abandonment import AbandonmentPoint, NextTouchpoint
+from pipeline.queries.identity_totals import IdentityTotals
+from pipeline.queries.joined_journeys import JoinedJourney
 from pipeline.queries.totals import Totals
 from pipeline.settings import Settings
 from pipeline.topics import CHURN_RISK, DEAD_LETTERS, JOURNEYS, SATISFACTION, TOUCHPOINTS
@@ -65,15 +67,22 @@ def show(findings: Findings) -> None:
         print_table(columns, [(str(one.place), one.reason, one.detail) for one in findings.refused], indent=_INDENT)
     else:
         _say(out, "None.")
+    _title(out, "Who is who")
+    _who_is_who(out, findings.identity)
+    if findings.joined is not None:
+        _joined(out, findings.joined)
 
 
 def show_ways_on(findings: Findings, settings: Settings, folder: Path, command: str, psql: Path | None) -> None:
     """Print further commands and places, and how to stop; `command` is how `pipeline` is called here."""
     out = console()
-    customer = findings.customer or "KEY"
+    customer = findings.joined.customer if findings.joined else findings.customer or "KEY"
+    key = joined_journey.example_key(findings.joined) if findings.joined else "KEY"
     refused = str(findings.refused[0].place) if findings.refused else "PARTITION/OFFSET"
     ways = [
         (f"{command} customer {customer}", "all journeys, satisfaction and churn risk of a customer"),
+        (f"{command} identity show {key}", "whose a key is, since when, and which events say so"),
+        (f"{command} identity shared", "keys that too many use to be anybody's"),
         (f"{command} touchpoints --stage during", "every touchpoint, here those of the purchase"),
         (f"{command} at-risk --named --limit 50", "more customers at risk"),
         (f"{command} quarantine show {refused}", "why a record was refused, its bytes, and how to mend it"),
@@ -143,6 +152,24 @@ def _overview(out: Console, known: Totals) -> None:
         (name, f"{count:,}", Cell("█" * round(count / most * _BAR), "cyan")) for name, count in known.channels.items()
     ]
     print_table((Column("channel"), Column("touchpoints", right=True), Column("")), rows, indent=_INDENT)
+
+
+def _who_is_who(out: Console, known: IdentityTotals) -> None:
+    plural = formatting.plural
+    _say(
+        out,
+        f"{plural(known.joined, 'key')} (cookies, addresses, numbers, cards) joined with their customers; "
+        f"{plural(known.merged, 'customer')} merged with another account of theirs; "
+        f"{plural(known.shared, 'shared key')} kept apart.",
+    )
+    _say(out, f"{plural(known.touchpoints, 'touchpoint')} came without the customer's number, and are the customer's.")
+
+
+def _joined(out: Console, found: JoinedJourney) -> None:
+    channels = formatting.plural(len(found.journey.channels), "channel")
+    _title(out, f"One journey across {channels}, no two of which used the same key: {found.customer}")
+    _say(out, f"{journeys.heading(found.journey)}. Times in UTC.")
+    print_table(joined_journey.COLUMNS, joined_journey.rows(found), indent=_INDENT)
 
 
 def _touchpoints(findings: Findings) -> None:

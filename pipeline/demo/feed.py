@@ -14,7 +14,7 @@ from pipeline.contract.text import to_json_line
 from pipeline.errors import Unavailable
 from pipeline.settings import Settings
 from pipeline.simulate.delivery import delivered
-from pipeline.simulate.population import touchpoints
+from pipeline.simulate.population import simulated
 from pipeline.touchpoint import Feedback, Touchpoint, own_key
 
 #: Shares of touchpoints that arrive up to three days late, and of those that arrive twice.
@@ -34,14 +34,20 @@ class Size:
 
 
 def publish(settings: Settings, size: Size, show: Callable[[int], None]) -> int:
-    """Publish the simulated touchpoints, some late and some twice; return the number of records."""
+    """Publish the simulated events, some late and some twice; return the number of records.
+
+    Each channel names customers by its own keys only; corrections of who is who are among them.
+    """
     now_ms = time.time_ns() // 1_000_000
-    made = touchpoints(seed=size.seed, customers=size.customers, events=size.events, days=size.days, end_ms=now_ms)
+    made = simulated(
+        seed=size.seed, customers=size.customers, events=size.events, days=size.days, end_ms=now_ms, identity=True
+    )
+    sent = delivered(
+        (each.touchpoint for each in made), seed=size.seed, disorder=LATE, late_days=_LATE_DAYS, duplicates=TWICE
+    )
     count = 0
     with Publisher(settings.kafka, settings.registry) as publisher:
-        for count, touchpoint in enumerate(
-            delivered(made, seed=size.seed, disorder=LATE, late_days=_LATE_DAYS, duplicates=TWICE), 1
-        ):
+        for count, touchpoint in enumerate(sent, 1):
             publisher.publish(touchpoint)
             if count % _SHOW_EVERY == 0:
                 show(count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from random import Random
 
 from pipeline.simulate.keys import Computer, Keys
@@ -12,7 +12,7 @@ from pipeline.touchpoint import Identifier
 
 #: Shares of the customers with each role.
 GUESTS, WITH_TWO_ACCOUNTS, IN_HOUSEHOLDS, WITH_RECYCLED_NUMBERS = 0.12, 0.03, 0.12, 0.04
-WITH_CARD = 0.45
+WITH_CARD = 0.6
 #: Who comes and calls often enough for a role that takes some contacts: weight, share of episodes that begin by phone.
 _OFTEN, _CALLS = 0.6, 0.4
 
@@ -43,7 +43,7 @@ def hand_out(people: list[Person], seed: int, start_ms: int, end_ms: int) -> Non
         _recycle(before, after, moment(0.35, 0.6))
     for number, (one, other) in enumerate(taken(IN_HOUSEHOLDS, 2)):
         other.phone = one.phone
-        one.computer = other.computer = Computer(f"family-{seed}-{number:04d}")
+        one.computer = other.computer = Computer(_opaque(f"family {seed} {number}"))
     for (keys,) in taken(WITH_TWO_ACCOUNTS, 1):
         keys.second_account, keys.merged_at = f"{keys.account}-b", moment(0.5, 0.85)
     for (keys,) in taken(GUESTS, 1):
@@ -54,16 +54,21 @@ def _keys(person: Person, seed: int, rng: Random) -> Keys:
     account = str(person.customer_id)
     return Keys(
         account=account,
-        cookies=(f"cookie-{account}-a", f"cookie-{account}-b"),
+        cookies=(_opaque(f"{account} first device"), _opaque(f"{account} second device")),
         email=_hashed("email", f"person{person.number}@{seed}.example"),
         phone=_hashed("phone", f"{account} first"),
-        loyalty=Identifier("loyalty", f"card-{account}") if rng.random() < WITH_CARD else None,
+        loyalty=Identifier("loyalty", _opaque(f"{account} card")) if rng.random() < WITH_CARD else None,
     )
 
 
 def _hashed(type: str, text: str) -> Identifier:
     """Return a hash like that of an address or phone number; behind the phones there is no number."""
     return Identifier(type, sha256(text.encode()).hexdigest())
+
+
+def _opaque(text: str) -> str:
+    """Return the value of a cookie or card, which does not tell whose it is."""
+    return blake2b(text.encode(), digest_size=6).hexdigest()
 
 
 def _recycle(before: Keys, after: Keys, at: int) -> None:
