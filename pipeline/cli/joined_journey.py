@@ -23,7 +23,7 @@ _LONGEST, _SHOWN = 16, 12
 def rows(joined: JoinedJourney) -> Iterator[list[str | Cell]]:
     """Yield the lines of a journey as cells of COLUMNS; what was said of a key before is not repeated."""
     day = ""
-    told: set[str] = set()
+    told: set[tuple[str, str]] = set()
     for _, group in groupby(joined.steps, key=_sameness):
         same = list(group)
         first = same[0]
@@ -35,10 +35,10 @@ def rows(joined: JoinedJourney) -> Iterator[list[str | Cell]]:
             first.step["kind"] + (f" ×{len(same)}" if len(same) > 1 else ""),
             Cell(SAID.get(outcome, ""), STYLES.get(outcome, "")),
             short(first.key),
-            Cell("as above", "dim") if said in told else said,
+            Cell("as above", "dim") if (first.key, said) in told else said,
         ]
         day = text[:10]
-        told.add(said)
+        told.add((first.key, said))
 
 
 def known_by(step: JoinedStep) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, cast
@@ -19,6 +19,7 @@ from pipeline.contract.text import to_json_line
 from pipeline.contract.times import format_rfc3339, parse_rfc3339
 from pipeline.simulate.delivery import delivered
 from pipeline.simulate.population import DEFAULT_DAYS, Simulated, simulated
+from pipeline.simulate.truth import lines, noted
 from pipeline.touchpoint import Touchpoint
 
 _SHOW_EVERY = 500
@@ -81,7 +82,8 @@ _SHARE = click.FloatRange(0, 1)
 @click.option(
     "--truth",
     type=click.Path(dir_okay=False),
-    help="With --identity: write to this file (JSON Lines; .gz is compressed) whose each touchpoint was.",
+    help="With --identity: write to this file (JSON Lines; .gz is compressed) whose each touchpoint was, "
+    "and whether that can be known.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def simulate(
@@ -111,15 +113,19 @@ def simulate(
     count = 0
     with ExitStack() as stack:
         send = stack.enter_context(_to_file(out) if out else _to_kafka())
-        known = _noted(made, stack.enter_context(_created(truth)) if truth else None)
+        truth_file = stack.enter_context(_created(truth)) if truth else None
+        told: list[Simulated] = []
+        touchpoints = (each.touchpoint for each in made) if truth_file is None else noted(made, told)
         show = stack.enter_context(progress("Simulating", events))
-        stream = delivered(known, seed=seed, disorder=disorder, late_days=late_days, duplicates=duplicates)
+        stream = delivered(touchpoints, seed=seed, disorder=disorder, late_days=late_days, duplicates=duplicates)
         for count, touchpoint in enumerate(stream, 1):
             if rate is not None:
                 _keep_to(rate, count - 1, begun)
             send(touchpoint)
             if count % _SHOW_EVERY == 0:
                 show(count)
+        if truth_file is not None:
+            truth_file.writelines(lines(told))
     summary = {
         "touchpoints": count,
         "seed": seed,
@@ -144,25 +150,6 @@ def _to_kafka() -> Iterator[Send]:
     config = settings.load(needs=settings.PRODUCER)
     with Publisher(config.kafka, config.registry) as publisher:
         yield publisher.publish
-
-
-def _noted(made: Iterable[Simulated], truth: IO[bytes] | None) -> Iterator[Touchpoint]:
-    """Yield the touchpoints; write to `truth` whose each is, once, however often it will be sent."""
-    for touchpoint, person in made:
-        if truth is not None and person is not None:
-            truth.write(_truth_line(touchpoint, person))
-        yield touchpoint
-
-
-def _truth_line(touchpoint: Touchpoint, person: str) -> bytes:
-    """Return a line of JSON Lines that says whose a touchpoint is, which it names as its own JSON Lines do."""
-    record = {
-        "source": touchpoint.source,
-        "event_id": touchpoint.event_id,
-        "occurred_at": format_rfc3339(touchpoint.occurred_at),
-        "person": person,
-    }
-    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 
 
 @contextmanager

@@ -69,8 +69,9 @@ def _with_evidence(connection: Connection, row: Row[Any]) -> JoinedJourney:
     return JoinedJourney(customer, journey, [_joined(connection, customer, step) for step in journey.steps])
 
 
-def _ways(joined: JoinedJourney) -> tuple[int, str]:
-    return len({link.why for step in joined.steps for link in step.evidence}), joined.journey.journey_id
+def _ways(joined: JoinedJourney) -> tuple[int, int, str]:
+    ways = {link.why for step in joined.steps for link in step.evidence}
+    return len(ways), -len(joined.steps), joined.journey.journey_id
 
 
 def _joined(connection: Connection, customer: str, step: Mapping[str, Any]) -> JoinedStep:

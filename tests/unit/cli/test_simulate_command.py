@@ -57,7 +57,9 @@ def test_the_truth_says_once_of_every_touchpoint_whose_it_is(tmp_path: Path) -> 
     assert run(*options, "--identity", "--truth", str(truth)).exit_code == 0
     touchpoints = [json.loads(line) for line in out.read_bytes().splitlines()]
     told = [json.loads(line) for line in gzip.decompress(truth.read_bytes()).splitlines()]
-    assert set(told[0]) == {"source", "event_id", "occurred_at", "person"}
+    fields = {"source", "event_id", "occurred_at", "person", "known"}
+    assert all(set(each) == fields | (set() if each["known"] else {"why"}) for each in told)
+    assert {each["known"] for each in told} == {True, False}
     known = [(each["source"], each["event_id"], each["occurred_at"]) for each in told]
     corrections = {"identity_ended", "customer_merged"}
     assert len(known) == len(set(known))
