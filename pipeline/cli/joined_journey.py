@@ -9,6 +9,7 @@ from itertools import groupby
 from pipeline.cli import formatting
 from pipeline.cli.journeys import SAID, STYLES
 from pipeline.cli.output import Cell, Column
+from pipeline.identity.segments import CLAIMED, MERGED
 from pipeline.queries.evidence import Evidence
 from pipeline.queries.joined_journeys import JoinedJourney, JoinedStep
 
@@ -24,10 +25,10 @@ def rows(joined: JoinedJourney) -> Iterator[list[str | Cell]]:
     """Yield the lines of a journey as cells of COLUMNS; what was said of a key before is not repeated."""
     day = ""
     told: set[tuple[str, str]] = set()
-    for _, group in groupby(joined.steps, key=_sameness):
+    for _, group in groupby(joined.steps, key=lambda step: _sameness(step, joined.customer)):
         same = list(group)
         first = same[0]
-        text, said = formatting.moment(datetime.fromisoformat(first.step["at"])), known_by(first)
+        text, said = formatting.moment(datetime.fromisoformat(first.step["at"])), known_by(first, joined.customer)
         outcome = first.step["outcome"]
         yield [
             Cell(text if text[:10] != day else " " * 11 + text[11:], "dim"),
@@ -41,11 +42,11 @@ def rows(joined: JoinedJourney) -> Iterator[list[str | Cell]]:
         told.add((first.key, said))
 
 
-def known_by(step: JoinedStep) -> str:
+def known_by(step: JoinedStep, customer: str) -> str:
     """Return in words why a step is the customer's."""
     if not step.evidence:
         return "it names the customer"
-    return "; ".join([_said(link, datetime.fromisoformat(step.step["at"])) for link in step.evidence])
+    return "; ".join([_said(link, customer) for link in step.evidence])
 
 
 def example_key(joined: JoinedJourney) -> str:
@@ -59,21 +60,18 @@ def short(key: str) -> str:
     return key if len(value) <= _LONGEST else f"{kind}{colon}{value[:_SHOWN]}…"
 
 
-def _said(link: Evidence, at: datetime) -> str:
-    event = f"{link.kind or 'an event'} ({link.source} {link.event_id})"
+def _said(link: Evidence, customer: str) -> str:
     when = "" if link.at is None else f" on {formatting.moment(link.at, seconds=False)}"
-    if link.why == "merged":
-        return f"{event}{when} merged {short(link.key)} into {short(link.owner)}"
-    reaches_back = ", so that what was before is theirs, too" if link.at is not None and link.at > at else ""
-    kind = link.key.partition(":")[0]
-    return f"{event}{when} named the {_NOUNS.get(kind, kind)} with {short(link.owner)}: {link.trust}{reaches_back}"
+    owner = "the customer" if link.owner == customer else short(link.owner)
+    event = f"{link.kind or 'an event'}{when}"
+    if link.why == MERGED:
+        return f"{event} ({link.source} {link.event_id}) merged {short(link.key)} into {owner}"
+    before = ", and it was theirs before, too" if link.why == CLAIMED else ""
+    return f"{event} ({link.source} {link.event_id}, {link.trust}) named it with {owner}{before}"
 
 
-_NOUNS = {"anonymous": "cookie", "email": "address", "phone": "number", "loyalty": "card"}
-
-
-def _sameness(joined: JoinedStep) -> Sequence[object]:
+def _sameness(joined: JoinedStep, customer: str) -> Sequence[object]:
     """Return what is equal for consecutive steps that share a line: they have no outcome, and came in the same way."""
     step = joined.step
     number = id(joined) if step["outcome"] != "none" else 0
-    return step["channel"], step["kind"], step["at"][:10], joined.key, known_by(joined), number
+    return step["channel"], step["kind"], step["at"][:10], joined.key, known_by(joined, customer), number

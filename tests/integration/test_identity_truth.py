@@ -8,6 +8,7 @@ prints the figures of docs/simulation.md.
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -95,7 +96,7 @@ def test_what_can_be_known_is_joined_and_all_that_is_missed_or_wrong_has_a_reaso
     told = [Told(line["person"], line.get("why"), owned[key_of(line)][0]) for line in lines]
 
     found = parts(told)
-    print(f"\n{table(found)}")
+    sys.stdout.write(f"\n{table(found)}\n")
     known, whole = found[0], found[-1]
     assert known.touchpoints is not None
     assert known.touchpoints > 0.85 * len(told)
