@@ -42,8 +42,8 @@ def demo(folder: Path, events: int, customers: int, days: float, as_json: bool) 
     """Start a private Kafka, schema registry and Postgres, simulate some weeks, and show the results.
 
     The touchpoints come from the web, e-mail, a call centre and branches, some late and some twice; three records are
-    bad on purpose. A worker turns them into journeys and scores, and ends; the servers keep running. A further
-    run adds other customers.
+    bad on purpose. Each channel knows customers by its own keys only: cookies, addresses, phone numbers, cards. A
+    worker turns them into journeys and scores, and ends; the servers keep running. A further run adds other customers.
     """
     from pipeline.cli import demo_report
     from pipeline.demo import findings

@@ -33,7 +33,7 @@ _JOINED = text("""
     WHERE (SELECT count(*) FROM jsonb_object_keys(j.channels)) = (SELECT max(channels) FROM came WHERE keys = ways)
 """)
 #: Number of journeys of which the one is taken that is known in the most ways.
-_CANDIDATES = 6
+_CANDIDATES = 12
 
 
 class JoinedStep(NamedTuple):
