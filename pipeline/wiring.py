@@ -34,6 +34,7 @@ from pipeline.flow.identities import IdentityRules
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.journey import policy
 from pipeline.ledger.active_models import active_scores
+from pipeline.ledger.key_counts import PostgresKeyReader
 from pipeline.ledger.ledger_id import read_ledger_id
 from pipeline.ledger.outbox_age import PostgresOutboxReader
 from pipeline.ledger.postgres import PostgresLedger
@@ -48,6 +49,7 @@ from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartitions
 from pipeline.processing.committer import Committer
 from pipeline.processing.garbage_collection import GarbageCollection
+from pipeline.processing.key_monitor import KeyMonitor
 from pipeline.processing.limits import Limits
 from pipeline.processing.outbox_monitor import OutboxMonitor
 from pipeline.processing.risk_sweep import RiskSweep
@@ -78,7 +80,7 @@ class Options:
     until_idle_s: float | None = None
     max_records: int = MAX_RECORDS
     limits: Limits = field(default_factory=Limits)
-    #: Seconds between two risk sweeps.
+    #: Seconds between two risk sweeps, and between two counts of keys.
     sweep_s: float = 60.0
     scores: bool = True
     identity: bool = True
@@ -126,7 +128,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
                 retry=retry,
                 reached=reached,
             )
-            worker, outbox_monitor = _worker(
+            worker, monitors = _worker(
                 engine=engine,
                 source=source,
                 publisher=publisher,
@@ -149,7 +151,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
             log.info("worker starts", instance=instance, group=settings.group, partitions=partitions)
             runner = Runner(worker=worker, source=source, lag=lag, metrics=metrics, until_idle_s=options.until_idle_s)
             lag.follow(runner.committed_offsets)
-            async with _beside(outbox_monitor.run()):
+            async with _beside(*[monitor.run() for monitor in monitors]):
                 await runner.run_until_stopped()
             await beginning
         log.info("worker stopped")
@@ -162,14 +164,15 @@ async def run_worker(settings: Settings, options: Options) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Let something run until the end of the `async with` block."""
-    task = asyncio.create_task(work)
+    tasks = [asyncio.create_task(each) for each in work]
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def _worker(
@@ -192,7 +195,7 @@ def _worker(
     health: Health,
     retry: Retry,
     reached: Reached,
-) -> tuple[Worker, OutboxMonitor]:
+) -> tuple[Worker, Sequence[OutboxMonitor | KeyMonitor]]:
     ledger = PostgresLedger(Session(engine, CONCURRENT_TRANSACTIONS), retry, SCORES, identity is not None)
     outbox = OutboxPublisher(publisher, serializer, ledger, retry)
     assigned = AssignedPartitions(metrics, health, outbox.forget)
@@ -231,9 +234,21 @@ def _worker(
         if churn
         else None
     )
-    monitor = OutboxMonitor(
-        reader=PostgresOutboxReader(Session(engine)), assigned=assigned, confirmed=outbox.confirmed, metrics=metrics
-    )
+    monitors: list[OutboxMonitor | KeyMonitor] = [
+        OutboxMonitor(
+            reader=PostgresOutboxReader(Session(engine)), assigned=assigned, confirmed=outbox.confirmed, metrics=metrics
+        )
+    ]
+    if identity is not None:
+        monitors.append(
+            KeyMonitor(
+                reader=PostgresKeyReader(Session(engine)),
+                assigned=assigned,
+                metrics=metrics,
+                interval_s=sweep_s,
+                clock_ms=_clock_ms,
+            )
+        )
     worker = Worker(
         source=source,
         ledger=ledger,
@@ -250,7 +265,7 @@ def _worker(
         idle_s=limits.idle_s,
         clock_ms=_clock_ms,
     )
-    return worker, monitor
+    return worker, monitors
 
 
 @contextlib.asynccontextmanager

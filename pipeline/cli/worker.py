@@ -44,8 +44,9 @@ from pipeline.wiring import Options, run_worker
     default=Options().sweep_s,
     show_default=True,
     metavar="SECONDS",
-    help="Interval of the risk sweep, which finds customers whose silence has moved them into another band. With very "
-    "many customers it is longer, so that a sweep takes at most a twentieth of the time.",
+    help="Interval of the risk sweep, which finds customers whose silence has moved them into another band, and of "
+    "counting customers' keys. With very many customers it is longer, so that each takes at most a twentieth of the "
+    "time.",
 )
 @click.option(
     "--give-up",

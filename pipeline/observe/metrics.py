@@ -17,6 +17,7 @@ from prometheus_client import (
 from pipeline.contract.reject import REASONS
 from pipeline.flow.values import Batch
 from pipeline.identity.naming import DECLARED, VERIFIED
+from pipeline.identity.segments import OVERFULL, SHARED
 from pipeline.observe.health import DEPENDENCIES
 from pipeline.observe.weighted import WeightedHistogram
 from pipeline.topics import EXCHANGE, TOUCHPOINTS
@@ -124,6 +125,16 @@ class Metrics:
             "pipeline_waiting_restatements", "Keys whose touchpoints are still to be brought to their holder",
             registry=r,
         )  # fmt: skip
+        self.shared_keys = Gauge(
+            "pipeline_shared_keys", "Keys of this worker's partitions that nobody holds, since too many use them",
+            ["why"], registry=r,
+        )  # fmt: skip
+        self.most_keys = Gauge(
+            "pipeline_most_keys_of_a_customer", "Largest number of keys that one customer holds now", registry=r
+        )
+        self.customers_with_many_keys = Gauge(
+            "pipeline_customers_with_many_keys", "Customers who hold more than 50 keys now", registry=r
+        )
         self.exchange_latency = WeightedHistogram(
             "pipeline_exchange_latency_seconds",
             "From a message between partitions to its commit",
@@ -148,6 +159,8 @@ class Metrics:
             self.rejected.labels(reason)
         for trust in (VERIFIED, DECLARED):
             self.namings.labels(trust)
+        for why in (SHARED, OVERFULL):
+            self.shared_keys.labels(why)
         for status in ("open", "closed", "merged", "moved"):
             self.journeys.labels(status)
 
@@ -200,6 +213,13 @@ class Metrics:
         """Set the number of customers in each band."""
         for band in ("low", "medium", "high"):
             self.at_risk.labels(band).set(bands.get(band, 0))
+
+    def set_keys(self, shared: Mapping[str, int], most: int, many: int) -> None:
+        """Set the number of shared keys by why, the most keys of a customer, and how many customers have many."""
+        for why in (SHARED, OVERFULL):
+            self.shared_keys.labels(why).set(shared.get(why, 0))
+        self.most_keys.set(most)
+        self.customers_with_many_keys.set(many)
 
 
 def _remove(gauge: Gauge, partition: int) -> None:

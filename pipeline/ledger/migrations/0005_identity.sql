@@ -87,7 +87,9 @@ COMMENT ON TABLE identity_owner IS 'who holds a key from when until when, and wh
 COMMENT ON COLUMN identity_owner.owner IS 'the key itself where nobody else holds it';
 COMMENT ON COLUMN identity_owner.why IS 'named, held, claimed, merged, shared, overfull, erased or nobody; see docs/identity.md';
 COMMENT ON COLUMN identity_owner.trust IS 'of the stretch that it rests on, or empty';
-CREATE INDEX identity_owner_by_owner ON identity_owner (owner) WHERE owner <> key;
+-- With all that counting a customer's keys needs, so that it reads the index alone, in its order.
+CREATE INDEX identity_owner_by_owner ON identity_owner (owner, key) INCLUDE (since, until) WHERE owner <> key;
+CREATE INDEX identity_owner_shared ON identity_owner (partition, until) WHERE why IN ('shared', 'overfull');
 
 CREATE TABLE identity_touchpoint (
     partition INTEGER NOT NULL,
