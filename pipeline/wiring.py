@@ -102,7 +102,8 @@ async def run_worker(settings: Settings, options: Options) -> None:
     log.info("metrics", address=f"{settings.metrics_host}:{port}")
     retry = _retry(options.give_up_s, metrics, health)
     beating = asyncio.create_task(_beat(health))
-    lag = LagMonitor(lambda: TopicReader(settings.kafka, settings.group), metrics, health)
+    topics = (TOUCHPOINTS, EXCHANGE) if options.identity else (TOUCHPOINTS,)
+    lag = LagMonitor(lambda: TopicReader(settings.kafka, settings.group), metrics, health, topics)
     lag.start()
     try:
         registry = Registry(settings.registry)

@@ -8,8 +8,9 @@ from typing import NamedTuple
 #: A waiting record's age is looked up in the topic only where it may be more than this, in seconds.
 _EXACT_FROM_S = 5.0
 
-#: Returns when the first record at or after an offset was appended (epoch seconds); None if no record is there.
-FirstAppended = Callable[[int, int], float | None]
+#: Returns when the first record at or after an offset of a partition was appended (epoch seconds); None if no record is
+#: there. Records of transactions that are open, or were aborted, are looked at only if the last argument says so.
+FirstAppended = Callable[[int, int, bool], float | None]
 
 
 class PartitionEnd(NamedTuple):
@@ -35,8 +36,7 @@ class LagEstimator:
 
     def __init__(self, first_appended: FirstAppended) -> None:
         self._first_appended = first_appended
-        #: partition → (offset, when the first record from there on was appended; None: there was none up to `end`, end)
-        self._asked: dict[int, tuple[int, float | None, int]] = {}
+        self._asked: dict[int, _Answer] = {}
         self._caught_up_at: dict[int, float] = {}
 
     def estimate(self, partition: int, end: PartitionEnd, next_offset: int, processed_at: float, now: float) -> Lag:
@@ -44,14 +44,14 @@ class LagEstimator:
 
         The oldest waiting record came after the last processed one, and after the last moment when none was waiting:
         that gives an age that it does not exceed. If it may be old, its own append time counts. Offsets that hold no
-        record (markers of transactions) are no lag where nothing but them is left.
+        record (markers of transactions, and what was aborted) are no lag where nothing but them is left.
         """
         held_back = max(0, end.end - end.readable)
         records = end.end - next_offset
         if records > 0:
             since = max(processed_at, self._caught_up_at.get(partition, 0.0))
             if now - since > _EXACT_FROM_S or held_back:
-                appended = self._appended(partition, next_offset, end.end)
+                appended = self._appended(partition, next_offset, end)
                 if appended is not None:
                     return Lag(records, max(0.0, now - appended), held_back)
             else:
@@ -64,10 +64,25 @@ class LagEstimator:
         self._asked.pop(partition, None)
         self._caught_up_at.pop(partition, None)
 
-    def _appended(self, partition: int, next_offset: int, end: int) -> float | None:
+    def _appended(self, partition: int, next_offset: int, end: PartitionEnd) -> float | None:
+        """Return when the first record that waits was appended; records of aborted transactions wait for nobody."""
         known = self._asked.get(partition)
-        if known is not None and known[0] == next_offset and (known[1] is not None or known[2] == end):
-            return known[1]
-        appended = self._first_appended(partition, next_offset)
-        self._asked[partition] = (next_offset, appended, end)
+        if known is not None and known.offset == next_offset and (known.is_committed or known.end == end):
+            return known.appended
+        appended = self._first_appended(partition, next_offset, False)
+        is_committed = appended is not None
+        if appended is None and end.readable < end.end:
+            appended = self._first_appended(partition, max(next_offset, end.readable), True)
+        self._asked[partition] = _Answer(next_offset, end, appended, is_committed)
         return appended
+
+
+class _Answer(NamedTuple):
+    """When the first record from an offset on was appended, None if there was none up to the end; and whether it can
+    be read, so that it does not vanish.
+    """
+
+    offset: int
+    end: PartitionEnd
+    appended: float | None
+    is_committed: bool

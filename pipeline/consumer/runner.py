@@ -17,7 +17,7 @@ from pipeline.consumer.source import FaustSource
 from pipeline.errors import InvalidInput
 from pipeline.flow.slices import Slice
 from pipeline.observe.metrics import Metrics
-from pipeline.topics import TOUCHPOINTS, TopicPartition
+from pipeline.topics import TopicPartition
 
 log = structlog.get_logger(__name__)
 
@@ -149,8 +149,7 @@ class Runner:
             self._fail(error)
             return await _wait_for_cancellation()
         self._active_at = time.monotonic()
-        if message.topic == TOUCHPOINTS:
-            self._lag.note_processed(message.partition, message.timestamp)
+        self._lag.note_processed(message.topic, message.partition, message.timestamp)
         return is_committed
 
     async def _tick_until_stopped(self) -> None:
@@ -172,9 +171,13 @@ class Runner:
             for number, assigned in self._worker.assigned.items()
         }
 
-    def committed_offsets(self) -> dict[int, int]:
+    def committed_offsets(self) -> dict[TopicPartition, int]:
         """Return the first offset of each partition that is not in the ledger; may be called in another thread."""
-        return {number: assigned.position.next_offset for number, assigned in dict(self._worker.assigned).items()}
+        return {
+            (topic, number): assigned.position.next_offset_of(topic)
+            for number, assigned in dict(self._worker.assigned).items()
+            for topic in self._worker.topics
+        }
 
     async def _check_group(self) -> None:
         wrong = await self._source.check_group()

@@ -1,4 +1,4 @@
-"""Looks at touchpoints.v1 beside the work: ends, committed offsets, and when a waiting record was appended."""
+"""Looks at the topics beside the work: ends, committed offsets, and when a waiting record was appended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from pipeline.connections.kafka import ClientErrors, KafkaConnection
 from pipeline.consumer.lag import PartitionEnd
 from pipeline.errors import Unavailable
-from pipeline.topics import TOUCHPOINTS
 
 #: Seconds that the broker has to answer.
 _ANSWER_S = 5.0
@@ -26,53 +25,57 @@ class TopicReader:
         self._errors = ClientErrors()
         settings = kafka.client_settings(self._errors)
         self._admin = AdminClient(settings)
-        self._consumer = Consumer(
-            {
-                **settings,
-                "group.id": group,  # whose committed offsets are asked for
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",  # of records that have expired, the first that is left counts
-                "isolation.level": "read_uncommitted",  # what an open transaction holds back waits as well
-                "fetch.message.max.bytes": _FETCH_BYTES,
-                "queued.max.messages.kbytes": 1_024,
-                "fetch.wait.max.ms": 10,
-            }
-        )
+        self._settings = {
+            **settings,
+            "group.id": group,  # whose committed offsets are asked for
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",  # of records that have expired, the first that is left counts
+            "fetch.message.max.bytes": _FETCH_BYTES,
+            "queued.max.messages.kbytes": 1_024,
+            "fetch.wait.max.ms": 10,
+        }
+        self._consumer = Consumer({**self._settings, "isolation.level": "read_committed"})
+        #: Made once a transaction that is open holds something back, which is seldom.
+        self._uncommitted: Consumer | None = None
 
-    def ends(self) -> dict[int, PartitionEnd]:
-        """Return where each partition ends; nothing if there is no such topic."""
+    def ends(self, topic: str) -> dict[int, PartitionEnd]:
+        """Return where each partition of a topic ends; nothing if there is no such topic."""
         try:
-            metadata = self._admin.list_topics(TOUCHPOINTS, _ANSWER_S).topics[TOUCHPOINTS]
+            metadata = self._admin.list_topics(topic, _ANSWER_S).topics[topic]
             partitions = [] if metadata.error is not None else list(metadata.partitions)
-            ends = self._offsets(partitions, IsolationLevel.READ_UNCOMMITTED)
-            readable = self._offsets(partitions, IsolationLevel.READ_COMMITTED)
+            ends = self._offsets(topic, partitions, IsolationLevel.READ_UNCOMMITTED)
+            readable = self._offsets(topic, partitions, IsolationLevel.READ_COMMITTED)
         except (KafkaException, TimeoutError) as error:
             raise self._unavailable(error) from None
         return {number: PartitionEnd(ends[number], readable[number]) for number in partitions}
 
-    def _offsets(self, partitions: Iterable[int], isolation: IsolationLevel) -> dict[int, int]:
-        wanted = {TopicPartition(TOUCHPOINTS, number): OffsetSpec.latest() for number in partitions}
+    def _offsets(self, topic: str, partitions: Iterable[int], isolation: IsolationLevel) -> dict[int, int]:
+        wanted = {TopicPartition(topic, number): OffsetSpec.latest() for number in partitions}
         if not wanted:
             return {}
         answers = self._admin.list_offsets(wanted, isolation_level=isolation, request_timeout=_ANSWER_S)
         return {tp.partition: future.result(_ANSWER_S).offset for tp, future in answers.items()}
 
-    def committed(self, partitions: Iterable[int]) -> dict[int, int]:
+    def committed(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
         """Return the group's committed offsets; 0 for a partition that has none."""
         try:
-            offsets = self._consumer.committed([TopicPartition(TOUCHPOINTS, n) for n in partitions], _ANSWER_S)
+            offsets = self._consumer.committed([TopicPartition(topic, n) for n in partitions], _ANSWER_S)
         except KafkaException as error:
             raise self._unavailable(error) from None
         return {each.partition: max(0, each.offset) for each in offsets}
 
-    def first_appended(self, partition: int, offset: int) -> float | None:
-        """Return when the first record at or after an offset was appended (epoch seconds); None if there is none."""
-        self._consumer.assign([TopicPartition(TOUCHPOINTS, partition, offset)])
+    def first_appended(self, topic: str, partition: int, offset: int, read_uncommitted: bool) -> float | None:
+        """Return when the first record at or after an offset was appended (epoch seconds); None if there is none.
+
+        Records of transactions that are open or were aborted count if it is to `read_uncommitted`.
+        """
+        consumer = self._reading_uncommitted() if read_uncommitted else self._consumer
+        consumer.assign([TopicPartition(topic, partition, offset)])
         try:
             deadline = time.monotonic() + _ANSWER_S
             while time.monotonic() < deadline:
-                message = self._consumer.poll(0.5)
+                message = consumer.poll(0.5)
                 if message is None:
                     continue
                 error = message.error()
@@ -84,12 +87,19 @@ class TopicReader:
         except KafkaException as failed:
             raise self._unavailable(failed) from None
         finally:
-            self._consumer.unassign()
-        raise Unavailable(f"Kafka does not give the record at {TOUCHPOINTS}/{partition} offset {offset:,}.")
+            consumer.unassign()
+        raise Unavailable(f"Kafka does not give the record at {topic}/{partition} offset {offset:,}.")
+
+    def _reading_uncommitted(self) -> Consumer:
+        if self._uncommitted is None:
+            self._uncommitted = Consumer({**self._settings, "isolation.level": "read_uncommitted"})
+        return self._uncommitted
 
     def close(self) -> None:
         """Let go of the connections."""
         self._consumer.close()
+        if self._uncommitted is not None:
+            self._uncommitted.close()
 
     def _unavailable(self, error: BaseException) -> Unavailable:
         said = error.args[0].str() if isinstance(error, KafkaException) else "no answer in time"

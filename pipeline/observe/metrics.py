@@ -90,6 +90,13 @@ class Metrics:
         self.next_offset = Gauge(
             "pipeline_next_offset", "First offset that is not processed yet", ["partition"], registry=r
         )
+        self.exchange_lag_records = Gauge(
+            "pipeline_exchange_lag_records", "Records of the exchange topic not yet processed", ["partition"],
+            registry=r,
+        )  # fmt: skip
+        self.exchange_lag_seconds = Gauge(
+            "pipeline_exchange_lag_seconds", "Age of the oldest of them", ["partition"], registry=r
+        )
         self.topic_partitions = Gauge("pipeline_topic_partitions", "Partitions of touchpoints.v1", registry=r)
         self.watermark = Gauge(
             "pipeline_watermark_seconds", "Event time of the partition, Unix time", ["partition"], registry=r
@@ -204,9 +211,26 @@ class Metrics:
         """Remove the event time of a partition that is no longer assigned."""
         _remove(self.watermark, partition)
 
-    def forget_lag(self, partition: int) -> None:
-        """Remove the position and the lag of a partition that is no longer looked at."""
-        for gauge in (self.lag_records, self.lag_seconds, self.held_back, self.next_offset):
+    def set_lag(
+        self, topic: str, partition: int, records: int, seconds: float, held_back: int, next_offset: int | None
+    ) -> None:
+        """Set the lag of a topic's partition, and its position, if that is known."""
+        label = str(partition)
+        if topic == EXCHANGE:
+            self.exchange_lag_records.labels(label).set(records)
+            self.exchange_lag_seconds.labels(label).set(seconds)
+            return
+        self.lag_records.labels(label).set(records)
+        self.lag_seconds.labels(label).set(seconds)
+        self.held_back.labels(label).set(held_back)
+        if next_offset is not None:
+            self.next_offset.labels(label).set(next_offset)
+
+    def forget_lag(self, topic: str, partition: int) -> None:
+        """Remove the position and the lag of a topic's partition that is no longer looked at."""
+        of_touchpoints = (self.lag_records, self.lag_seconds, self.held_back, self.next_offset)
+        of_exchange = (self.exchange_lag_records, self.exchange_lag_seconds)
+        for gauge in of_exchange if topic == EXCHANGE else of_touchpoints:
             _remove(gauge, partition)
 
     def set_bands(self, bands: Mapping[str, int]) -> None:

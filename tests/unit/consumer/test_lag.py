@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.consumer.lag import Lag, LagEstimator, PartitionEnd
 from pipeline.consumer.lag_monitor import LagMonitor
 from pipeline.errors import Unavailable
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
+from pipeline.topics import EXCHANGE, TOUCHPOINTS
 
 NOW = 1_790_000_000.0
 
 
 class Topic:
-    """In place of the broker: ends, committed offsets, and the append times of records, by offset."""
+    """In place of the broker: ends, committed offsets, and the append times of records, by offset.
 
-    def __init__(self, ends: dict[int, PartitionEnd], committed: dict[int, int], appended: dict[int, float]) -> None:
-        self._ends, self._committed, self._appended = ends, committed, appended
+    `uncommitted` are the offsets of records of transactions that are open or were aborted.
+    """
+
+    def __init__(
+        self,
+        ends: dict[int, PartitionEnd],
+        committed: dict[int, int],
+        appended: dict[int, float],
+        uncommitted: Sequence[int] = (),
+    ) -> None:
+        self.end_of, self._committed, self._appended, self._uncommitted = ends, committed, appended, uncommitted
         self.is_away = False
         self.asked = 0
 
-    def ends(self) -> dict[int, PartitionEnd]:
+    def ends(self, topic: str) -> dict[int, PartitionEnd]:
         if self.is_away:
             raise Unavailable("connection refused")
-        return self._ends
+        return self.end_of if topic == TOUCHPOINTS else {number: PartitionEnd(2, 2) for number in self.end_of}
 
-    def committed(self, partitions: list[int]) -> dict[int, int]:
-        return {number: self._committed[number] for number in partitions}
+    def committed(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
+        return {number: self._committed[number] if topic == TOUCHPOINTS else 0 for number in partitions}
 
-    def first_appended(self, partition: int, offset: int) -> float | None:
+    def first_appended(self, topic: str, partition: int, offset: int, read_uncommitted: bool) -> float | None:
         self.asked += 1
-        return min((at for place, at in self._appended.items() if place >= offset), default=None)
+        if topic == EXCHANGE:
+            return NOW - 70
+        seen = {place: at for place, at in self._appended.items() if read_uncommitted or place not in self._uncommitted}
+        return min((at for place, at in seen.items() if place >= offset), default=None)
 
     def close(self) -> None:
         pass
@@ -40,17 +55,28 @@ def value(metrics: Metrics, name: str, partition: int = 0) -> float | None:
 
 
 class Monitored:
-    def __init__(self, topic: Topic, own: dict[int, int] | None = None) -> None:
-        self.topic, self.metrics, self.health = topic, Metrics(), Health()
-        self.own = own or {}
-        self._monitor = LagMonitor(lambda: topic, self.metrics, self.health)
-        self._monitor.follow(lambda: self.own)
-        self._estimator = LagEstimator(topic.first_appended)
+    def __init__(
+        self,
+        topic: Topic,
+        own: dict[int, int] | None = None,
+        own_exchange: dict[int, int] | None = None,
+        topics: Sequence[str] = (TOUCHPOINTS,),
+    ) -> None:
+        self.metrics, self.health = Metrics(), Health()
+        self.own, own_exchange = own or {}, own_exchange or {}
+        self._monitor = LagMonitor(lambda: topic, self.metrics, self.health, topics)
+        self._monitor.follow(
+            lambda: {
+                **{(TOUCHPOINTS, number): offset for number, offset in self.own.items()},
+                **{(EXCHANGE, number): offset for number, offset in own_exchange.items()},
+            }
+        )
+        self._lags = self._monitor.lags(topic)
 
     def look(self, now: float, **processed_at: float) -> None:
         if processed_at:
-            self._monitor.note_processed(0, int(processed_at["processed_at"] * 1000))
-        self._monitor.look(self.topic, self._estimator, now)
+            self._monitor.note_processed(TOUCHPOINTS, 0, int(processed_at["processed_at"] * 1000))
+        self._monitor.look(self._lags, now)
 
 
 def test_a_worker_that_has_no_partition_yet_shows_the_lag_from_its_first_look() -> None:
@@ -92,11 +118,39 @@ def test_offsets_without_a_record_at_the_end_are_no_lag() -> None:
 
 
 def test_what_an_open_transaction_holds_back_is_lag() -> None:
-    topic = Topic({0: PartitionEnd(17, 10)}, {0: 0}, {11: NOW - 3})
+    topic = Topic({0: PartitionEnd(17, 10)}, {0: 0}, {11: NOW - 3}, uncommitted=[11])
     it = Monitored(topic, own={0: 10})
     it.look(NOW)
     assert (value(it.metrics, "lag_records"), value(it.metrics, "held_back_records")) == (7, 7)
     assert value(it.metrics, "lag_seconds") == 3
+
+
+def test_what_was_aborted_waits_for_nobody() -> None:
+    topic = Topic({0: PartitionEnd(17, 10)}, {0: 0}, {11: NOW - 3}, uncommitted=[11])
+    it = Monitored(topic, own={0: 10})
+    it.look(NOW)
+    topic.end_of = {0: PartitionEnd(18, 18)}
+    it.look(NOW + 10)
+    assert (value(it.metrics, "lag_records"), value(it.metrics, "lag_seconds")) == (0, 0)
+
+
+def test_the_exchange_topic_has_a_lag_of_its_own_which_does_not_make_a_worker_unready() -> None:
+    topic = Topic({0: PartitionEnd(10, 10)}, {0: 0}, {})
+    it = Monitored(topic, own={0: 10}, own_exchange={0: 1}, topics=(TOUCHPOINTS, EXCHANGE))
+    it.look(NOW)
+    assert (value(it.metrics, "lag_records"), value(it.metrics, "lag_seconds")) == (0, 0)
+    assert (value(it.metrics, "exchange_lag_records"), value(it.metrics, "exchange_lag_seconds")) == (1, 70)
+    assert value(it.metrics, "next_offset") == 10
+    assert it.health.lag_seconds == 0
+    topic.is_away = True
+    it.look(NOW + 5)
+    assert value(it.metrics, "exchange_lag_seconds") == 75
+
+
+def test_a_worker_without_identity_shows_no_lag_of_the_exchange_topic() -> None:
+    it = Monitored(Topic({0: PartitionEnd(10, 10)}, {0: 0}, {}), own={0: 10})
+    it.look(NOW)
+    assert value(it.metrics, "exchange_lag_records") is None
 
 
 def test_while_the_broker_is_away_what_waits_grows_older_and_the_worker_is_not_ready() -> None:
@@ -125,6 +179,6 @@ def test_partitions_that_are_taken_away_are_not_shown_any_more() -> None:
 
 
 def test_the_age_of_what_comes_after_a_quiet_spell_counts_from_its_end() -> None:
-    estimator = LagEstimator(lambda _partition, _offset: NOW - 2)
+    estimator = LagEstimator(lambda *_: NOW - 2)
     assert estimator.estimate(0, PartitionEnd(10, 10), 10, NOW - 900, NOW - 4) == Lag()
     assert estimator.estimate(0, PartitionEnd(11, 11), 10, NOW - 900, NOW) == Lag(1, 4.0)
