@@ -248,6 +248,27 @@ PIPELINE = Dashboard(
                     Query("sum(increase(pipeline_final_changes_total[1h]))", "too late, in an hour"),
                 ),
                 _graph("Between partitions", *_quantiles("pipeline_exchange_latency_seconds"), unit="s"),
+                _graph(
+                    "Messages waiting by partition",
+                    Query("pipeline:exchange_lag_records:max", "{{partition}}"),
+                    description="Records of touchpoints.v1.exchange.",
+                ),
+                _graph(
+                    "Messages behind",
+                    Query("pipeline:exchange_lag_seconds:max", "{{partition}}"),
+                    unit="s",
+                    description="Age of the oldest message that waits, by partition.",
+                ),
+                _graph(
+                    "Shared keys",
+                    Query("sum by (why) (pipeline_shared_keys)", "{{why}}"),
+                    description="Keys that nobody holds, since too many use them.",
+                ),
+                _graph(
+                    "Keys of a customer",
+                    Query("max(pipeline_most_keys_of_a_customer)", "most"),
+                    Query("max(pipeline_customers_with_many_keys)", "customers with more than 50"),
+                ),
             ],
         ),
         Row(

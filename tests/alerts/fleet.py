@@ -52,11 +52,17 @@ class Fleet:
             for le in ("0.1", "10.0", "30.0", "+Inf"):
                 self.counter("pipeline_event_latency_seconds_bucket", RATE, instance=instance, le=le)
             self.counter("pipeline_event_latency_seconds_count", RATE, instance=instance)
+            for le in ("0.1", "10.0", "30.0", "+Inf"):
+                self.counter("pipeline_exchange_latency_seconds_bucket", RATE / 2, instance=instance, le=le)
+            self.change("pipeline_waiting_restatements", lambda s: float(s // step_s % 4), instance=instance)
+            self.set("pipeline_final_changes_total", 0, instance=instance)
+            self.set("pipeline_most_keys_of_a_customer", 7 if instance == OWNERS[0] else 0, instance=instance)
         for partition, instance in OWNERS.items():
             where = {"instance": instance, "partition": str(partition)}
             self.change("pipeline_lag_records", lambda s: float(s // step_s % 3), **where)
             self.change("pipeline_lag_seconds", lambda s: 0.1 * (s // step_s % 3), **where)
             self.set("pipeline_held_back_records", 0, **where)
+            self.change("pipeline_exchange_lag_seconds", lambda s: 0.1 * (s // step_s % 3), **where)
             self.counter("pipeline_next_offset", RATE / 2, **where)
             self.change("pipeline_watermark_seconds", float, **where)
 

@@ -391,6 +391,70 @@ def test_touchpoints_that_come_late(check: Check) -> None:
     check(fleet, {3600: NOTHING, 4 * 3600: ["PipelineLate"]})
 
 
+def test_a_customer_with_very_many_keys(check: Check) -> None:
+    """It goes on while another worker takes over the counting, and ends once the keys are fewer."""
+    fleet = Fleet(T + 900)
+    fleet.set("pipeline_most_keys_of_a_customer", 51, since=T, until=T + 200, instance="w1")
+    fleet.set("pipeline_most_keys_of_a_customer", 0, since=T + 200, instance="w1")
+    fleet.set("pipeline_most_keys_of_a_customer", 51, since=T + 260, until=T + 500, instance="w2")
+    firing = {second: ["PipelineManyKeys"] for second in range(T + 10, T + 600, 10)}
+    check(fleet, {T - 10: NOTHING, **firing, T + 640: NOTHING})
+
+
+def test_fifty_keys_are_not_too_many(check: Check) -> None:
+    fleet = Fleet(T + 300)
+    fleet.set("pipeline_most_keys_of_a_customer", 50, since=T, instance="w1")
+    check(fleet, dict.fromkeys(range(T, T + 300, 10), NOTHING))
+
+
+def test_restatements_that_do_not_get_fewer(check: Check) -> None:
+    fleet = Fleet(T + 2400)
+    fleet.set("pipeline_waiting_restatements", 40, since=T, until=T + 1500, instance="w1")
+    check(fleet, {T + 600: NOTHING, T + 1050: ["PipelineRestatementsWaiting"], T + 1560: NOTHING})
+
+
+def test_restatements_that_become_more_and_more(check: Check) -> None:
+    fleet = Fleet(T + 1800)
+    fleet.change("pipeline_waiting_restatements", lambda s: 1.0 + (s - T) // 10, since=T, instance="w1")
+    check(fleet, {T + 600: NOTHING, T + 1050: ["PipelineRestatementsWaiting"]})
+
+
+def test_many_restatements_that_are_worked_off_are_silent(check: Check) -> None:
+    fleet = Fleet(T + 7200)
+    fleet.change("pipeline_waiting_restatements", lambda s: max(1.0, 5_000.0 - (s - T)), since=T, instance="w1")
+    check(fleet, dict.fromkeys(range(T, T + 5000, 30), NOTHING))
+
+
+def test_changes_that_come_too_late(check: Check) -> None:
+    fleet = Fleet(T + 4000)
+    fleet.set("pipeline_final_changes_total", 2, since=T, instance="w1")
+    check(fleet, {T - 10: NOTHING, T + 20: ["PipelineFinalChanges"], T + 3700: NOTHING})
+
+
+def test_changes_that_came_too_late_before_the_first_scrape(check: Check) -> None:
+    fleet = Fleet(7200)
+    fleet.set("pipeline_final_changes_total", 2, instance="w1")
+    check(fleet, {10: ["PipelineFinalChanges"], 3000: ["PipelineFinalChanges"], 4000: NOTHING})
+
+
+def test_messages_between_partitions_that_wait(check: Check) -> None:
+    """Touchpoints are processed meanwhile."""
+    fleet = Fleet(T + 600)
+    fleet.change("pipeline_exchange_lag_seconds", lambda s: s - T, since=T, until=T + 300, instance="w2", partition="3")
+    check(fleet, {T + 100: NOTHING, T + 130: ["PipelineExchangeBehind"], T + 310: NOTHING})
+
+
+def test_messages_between_partitions_that_take_long(check: Check) -> None:
+    fleet = Fleet(T + 1800)
+    for instance in ("w1", "w2"):
+        for le in ("0.1", "10.0"):
+            fleet.counter(
+                "pipeline_exchange_latency_seconds_bucket", 0, since=T, until=T + 1200, instance=instance, le=le
+            )
+            fleet.counter("pipeline_exchange_latency_seconds_bucket", RATE, since=T + 1200, instance=instance, le=le)
+    check(fleet, {T + 300: NOTHING, T + 720: ["PipelineExchangeSlow"]})
+
+
 def test_an_upgrade_that_does_not_end(check: Check) -> None:
     fleet = Fleet(T + 5000)
     fleet.set("pipeline_build_info", None, since=T, instance="w2", version="1", revision="4")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from pipeline.connections.registry import RegistryConnection
 from pipeline.contract.encode import touchpoint_record
 from pipeline.contract.registry import touchpoint_encoder
 from pipeline.topics import JOURNEYS, TOUCHPOINTS
-from pipeline.touchpoint import Touchpoint
+from pipeline.touchpoint import IDENTITY_RETRACTED, Identifier, Touchpoint, own_key
 
 #: Seconds by which a warning and a critical alert have to come.
 WARNING_S, CRITICAL_S = 60.0, 120.0
@@ -220,6 +220,50 @@ def locked_table(scene: Scene) -> Iterator[None]:
             connection.rollback()
 
 
+def many_keys(scene: Scene) -> Iterator[None]:
+    """A customer's number comes with 60 devices, in a purchase; then somebody takes that back."""
+    now_ms = time.time_ns() // 1_000_000
+    devices = tuple([Identifier("device", f"drill-{number}") for number in range(60)])
+    purchase = Touchpoint(
+        event_id=f"drill-devices-{now_ms}",
+        source="drill",
+        occurred_at=now_ms,
+        channel="web",
+        kind="purchase",
+        customer_id="drill-branch",
+        identifiers=devices,
+    )
+    scene.produce(_records(scene, [purchase]))
+    try:
+        yield
+    finally:
+        retraction = Touchpoint(
+            event_id=f"drill-retracted-{now_ms}",
+            source="drill",
+            occurred_at=now_ms + 1,
+            kind=IDENTITY_RETRACTED,
+            customer_id="drill-branch",
+            subject=purchase.event_id,
+        )
+        scene.produce(_records(scene, [retraction]))
+
+
+def late_naming(scene: Scene) -> Iterator[None]:
+    """An event of 500 days ago names two keys."""
+    now_ms = time.time_ns() // 1_000_000
+    sign_in = Touchpoint(
+        event_id=f"drill-late-{now_ms}",
+        source="drill",
+        occurred_at=now_ms - 500 * 86_400_000,
+        channel="web",
+        kind="signed_in",
+        customer_id="drill-late",
+        anonymous_id=f"drill-{now_ms}",
+    )
+    scene.produce(_records(scene, [sign_in]))
+    yield
+
+
 FAULTS = (
     Fault("rolling restart", rolling_restart, {}, lasts_s=60),
     Fault("a pause of 5 s", short_pause, {}, lasts_s=60),
@@ -231,37 +275,41 @@ FAULTS = (
         _away("postgres"),
         {"PipelineServerAway": WARNING_S, "PipelinePartitionStuck": CRITICAL_S},
         frozenset(
-            {"PipelineBehind", "PipelinePartitionsUnowned", "PipelineWorkerDown", "PipelineWorkerRestarting",
-             "PipelineAuditMissing"}
+            {"PipelineBehind", "PipelineExchangeBehind", "PipelinePartitionsUnowned", "PipelineWorkerDown",
+             "PipelineWorkerRestarting", "PipelineAuditMissing"}
         ),
     ),
     Fault(
         "Kafka away",
         _away("kafka"),
         {"PipelineServerAway": WARNING_S},
-        frozenset({"PipelinePartitionStuck", "PipelineBehind", "PipelineUnpublished", "PipelinePartitionsUnowned"}),
+        frozenset(
+            {"PipelinePartitionStuck", "PipelineBehind", "PipelineExchangeBehind", "PipelineUnpublished",
+             "PipelinePartitionsUnowned"}
+        ),
     ),
     Fault("journeys.v1 refuses writes", journeys_refused, {"PipelineUnpublished": WARNING_S}),
     Fault("a flood of bad records", flood_of_bad_records, {"PipelineRejecting": WARNING_S}),
     Fault("an unreadable record", unreadable_record, {"PipelineUnreadable": WARNING_S}),
     Fault("6 % wrong keys", wrong_keys, {"PipelineWrongKeys": WARNING_S}),
+    Fault("a customer with 60 keys", many_keys, {"PipelineManyKeys": 2 * WARNING_S}),  # workers count once a minute
     Fault(
         "an open transaction",
         open_transaction,
         {"PipelineHeldBack": WARNING_S},
-        frozenset({"PipelineBehind"}),
+        frozenset({"PipelineBehind", "PipelineExchangeBehind"}),
     ),
     Fault(
         "a lock that all commits need",
         locked_table,
         {"PipelinePartitionStuck": CRITICAL_S},
-        frozenset({"PipelineServerAway", "PipelineBehind"}),
+        frozenset({"PipelineServerAway", "PipelineBehind", "PipelineExchangeBehind"}),
     ),
     Fault(
         "an event loop that hangs",
         hanging_loop,
         {"PipelineLoopHangs": CRITICAL_S},
-        frozenset({"PipelinePartitionStuck", "PipelineBehind"}),
+        frozenset({"PipelinePartitionStuck", "PipelineBehind", "PipelineExchangeBehind"}),
     ),
     Fault(
         "all workers dead",
@@ -289,6 +337,13 @@ FAULTS = (
         frozenset({"PipelineWorkerGone", "PipelineNoWorker"}),
         stays=frozenset({"PipelineRecordsExpired"}),  # for an hour: it is critical, and cannot be mended
     ),
+    Fault(
+        "a naming of 500 days ago",
+        late_naming,
+        {"PipelineFinalChanges": WARNING_S},
+        frozenset({"PipelineRecordsExpired"}),
+        stays=frozenset({"PipelineRecordsExpired", "PipelineFinalChanges"}),  # each for an hour
+    ),
 )  # fmt: skip
 
 
@@ -313,11 +368,9 @@ def _configure(scene: Scene, topic: str, name: str, value: str) -> None:
 
 def _touchpoints(scene: Scene, number: int, *, right_key: bool, is_valid: bool = True) -> list[tuple[bytes, bytes]]:
     """Records of touchpoints of now; those that are not valid are ten days ahead of the clock."""
-    encoder = touchpoint_encoder(RegistryConnection.from_environment(scene.env))
     now_ms = time.time_ns() // 1_000_000
-    records = []
-    for place in range(number):
-        touchpoint = Touchpoint(
+    touchpoints = [
+        Touchpoint(
             event_id=f"drill-{now_ms}-{place}",
             source="drill",
             occurred_at=now_ms if is_valid else now_ms + 10 * 86_400_000,
@@ -325,6 +378,13 @@ def _touchpoints(scene: Scene, number: int, *, right_key: bool, is_valid: bool =
             kind="page_viewed",
             customer_id=f"d{place % 50}",
         )
-        key = f"customer:d{place % 50}" if right_key else f"other-{place}"
-        records.append((key.encode(), encoder.encode(touchpoint_record(touchpoint))))
-    return records
+        for place in range(number)
+    ]
+    records = _records(scene, touchpoints)
+    return records if right_key else [(f"other-{place}".encode(), value) for place, (_, value) in enumerate(records)]
+
+
+def _records(scene: Scene, touchpoints: Sequence[Touchpoint]) -> list[tuple[bytes, bytes]]:
+    """Keys and values of touchpoints' records, with the right key."""
+    encoder = touchpoint_encoder(RegistryConnection.from_environment(scene.env))
+    return [((own_key(each) or "").encode(), encoder.encode(touchpoint_record(each))) for each in touchpoints]

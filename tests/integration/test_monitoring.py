@@ -7,19 +7,21 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from confluent_kafka import Producer
 from harness import Pipe, encoder_of, wait_until
 from test_journeys_topic import alter, touchpoints
 
 from pipeline.contract.encode import touchpoint_record
 from pipeline.local.stack import Stack
-from pipeline.topics import JOURNEYS
-from pipeline.touchpoint import own_key
+from pipeline.topics import EXCHANGE, JOURNEYS
+from pipeline.touchpoint import Identifier, Touchpoint, own_key
 
 
 def address(pipe: Pipe) -> str:
@@ -30,7 +32,12 @@ def address(pipe: Pipe) -> str:
 
 def metrics(pipe: Pipe) -> dict[str, float]:
     """Samples of the last worker, each name and labels as Prometheus reads them."""
-    with urllib.request.urlopen(f"http://{address(pipe)}/metrics", timeout=10) as answer:
+    return served(address(pipe))
+
+
+def served(at: str) -> dict[str, float]:
+    """Samples that a worker serves at an address."""
+    with urllib.request.urlopen(f"http://{at}/metrics", timeout=10) as answer:
         lines = [line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if not line.startswith("#")]
     return {name: float(value) for name, value in lines}
 
@@ -109,6 +116,42 @@ def test_what_cannot_be_published_grows_older_also_over_a_restart_and_readyz_say
     wait_until(lambda: total(pipe, "pipeline_unpublished_seconds") == 0, "all is published")
     wait_until(lambda: readyz(pipe) == "ready\n", "the worker is ready")
     assert len({record["journey_id"] for record in pipe.records(JOURNEYS)}) == 20
+
+
+def test_shared_keys_customers_with_many_keys_and_the_exchange_are_shown(pipe: Pipe) -> None:
+    at = int(time.time() * 1000) - 3_600_000
+    visit = Touchpoint("1", "b", at, channel="branch", kind="counter_served")
+    devices = tuple([Identifier("device", f"d{number}") for number in range(60)])
+    shared = [visit._replace(event_id=f"t{n}", customer_id=f"c{n}", anonymous_id="tablet") for n in range(7)]
+    pipe.publish([visit._replace(customer_id="hub", identifiers=devices), *shared])
+    addresses = []
+    for _ in range(2):  # one of them has partition 0
+        pipe.start_worker("--sweep", "1")
+        addresses.append(address(pipe))
+
+    def over_workers(name: str, of: Callable[[list[float]], float]) -> float:
+        return of([value for each in addresses for sample, value in served(each).items() if sample == name])
+
+    wait_until(lambda: over_workers("pipeline_most_keys_of_a_customer", max) == 60, "the most keys are shown")
+    wait_until(lambda: over_workers("pipeline_customers_with_many_keys", sum) == 1, "by one worker")
+    wait_until(lambda: over_workers('pipeline_shared_keys{why="shared"}', sum) == 1, "the tablet is shared")
+    assert over_workers('pipeline_shared_keys{why="overfull"}', sum) == 0
+    lags = [f'pipeline_exchange_lag_records{{partition="{number}"}}' for number in range(4)]
+    wait_until(lambda: [over_workers(lag, max) for lag in lags] == [0, 0, 0, 0], "nothing waits in the exchange")
+    _append_and_abort(pipe, EXCHANGE, b"x")
+    time.sleep(8)  # longer than what is estimated without a look
+    assert [over_workers(lag, max) for lag in lags] == [0, 0, 0, 0], "what was aborted does not wait"
+
+
+def _append_and_abort(pipe: Pipe, topic: str, value: bytes) -> None:
+    servers = pipe.env["KAFKA_BOOTSTRAP_SERVERS"]
+    producer = Producer({"bootstrap.servers": servers, "transactional.id": "fenced off"})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    for number in range(4):
+        producer.produce(topic, value, partition=number)
+    producer.flush(30)
+    producer.abort_transaction(30)
 
 
 def test_every_log_line_is_json_to_the_bitter_end(pipe: Pipe, stack: Stack) -> None:
