@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +25,7 @@ from pipeline.contract.reject import Rejected
 from pipeline.contract.schema import schema_text
 from pipeline.contract.validate import check
 from pipeline.errors import InvalidInput
+from pipeline.journey import policy
 from pipeline.topics import TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint
 
@@ -93,9 +94,10 @@ def publish(
     begun = time.monotonic()
     with ExitStack() as stack:
         tally = _Tally(stack.enter_context(_rejects_file(rejects)) if rejects else None)
-        send = stack.enter_context(_checking() if dry_run else _publishing())
+        nobody = _nobody()
+        send = stack.enter_context(_checking(nobody) if dry_run else _publishing(nobody))
         show = stack.enter_context(progress("Publishing", _size(files), of_bytes=True))
-        _run(files, formats, reader, send, tally, show)
+        _run(files, formats, reader, partial(_send_all, send=send, nobody=nobody), tally, show)
     tally.finish()
     seconds = time.monotonic() - begun
     click.echo(_summary(tally, seconds, dry_run=dry_run, as_json=as_json))
@@ -141,7 +143,7 @@ def _run(
     files: Sequence[str],
     formats: Sequence[str],
     reader: Reader,
-    send: Send,
+    send_all: Callable[[Sequence[Touchpoint]], Rejected | None],
     tally: _Tally,
     show: Callable[[int], None],
 ) -> None:
@@ -150,7 +152,7 @@ def _run(
         with opened(name) as (file, position):
             for line, result in _named(name, reader(file, kind)):
                 tally.lines += 1
-                rejected = result if isinstance(result, Rejected) else _send_all(result, send)
+                rejected = result if isinstance(result, Rejected) else send_all(result)
                 if rejected is not None:
                     tally.refuse(name, line, rejected)
                 else:
@@ -160,12 +162,12 @@ def _run(
         before += _size([name]) or 0
 
 
-def _send_all(touchpoints: Sequence[Touchpoint], send: Send) -> Rejected | None:
+def _send_all(touchpoints: Sequence[Touchpoint], send: Send, nobody: Set[str]) -> Rejected | None:
     """Send a line's touchpoints: all, or none when one of them is refused."""
     if len(touchpoints) > 1:
         now_ms = _now_ms()
         for touchpoint in touchpoints:
-            if (wrong := check(touchpoint, now_ms)) is not None:
+            if (wrong := check(touchpoint, now_ms, nobody)) is not None:
                 return wrong
     try:
         for touchpoint in touchpoints:
@@ -189,21 +191,27 @@ def _look_at_header(name: str, kind: str, reader: Reader) -> None:
         next(_named(name, reader(file, kind)), None)
 
 
+def _nobody() -> Set[str]:
+    """Return the values that name nobody by the policy file, if there is one; workers refuse what names nobody else."""
+    file = settings.load(needs=()).policy_file
+    return frozenset() if file is None else policy.read(file).identity.nobody
+
+
 @contextmanager
-def _publishing() -> Iterator[Send]:
+def _publishing(nobody: Set[str]) -> Iterator[Send]:
     from pipeline.client.publisher import Publisher
 
     config = settings.load(needs=settings.PRODUCER)
-    with Publisher(config.kafka, config.registry) as publisher:
+    with Publisher(config.kafka, config.registry, nobody=nobody) as publisher:
         yield publisher.publish
 
 
 @contextmanager
-def _checking() -> Iterator[Send]:
+def _checking(nobody: Set[str]) -> Iterator[Send]:
     encoder = Encoder(0, schema_text(TOUCHPOINTS))
 
     def send(touchpoint: Touchpoint) -> None:
-        outgoing(touchpoint, encoder, _now_ms())
+        outgoing(touchpoint, encoder, _now_ms(), nobody)
 
     yield send
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,7 +33,8 @@ class Publisher:
     """Sends touchpoints to Kafka; use it as a context manager, since only leaving it waits for their delivery.
 
     `kafka` and `registry` are connections, or plain addresses: HOST:PORT and a URL. `settings.load` reads connections
-    from the environment.
+    from the environment. `nobody` are values that name nobody by the workers' policy, in lower case; without them, a
+    touchpoint that names itself by such a value alone is published, and refused by the worker.
 
     Counts: `published` (accepted by the producer), `delivered` (acknowledged by all in-sync replicas), `failed`.
     Records' times are the broker's (append time). Raises Unavailable when broker or registry do not answer, and
@@ -46,6 +47,7 @@ class Publisher:
         registry: RegistryConnection | str,
         *,
         topic: str = TOUCHPOINTS,
+        nobody: Set[str] = frozenset(),
         delivery_timeout_ms: int = DELIVERY_TIMEOUT_MS,
         queue_messages: int = QUEUE_MESSAGES,
         queue_kbytes: int = QUEUE_KBYTES,
@@ -53,6 +55,7 @@ class Publisher:
     ) -> None:
         self.published = self.delivered = self.failed = 0
         self._kafka = KafkaConnection.of(kafka)
+        self._nobody = nobody
         self._topic, self._now_ms, self._delivery_timeout_ms = topic, now_ms, delivery_timeout_ms
         self._errors = ClientErrors()
         self._producer = Producer(
@@ -79,7 +82,7 @@ class Publisher:
         Raises Unpublishable when it is not valid (nothing was sent then, and others may follow), and Unavailable as
         soon as any touchpoint could not be delivered.
         """
-        key, value = outgoing(touchpoint, self._encoder, self._now_ms())
+        key, value = outgoing(touchpoint, self._encoder, self._now_ms(), self._nobody)
         while True:
             try:
                 self._producer.produce(self._topic, value, key, on_delivery=self._on_delivery)

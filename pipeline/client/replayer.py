@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import partial
 from typing import NamedTuple
 
@@ -43,17 +43,19 @@ def again(
     headers: Sequence[tuple[str, bytes]],
     writers: Writers,
     now_ms: int,
+    nobody: Set[str] = frozenset(),
 ) -> Replay:
     """Return the record to be sent for a refused one: with the customer's key if it can be decoded, else with its own.
 
     `place` is where it was refused, as PARTITION/OFFSET; `now_ms` the clock in epoch milliseconds.
+    `nobody` are the policy's values that name nobody.
     """
     decoded = decode(value, writers)
     kept = [(name, said) for name, said in headers if name not in _DROPPED]
     kept.append((REPLAYED_HEADER, place.encode()))
     if isinstance(decoded, Touchpoint):
-        named = own_key(decoded)
-        return Replay(place, key if named is None else named.encode(), value, kept, check(decoded, now_ms))
+        named = own_key(decoded, nobody)
+        return Replay(place, key if named is None else named.encode(), value, kept, check(decoded, now_ms, nobody))
     return Replay(place, key, value, kept, decoded)
 
 

@@ -77,7 +77,8 @@ def check_keys(t: Touchpoint, nobody: Set[str]) -> Rejected | None:
     if key is not None:
         return check_text("the customer's key", key)
     is_empty = not (t.customer_id or t.identifiers or t.anonymous_id)
-    why = "are all empty" if is_empty else "hold only what names nobody, as null, guest or zeros do"
+    nothing_else = "hold only what names nobody, as null, guest, zeros or a value that the policy names do"
+    why = "are all empty" if is_empty else nothing_else
     return Rejected("no_customer", f"customer_id, identifiers and anonymous_id {why}")
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import click
-from sqlalchemy import text
 
 from pipeline import settings
 from pipeline.channels.hashing import identifier
 from pipeline.cli.formatting import plural, printable
 from pipeline.cli.quarantine.places import SinceType
+from pipeline.client.outgoing import Unpublishable
 from pipeline.client.publisher import Publisher
+from pipeline.contract.validate import check
 from pipeline.errors import InvalidInput
+from pipeline.identity.correction import Correction
+from pipeline.journey import policy
 from pipeline.queries.connection import reading
+from pipeline.queries.correction_effect import effect
 from pipeline.touchpoint import (
     ANONYMOUS,
     CUSTOMER,
@@ -23,23 +28,15 @@ from pipeline.touchpoint import (
     CUSTOMER_SPLIT,
     IDENTITY_ENDED,
     IDENTITY_RETRACTED,
+    MERGED_CUSTOMER,
     Touchpoint,
+    named_keys,
 )
 
 #: The source of corrections that take nothing back.
 SOURCE = "pipeline-cli"
-_TOUCHED = text("""
-    SELECT (SELECT count(DISTINCT journey_id) FROM journey
-            WHERE customer = ANY(:keys) AND merged_into IS NULL AND moved_to IS NULL) AS journeys,
-           (SELECT coalesce(sum(touchpoints), 0) FROM journey
-            WHERE customer = ANY(:keys) AND merged_into IS NULL AND moved_to IS NULL)
-         + (SELECT count(*) FROM identity_touchpoint WHERE key = ANY(:keys) AND place = 'transferred') AS touchpoints,
-           (SELECT count(DISTINCT owner) FROM identity_owner WHERE key = ANY(:keys) AND owner <> key)
-         + (SELECT count(DISTINCT customer) FROM journey
-            WHERE customer = ANY(:keys) AND merged_into IS NULL AND moved_to IS NULL) AS customers
-""")
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
-_dry_run = click.option("--dry-run", is_flag=True, help="Say what could change, and publish nothing.")
+_dry_run = click.option("--dry-run", is_flag=True, help="Say what would change, and publish nothing.")
 _at = click.option(
     "--at", type=SinceType(), metavar="TIME", help="When it happened: RFC 3339, or an age such as 2h.  [default: now]"
 )
@@ -60,7 +57,7 @@ def merge(survivor: str, other: str, at: datetime | None, dry_run: bool, yes: bo
     into, from_ = _number(survivor), _number(other)
     if into == from_:
         raise InvalidInput("A customer can't be merged with itself.")
-    event = _correction(CUSTOMER_MERGED, at, SOURCE, customer_id=into, attributes={"merged_customer_id": from_})
+    event = _correction(CUSTOMER_MERGED, at, SOURCE, customer_id=into, attributes={MERGED_CUSTOMER: from_})
     _publish(event, [f"{CUSTOMER}:{from_}", f"{CUSTOMER}:{into}"], dry_run, yes)
 
 
@@ -162,20 +159,32 @@ def _number(given: str) -> str:
 
 def _publish(event: Touchpoint, keys: Sequence[str], dry_run: bool, yes: bool) -> None:
     config = settings.load(needs=settings.READER if dry_run else settings.SERVERS)
+    rules = policy.read(config.policy_file)
+    nobody = rules.identity.nobody
+    if (wrong := check(event, time.time_ns() // 1_000_000, nobody)) is not None:
+        raise Unpublishable(wrong)
     with reading(config.database_url) as connection:
-        touched = connection.execute(_TOUCHED, {"keys": list(keys)}).one()
+        would = effect(connection, _as_correction(event, nobody), rules)
     click.echo(
-        f"At most {plural(touched.journeys, 'journey')} with {plural(int(touched.touchpoints), 'touchpoint')} of "
-        f"{plural(touched.customers, 'customer')} would change.",
+        f"{plural(would.touchpoints, 'touchpoint')} would get another owner; "
+        f"{plural(would.journeys, 'journey')} and {plural(would.customers, 'customer')} would change.",
         err=not dry_run,
     )
     if dry_run:
         return
     if not yes:
         click.confirm("Publish the correction?", abort=True, err=True)
-    with Publisher(config.kafka, config.registry) as publisher:
+    with Publisher(config.kafka, config.registry, nobody=nobody) as publisher:
         publisher.publish(event)
     click.echo(
         f"Published {event.kind} {event.event_id} of source {event.source}. To take it back: "
         f"pipeline identity retract {' '.join(keys)} --event {event.event_id} --source {event.source}"
     )
+
+
+def _as_correction(event: Touchpoint, nobody: Set[str]) -> Correction:
+    """Return the correction that workers will make of a valid event."""
+    keys = named_keys(event, nobody)
+    merged = event.attributes.get(MERGED_CUSTOMER)
+    other = None if merged is None else f"{CUSTOMER}:{merged}"
+    return Correction(keys[0], keys, event.kind, event.occurred_at, event.source, event.event_id, event.subject, other)

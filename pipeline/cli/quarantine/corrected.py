@@ -19,6 +19,7 @@ from pipeline.client.publisher import Publisher
 from pipeline.contract.reject import Rejected
 from pipeline.contract.text import from_record
 from pipeline.errors import InvalidInput
+from pipeline.journey import policy
 from pipeline.queries.connection import writing
 from pipeline.queries.quarantine import Place, Selection, claimed, mark_replayed
 from pipeline.settings import Settings
@@ -41,10 +42,11 @@ def replay_corrected(settings: Settings, name: str, places: Sequence[Place], sta
     corrected = read(name, places)
     wanted = list(dict.fromkeys(line.place for line in corrected))
     result = Result()
+    nobody = policy.read(settings.policy_file).identity.nobody
     with writing(settings.database_url) as connection:
         with connection.begin():
             check_places(connection, wanted, hint="; --again sends it once more" if statuses else "")
-        with connection.begin(), Publisher(settings.kafka, settings.registry) as publisher:
+        with connection.begin(), Publisher(settings.kafka, settings.registry, nobody=nobody) as publisher:
             selection = Selection(places=wanted, statuses=statuses)
             open_ = {one.entry.place for one in claimed(connection, selection, Place(-1, -1), len(wanted))}
             refused = set()

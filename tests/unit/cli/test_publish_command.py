@@ -151,3 +151,14 @@ def test_a_channels_missing_columns_are_named(tmp_path: Path) -> None:
 
 def test_a_source_without_a_channel_is_bad_usage(tmp_path: Path) -> None:
     assert check(written(tmp_path / "a.jsonl", ""), "--source", "x").exit_code == 2
+
+
+def test_what_names_nobody_by_the_policy_is_refused_before_it_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIPELINE_POLICY", str(written(tmp_path / "policy.toml", '[identity]\nnobody = ["Walk-in"]\n')))
+    lines = "v1,pos,2026-05-01T09:30:00Z,branch,purchase,walk-in\nv2,pos,2026-05-01T09:30:00Z,branch,purchase,c-1\n"
+    done = check(written(tmp_path / "a.csv", HEADER + lines))
+    assert done.exit_code == 2
+    assert "a value that the policy names do (no_customer)" in done.stderr
+    assert "Checked 1 touchpoints from 2 lines, 1 of which refused." in done.stdout

@@ -79,3 +79,9 @@ def test_no_raw_address_or_number_becomes_a_key(touchpoint: Touchpoint) -> None:
         return
     assert b"@" not in key
     assert not key.startswith((b"email:", b"phone:")) or key.partition(b":")[2] == b"ab" * 32
+
+
+def test_a_value_that_names_nobody_by_the_policy_is_no_key() -> None:
+    touchpoint = Touchpoint("1", "pos", NOW_MS, channel="web", kind="page_viewed", customer_id="none", anonymous_id="a")
+    assert outgoing(touchpoint, ENCODER, NOW_MS)[0] == b"customer:none"
+    assert outgoing(touchpoint, ENCODER, NOW_MS, frozenset({"none"}))[0] == b"anonymous:a"
