@@ -22,7 +22,7 @@ from pipeline.ledger.migrate import migrate
 from pipeline.topics import TOUCHPOINTS
 
 #: The peers' job: one gap for all channels and kinds.
-_POLICY = 'gap = "30m"\ngrace = "20m"\n'
+POLICY = 'gap = "30m"\ngrace = "20m"\n'
 #: A worker that handles nothing for so long is stuck.
 _PATIENCE_S = 120.0
 _RUNS = count(1)
@@ -42,7 +42,7 @@ class Own:
     def run(self, rig: Rig, events: int, package: Mapping[str, str]) -> Measured:
         """Process the topic. Raises PipelineError if it does not, or not each record once."""
         group = f"bench-{next(_RUNS)}"
-        settings = {"PIPELINE_POLICY": str(_policy(rig.folder)), "PIPELINE_GROUP": group, **package}
+        settings = {"PIPELINE_POLICY": str(policy_file(rig.folder)), "PIPELINE_GROUP": group, **package}
         with ended_children() as whole, worker(rig, group, arguments=self.arguments, settings=settings) as meter:
             _work_off(meter, events, lambda: sum(rig.accounted().values()))
             _wait_published(rig, meter, f"{group}.published")
@@ -73,9 +73,10 @@ def empty(rig: Rig) -> None:
     rig.ledger.execute("CHECKPOINT")
 
 
-def _policy(folder: Path) -> Path:
+def policy_file(folder: Path, text: str = POLICY) -> Path:
+    """Write a policy, and return where it is."""
     file = folder / "policy.toml"
-    file.write_text(_POLICY)
+    file.write_text(text)
     return file
 
 

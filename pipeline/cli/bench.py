@@ -11,7 +11,7 @@ import click
 import pipeline
 from pipeline.errors import InvalidInput
 
-_OTHERS = ("latency", "growth")
+_OTHERS = ("latency", "growth", "identity")
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)

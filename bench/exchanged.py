@@ -1,0 +1,27 @@
+"""What partitions told each other, as a worker's metrics count it."""
+
+from __future__ import annotations
+
+import re
+
+from bench.quantiles import Histogram
+
+EXCHANGE_LATENCY = "pipeline_exchange_latency_seconds"
+_COUNTERS = {
+    "namings": "pipeline_namings_total",
+    "transferred": "pipeline_transferred_touchpoints_total",
+    "withdrawn": "pipeline_withdrawn_touchpoints_total",
+}
+
+
+def exchanged(exposed: str) -> dict[str, int]:
+    """Return how many namings, touchpoints given to holders and taken back, and records of the exchange topic.
+
+    `exposed` is what a worker tells Prometheus.
+    """
+    counts = {name: _total(metric, exposed) for name, metric in _COUNTERS.items()}
+    return {**counts, "exchanged": round(Histogram.read(EXCHANGE_LATENCY, exposed).count)}
+
+
+def _total(metric: str, exposed: str) -> int:
+    return sum(int(float(value)) for value in re.findall(rf"^{metric}(?:\{{.*\}})? (\S+)$", exposed, re.MULTILINE))
