@@ -17,13 +17,15 @@ from pipeline.errors import PipelineError
 class Flood(Thread):
     """Produces `rate` records a second for so many seconds, in a thread of its own; `produced` are handed over.
 
-    When `ended` is set, the broker has all of them, or `failure` says why not.
+    It ends before if there are no more records, or by `stop`. When `ended` is set, the broker has all of them, or
+    `failure` says why not.
     """
 
     def __init__(self, producer: Producer, records: Iterator[Record], rate: float, seconds: float) -> None:
         super().__init__(daemon=True)
         self._producer, self._records = producer, records
         self._rate, self._seconds = rate, seconds
+        self._stopped = False
         self.produced = 0
         self.ended = Event()
         self.failure: BaseException | None = None
@@ -39,13 +41,22 @@ class Flood(Thread):
         finally:
             self.ended.set()
 
+    def stop(self) -> None:
+        """Produce no more, and wait until the broker has all of them. Raises what has failed."""
+        self._stopped = True
+        self.join()
+        if self.failure is not None:
+            raise self.failure
+
     def _flood(self) -> None:
         began = time.monotonic()
-        while (passed := time.monotonic() - began) < self._seconds:
-            due = int(passed * self._rate) - self.produced
+        while not self._stopped and (passed := time.monotonic() - began) < self._seconds:
+            due, before = int(passed * self._rate) - self.produced, self.produced
             for record in islice(self._records, min(due, 10_000)):
                 put(self._producer, record)
                 self.produced += 1
             self._producer.poll(0)
+            if due > 0 and self.produced == before:
+                return
             if due <= 0:
                 time.sleep(0.005)

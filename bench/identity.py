@@ -6,16 +6,18 @@ import compileall
 import json
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
 import pipeline
-from bench import on_off
+from bench import on_off, restatement
 from bench.compiled import compiled_option
+from bench.identity_cases import CASES
 from bench.report import Form, form_options, report
+from pipeline.cli.output import Column
 from pipeline.errors import PipelineError
 
 Found = dict[str, Any]
@@ -28,6 +30,14 @@ Found = dict[str, Any]
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Pairs of runs of a workload.")
 @click.option("--partitions", type=click.IntRange(1, 100), default=4, show_default=True, help="With workloads.")
 @click.option("--runs", type=click.File("w"), metavar="FILE", help="Where each run becomes a line of JSON, at once.")
+@click.option("--case", "cases", multiple=True, type=click.Choice(list(CASES)),
+              help="Measure a large case instead; may be given again.")  # fmt: skip
+@click.option("--size", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
+              help="Of a case: this much of it.")  # fmt: skip
+@click.option("--others", type=click.FloatRange(1), default=200, show_default=True,
+              help="Touchpoints a second of other customers on the case's partitions.")  # fmt: skip
+@click.option("--limit", type=click.FloatRange(1), default=1_800, show_default=True, metavar="SECONDS",
+              help="How long a case's change may take.")  # fmt: skip
 @compiled_option
 @form_options
 def main(
@@ -36,6 +46,10 @@ def main(
     rounds: int,
     partitions: int,
     runs: TextIO | None,
+    cases: tuple[str, ...],
+    size: float,
+    others: float,
+    limit: float,
     form: Form,
     package: Mapping[str, str],
 ) -> None:
@@ -48,13 +62,25 @@ def main(
             runs.write(json.dumps(run) + "\n")
             runs.flush()
 
-    found = []
+    if cases:
+        chosen = dict.fromkeys(cases)
+        found = (restatement.measure(name, size, others, limit, package) for name in chosen)
+        _report(form, found, restatement.COLUMNS, restatement.row)
+    if workloads or not cases:
+        chosen = dict.fromkeys(workloads or ("customers", "anonymous"))
+        found = (on_off.measure(name, events, rounds, package, partitions, keep) for name in chosen)
+        _report(form, found, on_off.COLUMNS, on_off.row)
+
+
+def _report(
+    form: Form, measured: Iterable[Found], columns: Sequence[Column], row: Callable[[Found], list[str]]
+) -> None:
+    found: list[Found] = []
     try:
-        for name in dict.fromkeys(workloads or ("customers", "anonymous")):
-            found.append(on_off.measure(name, events, rounds, package, partitions, keep))
+        found.extend(measured)
     finally:  # of a run that is broken off, too
         if found:
-            report(form, found, on_off.COLUMNS, map(on_off.row, found))
+            report(form, found, columns, map(row, found))
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def many_keys(size: float) -> Case:
 
 
 def merge(size: float) -> Case:
-    """Two customers with 100,000 journeys of two touchpoints each, of 390 days; every tenth of one joins the other's."""
+    """Two customers with 100,000 journeys each, of two touchpoints, in 390 days; each tenth joins the other's."""
     journeys = max(10, round(100_000 * size))
     begin, apart = now_ms() - 391 * _DAY, 390 * _DAY // journeys
 

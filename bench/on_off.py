@@ -100,7 +100,7 @@ def measure(
             for side in list(SIDES) if number % 2 else reversed(SIDES):
                 click.echo(f"{name}: round {number} of {rounds}, identity {side} …", err=True)
                 run = {"workload": name, "round": number, "identity": side, **_run(own, side, events, package)}
-                judge(owned_by_type(own), true[side])
+                judge(run["owners"], true[side])
                 click.echo(
                     f"  {run['events_per_s']:,.0f} events/s, {run['cpu_s']['worker']:.1f} s of the worker's CPU",
                     err=True,
@@ -139,6 +139,7 @@ def _run(own: Rig, side: str, events: int, package: Mapping[str, str]) -> Found:
         "events_per_cpu_s": round(events / taken["worker"]),
         "events_per_cpu_s_of_all": round(events / sum(taken.values())),
         "peak_rss": peak,
+        "owners": owned_by_type(own),
         **told,
     }
 
@@ -162,8 +163,8 @@ COLUMNS = (
         Column(title, right=True)
         for title in (
             "on ÷ off, events per worker's CPU s", "target", "with broker and database", "events/s",
-            "CPU µs an event off: worker + broker + database", "on", "peak MiB off", "on", "namings", "records exchanged",
-            "touchpoints transferred", "taken back",
+            "CPU µs an event off: worker + broker + database", "on", "peak MiB off", "on", "namings",
+            "records exchanged", "touchpoints transferred", "taken back",
         )
     ),
 )  # fmt: skip

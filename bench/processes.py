@@ -30,7 +30,7 @@ def family_cpu_s(process: psutil.Process) -> float:
 
 
 def peak_rss(pid: int) -> int:
-    """Return the most memory that a process had resident so far, in bytes; 0 once it has ended.
+    """Return the most memory that a process had resident so far, or since `forget_peak`, in bytes; 0 once it has ended.
 
     Not from `wait4`, which starts with what this process has, since it was forked off it.
     """
@@ -39,6 +39,11 @@ def peak_rss(pid: int) -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+def forget_peak(pid: int) -> None:
+    """Let `peak_rss` of a process count from now, as Linux does it for who may write to its `clear_refs`."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 @dataclass

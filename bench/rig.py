@@ -21,7 +21,7 @@ import psutil
 import psycopg
 from confluent_kafka import Producer
 
-from bench.processes import cpu_s, peak_rss
+from bench.processes import cpu_s, forget_peak, peak_rss
 from bench.scenarios import Record
 from pipeline import settings
 from pipeline.contract.encode import Encoder
@@ -100,14 +100,15 @@ class Meter:
     """A worker, and what was seen of it: memory, and processor time since it has partitions, by `look`; lag by its own
     metrics.
 
-    `startup_cpu_s` is the processor time until then, `began_at` when that was (of `time.monotonic`).
+    `peak_rss` is the most memory ever, `peak_since` the most since `forget_peak`, in bytes. `startup_cpu_s` is processor
+    time until it had partitions, `began_at` when that was (of `time.monotonic`).
     """
 
     def __init__(self, process: subprocess.Popen[bytes], address: str, log: Path) -> None:
         self._process, self._seen, self._log = process, psutil.Process(process.pid), log
         self._url = f"http://{address}/metrics"
         self.pid = process.pid
-        self.rss = self.peak_rss = 0
+        self.rss = self.peak_rss = self.peak_since = 0
         self.cpu_s = self.startup_cpu_s = self.began_at = 0.0
 
     def look(self) -> None:
@@ -115,8 +116,15 @@ class Meter:
         if self._process.poll() is not None:
             self.fail(f"The worker ended with {self._process.returncode}.")
         self.rss = self._seen.memory_info().rss
-        self.peak_rss = max(self.peak_rss, peak_rss(self.pid))
+        self.peak_since = max(self.peak_since, peak_rss(self.pid))
+        self.peak_rss = max(self.peak_rss, self.peak_since)
         self.cpu_s = cpu_s(self._seen) - self.startup_cpu_s
+
+    def forget_peak(self) -> None:
+        """Let `peak_since` begin anew; `peak_rss` stays that of the whole time."""
+        self.look()
+        forget_peak(self.pid)
+        self.peak_since = 0
 
     def fail(self, why: str) -> NoReturn:
         """Raise PipelineError with the last lines of the log."""
