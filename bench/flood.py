@@ -9,9 +9,11 @@ from threading import Event, Thread
 
 from confluent_kafka import Producer
 
-from bench.rig import put
+from bench.rig import Meter, put
 from bench.scenarios import Record
 from pipeline.errors import PipelineError
+
+_LOOK_EVERY_S = 0.5
 
 
 class Flood(Thread):
@@ -47,6 +49,15 @@ class Flood(Thread):
         self.join()
         if self.failure is not None:
             raise self.failure
+
+    def watch(self, meter: Meter, seconds: float) -> None:
+        """Let time pass while the worker lives. Raises what has failed."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            meter.look()
+            if self.failure is not None:
+                raise self.failure
+            time.sleep(min(left, _LOOK_EVERY_S))
 
     def _flood(self) -> None:
         began = time.monotonic()

@@ -118,10 +118,10 @@ def measure(
     flood = Flood(own.producer(linger_ms=LINGER_MS), iter(stream), rate, warm_up + seconds)
     with worker(own, settings=package) as meter, watching(own.settings.kafka.bootstrap_servers, stream.probe) as watch:
         flood.start()
-        _wait(meter, flood, warm_up)
+        flood.watch(meter, warm_up)
         stream.probing = True
         usage, before = Usage(own, [meter]), _state(own, meter, flood)
-        _wait(meter, flood, seconds)
+        flood.watch(meter, seconds)
         taken, after, took = usage.taken(), _state(own, meter, flood), usage.seconds
         flood.join()
         if flood.failure is not None:
@@ -167,16 +167,6 @@ def _latencies(own: Rig, stream: Stream, revisions: Mapping[bytes, tuple[float, 
         metric[title] = _ms(told.quantile(_SHARES[title]))
         metric[f"{title}_agrees"] = None if outside is None else told.agrees(_SHARES[title], outside / 1000)
     return {**measured, "metric": metric}
-
-
-def _wait(meter: Meter, flood: Flood, seconds: float) -> None:
-    """Let time pass while the worker lives."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        meter.look()
-        if flood.failure is not None:
-            raise flood.failure
-        time.sleep(min(left, 0.5))
 
 
 def _state(own: Rig, meter: Meter, flood: Flood) -> Found:

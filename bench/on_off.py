@@ -170,19 +170,21 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def row(found: Found) -> list[str]:
+def rows(found: Found) -> list[list[str]]:
     """Return a workload's line."""
     sides = {side: [run for run in found["runs"] if run["identity"] == side] for side in SIDES}
     last = sides["on"][-1]
     return [
-        found["workload"],
-        _cell(found["ratio"]["events_per_cpu_s"]),
-        "–" if found["target"] is None else f"{found['target']:.2f}",
-        _cell(found["ratio"]["events_per_cpu_s_of_all"]),
-        _cell(found["ratio"]["events_per_s"]),
-        *(_parts(sides[side], found["events"]) for side in ("off", "on")),
-        *(f"{max(run['peak_rss'] for run in sides[side]) / 2**20:,.0f}" for side in ("off", "on")),
-        *(f"{last[name]:,}" for name in ("namings", "exchanged", "transferred", "withdrawn")),
+        [
+            found["workload"],
+            _cell(found["ratio"]["events_per_cpu_s"]),
+            "–" if found["target"] is None else f"{found['target']:.2f}",
+            _cell(found["ratio"]["events_per_cpu_s_of_all"]),
+            _cell(found["ratio"]["events_per_s"]),
+            *(_parts(sides[side], found["events"]) for side in ("off", "on")),
+            *(f"{max(run['peak_rss'] for run in sides[side]) / 2**20:,.0f}" for side in ("off", "on")),
+            *(f"{last[name]:,}" for name in ("namings", "exchanged", "transferred", "withdrawn")),
+        ]
     ]
 
 

@@ -62,7 +62,7 @@ def measure(
             partitions = partitions_of_keys([*case.owners], PARTITIONS)
             others = Flood(own.producer(linger_ms=5), bystanders(own.encoder, partitions, PARTITIONS), rate, _LONGEST_S)
             others.start()
-            _watch(meter, others, _QUIET_S)
+            others.watch(meter, _QUIET_S)
             meter.forget_peak()
             usage, told = Usage(own, [meter]), exchanged(meter.metrics())
             changed_at = time.time()
@@ -134,17 +134,7 @@ def _wait_owned(
             return
         if passed > limit_s:
             meter.fail(f"After {limit_s:.0f} s, touchpoints by owner are {found}, and {waiting:,} keys wait.")
-        _watch(meter, others, _ASK_EVERY_S)
-
-
-def _watch(meter: Meter, others: Flood, seconds: float) -> None:
-    """Let time pass while the worker lives."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        meter.look()
-        if others.failure is not None:
-            raise others.failure
-        time.sleep(min(left, _LOOK_EVERY_S))
+        others.watch(meter, _ASK_EVERY_S)
 
 
 def _quantiles(seconds: Sequence[float]) -> Found:
@@ -170,20 +160,22 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def row(found: Found) -> list[str]:
+def rows(found: Found) -> list[list[str]]:
     """Return a case's line."""
     return [
-        found["case"],
-        f"{found['size']:g}",
-        f"{found['touchpoints']:,}",
-        f"{found['seconds']:,.1f}",
-        f"{found['rss_before'] / 2**20:,.0f}",
-        f"{found['peak_rss'] / 2**20:,.0f}",
-        *(
-            "–" if found[when][title] is None else f"{found[when][title]:,.0f}"
-            for when in ("others_before", "others_meanwhile")
-            for title in (*_SHARES, "max")
-        ),
-        " + ".join(f"{found['cpu_s'][part]:.1f}" for part in PARTS),
-        *(f"{found[name]:,}" for name in ("exchanged", "transferred", "withdrawn")),
+        [
+            found["case"],
+            f"{found['size']:g}",
+            f"{found['touchpoints']:,}",
+            f"{found['seconds']:,.1f}",
+            f"{found['rss_before'] / 2**20:,.0f}",
+            f"{found['peak_rss'] / 2**20:,.0f}",
+            *(
+                "–" if found[when][title] is None else f"{found[when][title]:,.0f}"
+                for when in ("others_before", "others_meanwhile")
+                for title in (*_SHARES, "max")
+            ),
+            " + ".join(f"{found['cpu_s'][part]:.1f}" for part in PARTS),
+            *(f"{found[name]:,}" for name in ("exchanged", "transferred", "withdrawn")),
+        ]
     ]

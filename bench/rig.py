@@ -100,8 +100,8 @@ class Meter:
     """A worker, and what was seen of it: memory, and processor time since it has partitions, by `look`; lag by its own
     metrics.
 
-    `peak_rss` is the most memory ever, `peak_since` the most since `forget_peak`, in bytes. `startup_cpu_s` is processor
-    time until it had partitions, `began_at` when that was (of `time.monotonic`).
+    `peak_rss` is the most memory ever, `peak_since` the most since `forget_peak`, in bytes. `startup_cpu_s` is the
+    processor time until it had partitions, `began_at` when that was (of `time.monotonic`).
     """
 
     def __init__(self, process: subprocess.Popen[bytes], address: str, log: Path) -> None:

@@ -14,6 +14,7 @@ from bench.browsing import Browsing
 from bench.identity_cases import CASES
 from bench.restatement import measure
 from bench.rig import Rig
+from bench.topic import EVENTS_PER_S
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +23,7 @@ def test_with_and_without_identity_all_touchpoints_have_the_owners_of_the_stream
     [found] = bench("--workload", "anonymous", "--events", "2000", "--rounds", "1")
     on, off = found["runs"]
     assert (on["identity"], off["identity"]) == ("on", "off")
-    stream = Browsing(2_000, 0, 10_000_000)
+    stream = Browsing(2_000, 0, 2_000 * 1_000 // EVENTS_PER_S)
     assert sum(1 for _ in stream.touchpoints()) == 2_000
     assert off["owners"] == {"anonymous": stream.anonymous, "customer": 2_000 - stream.anonymous}
     assert on["owners"] == {"anonymous": stream.unclaimed, "customer": 2_000 - stream.unclaimed}
@@ -52,6 +53,14 @@ def test_a_large_case_ends_with_the_right_owners_and_the_audit_agrees(name: str)
     assert found["others_before"]["found"] + found["others_meanwhile"]["found"] > 0
     assert found["peak_rss"] > 0
     assert found["exchanged"] > 0
+
+
+def test_follows_touchpoints_to_their_owners() -> None:
+    [found] = bench("--latency", "--rate", "200", "--seconds", "8", "--warm-up", "1")
+    for probe in found["probes"]:
+        assert probe["found"] == probe["sent"] > 10
+        assert 0 < probe["p50"] <= probe["max"]
+    assert found["transferred"] > 0
 
 
 def test_a_stream_has_the_shares_that_it_is_to_have() -> None:
