@@ -47,7 +47,7 @@ def _names(known: Iterable[str]) -> Callable[..., tuple[str, ...]]:
     return chosen
 
 
-@click.command(epilog="`pipeline bench latency` and `pipeline bench growth` measure other things; each has --help.")
+@click.command(epilog="`pipeline bench latency`, `growth` and `identity` measure other things; each has --help.")
 @click.option("--events", type=click.IntRange(1_000), help="In the topic.  [default: 1000000]")
 @click.option("--rounds", type=click.IntRange(1), help="Runs of each job.  [default: 3]")
 @click.option("--partitions", type=click.IntRange(1, 100), default=4, show_default=True, help="Of the topic.")

@@ -13,10 +13,13 @@ from typing import Any
 import click
 
 from bench.backlog import work_off
+from bench.claimed import Claimed
 from bench.compiled import compiled_option
 from bench.fill import fill
+from bench.owned import judge, owned_by_type
 from bench.report import Form, form_options, report
 from bench.rig import Meter, Rig, put, rig, worker
+from bench.settled import settle
 from bench.templates import Crowd
 from bench.usage import PARTS, Usage
 from pipeline.cli.output import Column
@@ -28,7 +31,7 @@ _TOGETHER_S = 60.0
 #: A broker's longest transaction.
 _TRANSACTION_MS = 900_000
 #: What `--quick` does instead.
-_QUICK = {"events": 4_000, "journeys": 2_000}
+_QUICK = {"events": 4_000, "journeys": 2_000, "keys": 2_000}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +47,12 @@ class Case:
     #: Whether the workers are there before the events are.
     waiting: bool = False
     samples: bool = False
+    #: Whether each customer has a cookie, on which they sign in.
+    claimed: bool = False
 
     def title(self) -> str:
         """Return what tells it from the others."""
-        parts = [f"{self.customers:,} customers"]
+        parts = [f"{self.customers:,} customers" + " with a cookie each" * self.claimed]
         if self.journeys:
             parts.append(f"{self.journeys:,} journeys before")
         if self.partitions != 12:
@@ -62,10 +67,11 @@ class Case:
 Found = dict[str, Any]
 
 
-def scenarios(base: Case, journeys: int, longer: int) -> dict[str, list[Case]]:
+def scenarios(base: Case, journeys: int, longer: int, keys: int) -> dict[str, list[Case]]:
     """Name → its cases; the first is the one that the others are compared with.
 
-    `journeys` are in the full tables; the long run has `longer` times the events of the others.
+    `journeys` are in the full tables; the long run has `longer` times the events of the others; `keys` are
+    cookies and customers together.
     """
     many = replace(base, customers=base.least * 250)
     return {
@@ -77,10 +83,14 @@ def scenarios(base: Case, journeys: int, longer: int) -> dict[str, list[Case]]:
             replace(base, events=base.events * longer, least=base.least * longer, customers=base.customers * longer,
                     samples=True)
         ],
+        "keys": [
+            replace(base, events=3 * people, least=people, customers=people, samples=True, claimed=True)
+            for people in (max(1, keys // 50), keys // 2)
+        ],
     }  # fmt: skip
 
 
-NAMES = ("customers", "full-tables", "partitions", "workers", "ten-million")
+NAMES = ("customers", "full-tables", "partitions", "workers", "ten-million", "keys")
 
 
 @click.command()
@@ -89,23 +99,29 @@ NAMES = ("customers", "full-tables", "partitions", "workers", "ten-million")
               help="In each case; the long run has ten times as many.")  # fmt: skip
 @click.option("--journeys", type=click.IntRange(1_000), default=10 * _MILLION, show_default=True,
               help="In the full tables.")  # fmt: skip
+@click.option("--keys", type=click.IntRange(100), default=5 * _MILLION, show_default=True,
+              help="Cookies and customers together, in the scenario of this name.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="A few thousand of everything: whether it works, not what it takes.")
 @compiled_option
 @form_options
 def main(
-    names: tuple[str, ...], events: int, journeys: int, quick: bool, form: Form, package: Mapping[str, str]
+    names: tuple[str, ...], events: int, journeys: int, keys: int, quick: bool, form: Form, package: Mapping[str, str]
 ) -> None:
     """Measure one thing growing at a time, on servers of each case's own.
 
     The records wait in the topic before the worker begins, and it is timed from when it has its partitions until all
     are accounted for. In `workers`, the workers wait for the records instead, which become readable all at once.
-    Customers are in proportion: 20 thousand, 1 million and 5 million for a million events.
+    Customers are in proportion: 20 thousand, 1 million and 5 million for a million events. In `keys`, each customer has
+    a cookie, views a page, signs in and views another page, so that there are three events to two keys; it is timed
+    until each customer has all three, and compared with a 25th of the keys.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped then, too
     if quick:
-        events, journeys = _QUICK["events"], _QUICK["journeys"]
+        events, journeys, keys = _QUICK["events"], _QUICK["journeys"], _QUICK["keys"]
     least = max(1, events * _FEW // _MILLION)
-    chosen = scenarios(Case(events=events, least=least, customers=least), journeys, longer=2 if quick else 10)
+    chosen = scenarios(
+        Case(events=events, least=least, customers=least), journeys, longer=2 if quick else 10, keys=keys
+    )
     found: dict[str, list[Found]] = {}
     known: dict[Case, Found] = {}
     try:
@@ -132,7 +148,7 @@ def measure(case: Case, package: Mapping[str, str] | None = None) -> Found:
             fill(own, case.journeys, case.partitions)
             _tell("filled", began)
         before = own.database_bytes()
-        records = Crowd(case.events, case.customers, case.least).records(own.encoder)
+        records = _stream(case).records(own.encoder)
         if case.waiting:
             meters = [
                 stack.enter_context(worker(own, f"worker-{n + 1}", settings=package)) for n in range(case.workers)
@@ -150,7 +166,11 @@ def measure(case: Case, package: Mapping[str, str] | None = None) -> Found:
             usage = Usage(own, meters)
         samples: list[Found] = []
         done = _sampling(own, meters, usage, samples)
-        work_off(own, meters, case.events, done)
+        if case.claimed:
+            settle(own, meters[0], own.settings.group, events=case.events, sample=done)
+            judge(owned_by_type(own), {"customer": case.events})
+        else:
+            work_off(own, meters, case.events, done)
         seconds, taken = usage.seconds, usage.taken()
         partitions = [meter.assigned() for meter in meters]
         _tell(f"{case.events / seconds:,.0f} events/s; done", began)
@@ -170,6 +190,10 @@ def measure(case: Case, package: Mapping[str, str] | None = None) -> Found:
             "took_s": round(time.monotonic() - began, 1),
             **({"samples": samples} if case.samples else {}),
         }
+
+
+def _stream(case: Case) -> Crowd | Claimed:
+    return Claimed(case.customers) if case.claimed else Crowd(case.events, case.customers, case.least)
 
 
 def _sampling(own: Rig, meters: Sequence[Meter], usage: Usage, samples: list[Found]) -> Callable[[], None]:

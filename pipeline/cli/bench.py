@@ -20,7 +20,8 @@ def bench(arguments: tuple[str, ...]) -> None:
     """Measure a worker on servers made for it.
 
     Without a name: beside other engines. `latency`: from append to commit. `growth`: with more customers, journeys,
-    partitions and workers. Each takes --help.
+    partitions and workers. `identity`: with and without joining keys, and large changes of who is who. Each takes
+    --help.
     """
     checkout = Path(pipeline.__file__).resolve().parents[1]
     if not (checkout / "bench" / "compare.py").is_file():

@@ -87,7 +87,7 @@ def test_every_command_and_option_exists(page: str) -> None:
 @PAGE
 def test_every_option_in_the_text_is_one_of_some_command(page: str) -> None:
     known = {"--help", "--volumes"}
-    for words in [*([name] for name in COMMANDS), ["bench", "latency"], ["bench", "growth"]]:
+    for words in [*([name] for name in COMMANDS), ["bench", "latency"], ["bench", "growth"], ["bench", "identity"]]:
         command = command_of(words)[0]
         every = [command, *command.commands.values()] if isinstance(command, click.Group) else [command]
         known |= {name for one in every for each in one.params for name in (*each.opts, *each.secondary_opts)}
