@@ -78,10 +78,10 @@ def main(
     the record's append by the broker's clock to Postgres's commit timestamp.
 
     --case: `shared-key` is one cookie named with 100,000 customers, 5,000 a second; in `long-cookie`, a cookie with
-    1,000,000 touchpoints of 25 days is claimed; in `many-keys`, a customer claims 10,000 cookies at once; in `merge`,
-    two customers with 100,000 journeys each are merged. Seconds are from the change until each touchpoint has its
-    owner. `others` come once each on the same partitions: from append to commit in milliseconds, for ten seconds before
-    the change and until it is done.
+    1,000,000 touchpoints of 25 days is claimed; in `long-journey`, one with as many in a single journey; in
+    `many-keys`, a customer claims 10,000 cookies at once; in `merge`, two customers with 100,000 journeys each are
+    merged. Seconds are from the change until each touchpoint has its owner. `others` come once each on the same
+    partitions: from append to commit in milliseconds, for ten seconds before the change and until it is done.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped then, too
     compileall.compile_dir(Path(pipeline.__file__).parent, quiet=2)  # else each worker may compile it anew

@@ -68,6 +68,22 @@ def long_cookie(size: float) -> Case:
     )  # fmt: skip
 
 
+def long_journey(size: float) -> Case:
+    """One cookie with 1,000,000 touchpoints in a single journey, one each second: a robot, which a customer claims."""
+    pages = max(1_000, round(1_000_000 * size))
+    begin = now_ms() - _HOUR - pages * _S
+
+    def before() -> Iterator[Touchpoint]:
+        for number in range(pages):
+            yield _page(f"page-{number}", begin + number * _S, anonymous_id="robot")
+
+    change = _sign_in("in", begin + pages * _S, "claimer", "robot")
+    return Case(
+        f"a cookie with a journey of {pages:,} touchpoints is claimed", before(), iter([change]),
+        {"customer:claimer": pages + 1, "anonymous:robot": 0}, pages + 1,
+    )  # fmt: skip
+
+
 def many_keys(size: float) -> Case:
     """10,000 cookies with five touchpoints each, on all of which one customer signs in; 20 cookies in a visit."""
     cookies = max(10, round(10_000 * size))
@@ -118,6 +134,7 @@ def merge(size: float) -> Case:
 CASES: dict[str, Callable[[float], Case]] = {
     "shared-key": shared_key,
     "long-cookie": long_cookie,
+    "long-journey": long_journey,
     "many-keys": many_keys,
     "merge": merge,
 }
