@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -69,15 +69,11 @@ class Holders:
         for key in weaker:
             own_namings = [row.naming for row in namings if row.key == key]
             own = {row.correction for row in corrections if row.key == key}
-
-            def evaluate(corrections: Iterable[Correction], log: CorrectionLog, key: str = key) -> Sequence[Segment]:
-                identity = KeyIdentity(key, (), corrections, key in overfull)
-                identity.rebuild(own_namings, log, policy)  # noqa: B023
-                return identity.segments(log, policy)
-
-            found[key] = Segments(
-                evaluate(own, self._before), evaluate({*own, correction} if key in named else own, self._after)
-            )
+            after = {*own, correction} if key in named else own
+            known = KeyIdentity(key, (), own, key in overfull), KeyIdentity(key, (), after, key in overfull)
+            for identity, log in zip(known, (self._before, self._after), strict=True):
+                identity.rebuild(own_namings, log, policy)
+            found[key] = Segments(known[0].segments(self._before, policy), known[1].segments(self._after, policy))
         return found
 
     def owner(self, key: str, at: int, *, after: bool) -> str:
