@@ -248,6 +248,7 @@ class Worker:
             await self._after_operation()
 
     async def _after_operation(self) -> None:
+        self._was_unpublished |= self._outbox.has_unpublished
         if self._assigned and self._outbox.is_interrupted:
             await self._take_over([], set())
         self._publish_soon()

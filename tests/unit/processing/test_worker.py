@@ -377,6 +377,19 @@ def test_an_idle_partition_follows_the_clock_once_it_has_caught_up() -> None:
     run(test)
 
 
+def test_what_was_published_since_the_ends_were_asked_is_work() -> None:
+    async def test() -> None:
+        it = InMemory()
+        it.clock_ms = T0
+        await it.take(0)
+        await it.process(slice_of(0, 0, [touchpoint("a")]))
+        await it.worker._outbox.settle()
+        assert await it.worker.has_work()  # it may have been records that are to be read
+        assert not await it.worker.has_work()
+
+    run(test)
+
+
 def test_silence_is_published_by_a_sweep() -> None:
     async def test() -> None:
         it = InMemory(sweeps=True)
