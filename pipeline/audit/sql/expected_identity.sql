@@ -5,7 +5,7 @@ FROM (
     SELECT *, sum(is_new) OVER (PARTITION BY key ORDER BY since ROWS UNBOUNDED PRECEDING) AS number
     FROM (
         SELECT *, (owner IS DISTINCT FROM lag(owner) OVER before OR why IS DISTINCT FROM lag(why) OVER before)::INT AS is_new
-        FROM (SELECT * REPLACE (CASE why WHEN 'overfull' THEN 'shared' ELSE why END AS why) FROM found_identity_owner)
+        FROM found_identity_owner
         WINDOW before AS (PARTITION BY key ORDER BY since)
     )
 )
