@@ -47,11 +47,12 @@ def _of_keys(table: Table[Any], condition: str = "true") -> str:
 _STRETCHES, _CORRECTIONS, _NAMINGS = text(_of_keys(STRETCH)), text(_of_keys(CORRECTION)), text(_of_keys(NAMING))
 _OWNERS = text(_of_keys(OWNER))
 _OVERFULL = text(_of_keys(OWNER, f"why = '{OVERFULL}'"))
-_HAVE_ASIDE = text(f"""
+# In the order of the index, which is taken then even if one key has nearly all rows.
+_HAVE_ASIDE = text("""
     SELECT name FROM json_array_elements_text(CAST(:keys AS json)) AS wanted (name)
-    WHERE EXISTS (
-        SELECT FROM identity_touchpoint WHERE key = wanted.name AND (place <> '{OMITTED}' OR via <> '') OFFSET 0
-    )
+    CROSS JOIN LATERAL (
+        SELECT at FROM identity_touchpoint WHERE key = wanted.name ORDER BY key, at LIMIT 1
+    ) AS first
 """)
 _POINTS = text(f"""
     SELECT {select_list(ASIDE)}

@@ -57,9 +57,7 @@ class MemoryIdentity:
             is_overfull = any(row.key == key and row.why == OVERFULL for row in self._rows(OWNER.name))
             if stretches or corrections or is_overfull:
                 customer.identity = KeyIdentity(key, stretches, corrections, is_overfull)
-            customer.has_aside = any(
-                row.key == key and (row.place != OMITTED or row.via) for row in self._rows(ASIDE.name)
-            )
+            customer.has_aside = any(row.key == key for row in self._rows(ASIDE.name))
             customer.has_foreign = any(step.via is not None for journey in customer.journeys for step in journey.steps)
 
     def corrections(self, partitions: Iterable[int]) -> dict[int, list[Correction]]:
