@@ -61,8 +61,13 @@ def concerned_by(messages: Iterable[Message], log: CorrectionLog) -> Concerned:
 
 def aside_to_load(partition: Partition, admitted: AdmittedSlice) -> tuple[list[AsidePoint], list[Span]]:
     """Return which touchpoints that journeys don't show can be concerned; the customers are in memory."""
-    spans = [Span(row.key, row.since, until) for row, until, *_ in admitted.restatements if row.since <= until]
-    return [*_points(partition, admitted)], spans
+    customers = partition.customers
+    spans = [
+        Span(row.key, row.since, until)
+        for row, until, *_ in admitted.restatements
+        if row.since <= until and customers[row.key].has_aside
+    ]
+    return [point for point in _points(partition, admitted) if customers[point.key].has_aside], spans
 
 
 def windows_to_load(partition: Partition, admitted: AdmittedSlice, readmit: Readmit) -> list[Span]:
@@ -73,7 +78,8 @@ def windows_to_load(partition: Partition, admitted: AdmittedSlice, readmit: Read
     windows: dict[str, list[tuple[int, int]]] = {}
     for message in admitted.messages:
         if isinstance(message, Transferred):
-            covers = [(step.at, readmit(message.key, step).until) for step in message.steps]
+            known_from = partition.customers[message.key].known_from
+            covers = [(step.at, readmit(message.key, step).until) for step in message.steps if step.at < known_from]
             windows.setdefault(message.key, []).extend(covers)
         elif isinstance(message, Withdrawn):
             windows.setdefault(message.key, []).extend([(place.at, place.at) for place in message.places])

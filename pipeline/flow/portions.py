@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from pipeline.flow.identity_rows import RestatementRow
 from pipeline.flow.long_journeys import LONG
+from pipeline.flow.state import Customer
 
 #: Number of touchpoints of a partition that are restated in one transaction, and of keys. A journey is restated as a
 #: whole.
-MAX_RESTATED, MAX_KEYS = 2_000, 100
+MAX_RESTATED, MAX_KEYS = 500, 100
 
 
 class Share(NamedTuple):
@@ -25,6 +26,13 @@ def next_share(waiting: Mapping[str, RestatementRow]) -> Share:
     """Return those that have waited longest, each with as much as the others."""
     rows = list(islice(waiting.values(), MAX_KEYS))
     return Share(rows, max(MAX_RESTATED // max(len(rows), 1), 1))
+
+
+def is_small(customer: Customer | None, row: RestatementRow, touchpoints: int) -> bool:
+    """Return whether a restatement needs no portions, as far as this is known without looking it up."""
+    if customer is None or customer.has_aside or row.since < customer.known_from:
+        return False
+    return sum([journey.touchpoints for journey in customer.journeys]) <= touchpoints
 
 
 class LastJourney(NamedTuple):

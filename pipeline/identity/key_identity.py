@@ -44,8 +44,11 @@ class KeyIdentity:
         if self.is_overfull:
             return
         retractions = self._retractions(log)
-        marked = [naming._replace(trust=VOID) if _is_void(naming, retractions, log) else naming for naming in namings]
-        stretches = add_namings(self.stretches, marked, policy.stretch_ms)
+        if retractions or log.retractions:
+            namings = [
+                naming._replace(trust=VOID) if _is_void(naming, retractions, log) else naming for naming in namings
+            ]
+        stretches = add_namings(self.stretches, namings, policy.stretch_ms)
         if stretches is self.stretches:
             return
         self.stretches, self._log = stretches, None

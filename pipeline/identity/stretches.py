@@ -33,14 +33,30 @@ def add_namings(stretches: Sequence[Stretch], namings: Iterable[Naming], stretch
     Namings of a stretch are at most `stretch_ms` apart. The result does not depend on the order of adding.
     """
     added: list[Stretch] | None = None
-    for naming in namings:
+    for fresh in _runs(namings, stretch_ms):
         so_far: Sequence[Stretch] = stretches if added is None else added
-        fresh = Stretch(naming.target, naming.trust, naming.at, naming.at, naming.source, naming.event_id)
         met = [each for each in so_far if _meets(each, fresh, stretch_ms)]
         joined = _join([*met, fresh])
         if met != [joined]:
             added = [*[each for each in so_far if each not in met], joined]
     return stretches if added is None else tuple(sorted(added))
+
+
+def _runs(namings: Iterable[Naming], stretch_ms: int) -> list[Stretch]:
+    """Return the stretches of namings that come together."""
+    runs: list[Stretch] = []
+    first: Naming | None = None
+    last = 0
+    for naming in sorted(namings):
+        if first is not None and naming[:2] == first[:2] and naming.at - last <= stretch_ms:
+            last = naming.at
+            continue
+        if first is not None:
+            runs.append(Stretch(first.target, first.trust, first.at, last, first.source, first.event_id))
+        first, last = naming, naming.at
+    if first is not None:
+        runs.append(Stretch(first.target, first.trust, first.at, last, first.source, first.event_id))
+    return runs
 
 
 def _meets(stretch: Stretch, other: Stretch, stretch_ms: int) -> bool:

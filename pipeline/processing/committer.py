@@ -22,7 +22,7 @@ from pipeline.flow.identity_needs import (
 from pipeline.flow.identity_rows import OMITTED, AsideRow
 from pipeline.flow.joined_customer import Readmit
 from pipeline.flow.long_journeys import Shortening
-from pipeline.flow.portions import next_share
+from pipeline.flow.portions import is_small, next_share
 from pipeline.flow.refold import Refold
 from pipeline.flow.state import Partition, forget_customers
 from pipeline.flow.values import AdmittedSlice, Batch, Restatement
@@ -138,8 +138,12 @@ class Committer:
         rebuilt = [row.key for row in waiting if row.rebuild]
         namings, owners = await self._ledger.load_namings(rebuilt) if rebuilt else ([], [])
         # Where stretches are made anew, touchpoints come later: it is not known yet who holds them.
-        ends = {row.key: row.since - 1 for row in waiting if row.rebuild}
-        ends |= await self._ledger.portion_ends([row for row in waiting if not row.rebuild], touchpoints)
+        ends = {row.key: row.since - 1 if row.rebuild else row.until for row in waiting}
+        large = [
+            row for row in waiting if not row.rebuild and not is_small(state.customers.get(row.key), row, touchpoints)
+        ]
+        if large:
+            ends |= await self._ledger.portion_ends(large, touchpoints)
         return AdmittedSlice(
             state.number,
             state.next_offset,

@@ -31,7 +31,7 @@ _MAX_DUE = 5_000
 #: Seconds after which a commit is published if no other commit comes up.
 _PUBLISH_AFTER_S = 0.002
 #: Seconds for which restating goes on before it is the turn of new touchpoints.
-_RESTATE_S = 0.1
+_RESTATE_S = 0.05
 
 
 class Worker:
