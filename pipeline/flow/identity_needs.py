@@ -36,7 +36,7 @@ class Span(NamedTuple):
 class Concerned(NamedTuple):
     """What new corrections change.
 
-    `events` (source, event_id) are void now, or no longer are; `customers` have another survivor.
+    `events` (source, event_id) are void now, or no longer are; `customers` have another survivor, or by another merge.
     """
 
     events: Sequence[tuple[str, str]]
@@ -50,11 +50,10 @@ def concerned_by(messages: Iterable[Message], log: CorrectionLog) -> Concerned:
         return Concerned((), ())
     void, void_after = log.retractions, after.retractions
     events = {event for event in {**void, **void_after} if void.get(event) != void_after.get(event)}
-    survivors, survivors_after = log.survivors, after.survivors
     customers = {
         customer
-        for customer in {**survivors, **survivors_after}
-        if survivors.get(customer) != survivors_after.get(customer)
+        for customer in {**log.merges, **after.merges}
+        if log.survivor(customer) != after.survivor(customer) or log.merges.get(customer) != after.merges.get(customer)
     }
     return Concerned(sorted(events), sorted(customers))
 

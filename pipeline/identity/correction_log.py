@@ -31,8 +31,7 @@ class CorrectionLog:
     @cached_property
     def survivors(self) -> Mapping[str, str]:
         """Return the survivor of each merged customer."""
-        edges = self._merges()
-        return {customer: _end(customer, edges) for customer in edges}
+        return {customer: _end(customer, self.merges) for customer in self.merges}
 
     @cached_property
     def retractions(self) -> Mapping[tuple[str, str], Order]:
@@ -44,8 +43,9 @@ class CorrectionLog:
                 latest.setdefault((each.source, each.subject or ""), each.order)
         return latest
 
-    def _merges(self) -> dict[str, str]:
-        """Return for each merged customer the one that it was merged into last, without cycles."""
+    @cached_property
+    def merges(self) -> Mapping[str, Correction]:
+        """Return for each merged customer the merge that holds: the last one, without cycles."""
         undone: dict[tuple[str, str], Order] = {}
         for split in self._of_kind(SPLIT):
             if not self.is_void(split.source, split.event_id, split.order):
@@ -60,7 +60,7 @@ class CorrectionLog:
                 latest[merge.other] = merge
         for customer in _earliest_of_cycles(latest):
             del latest[customer]
-        return {customer: merge.own for customer, merge in latest.items()}
+        return latest
 
     def _of_kind(self, kind: str) -> list[Correction]:
         return [each for each in self.corrections if each.kind == kind]
@@ -83,9 +83,9 @@ def _earliest_of_cycles(merges: Mapping[str, Correction]) -> list[str]:
     return earliest
 
 
-def _end(customer: str, edges: Mapping[str, str]) -> str:
-    while customer in edges:
-        customer = edges[customer]
+def _end(customer: str, merges: Mapping[str, Correction]) -> str:
+    while customer in merges:
+        customer = merges[customer].own
     return customer
 
 

@@ -98,9 +98,12 @@ class KeyIdentity:
 
 
 def customer_segments(customer: str, log: CorrectionLog) -> Sequence[Segment]:
-    """Return who holds a customer's key: the survivor, if the customer was merged."""
-    survivor = log.survivor(customer)
-    return UNKNOWN if survivor == customer else (Segment(BEGINNING, survivor, MERGED),)
+    """Return who holds a customer's key: the survivor, if the customer was merged; it rests on the merge's event."""
+    merge = log.merges.get(customer)
+    if merge is None:
+        return UNKNOWN
+    evidence = Stretch(log.survivor(customer), "", merge.at, merge.at, merge.source, merge.event_id)
+    return (Segment(BEGINNING, evidence.target, MERGED, evidence),)
 
 
 def _is_void(naming: Naming, retractions: Sequence[Correction], log: CorrectionLog) -> bool:

@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-# The kind of the event stands in the journeys of whoever has its touchpoint, at its time. Of several merges of a
-# customer the latest holds.
+# The kind of the event stands in the journeys of whoever has its touchpoint, at its time.
 _LINK = text("""
-    SELECT o.owner, o.why, o.trust, coalesce(c.source, o.source) AS source,
-           coalesce(c.event_id, o.event_id) AS event_id, coalesce(c.at, n.at) AS at,
+    SELECT o.owner, o.why, o.trust, o.source, o.event_id, coalesce(c.at, n.at) AS at,
            CASE WHEN c.at IS NULL THEN (
                SELECT min(step ->> 'kind')
                FROM journey AS j CROSS JOIN LATERAL jsonb_array_elements(j.steps) AS step
@@ -26,9 +24,9 @@ _LINK = text("""
         WHERE key = o.key AND source = o.source AND event_id = o.event_id ORDER BY at LIMIT 1
     ) AS n ON true
     LEFT JOIN LATERAL (
-        SELECT at, kind, source, event_id FROM identity_correction
-        WHERE o.why = 'merged' AND kind = 'customer_merged' AND other = o.key
-        ORDER BY at DESC, source DESC, event_id DESC LIMIT 1
+        SELECT at, kind FROM identity_correction
+        WHERE o.why = 'merged' AND key = '' AND source = o.source AND event_id = o.event_id AND other = o.key
+        ORDER BY at DESC LIMIT 1
     ) AS c ON true
     WHERE o.key = :key AND o.since <= :at AND o.until >= :at AND o.owner <> o.key
 """)
