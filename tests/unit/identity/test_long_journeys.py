@@ -65,3 +65,9 @@ def test_all_is_looked_at_where_the_rest_falls_apart() -> None:
     later = admitted(Event("later", T0 + 120 * MINUTE, (KEY,), "lasting"))
     assert suffices([*PAGES, later], 0, 10)
     assert not suffices([LASTING, *PAGES[1:20], *PAGES[60:], later], 0, 10)
+
+
+def test_all_is_looked_at_where_the_customer_may_not_have_begun_the_rest() -> None:
+    others = [admitted(Event(f"o{number}", T0 + number * MINUTE, (KEY,), "unheard_of")) for number in range(100)]
+    assert not suffices([PAGES[0], *others[1:]], 0, 10)
+    assert suffices([PAGES[0], *others[1:-1], PAGES[-1]], 0, 10)
