@@ -57,7 +57,7 @@ def long_history(rng: Random, size: int) -> list[Event]:
     """
     at, events = T0, []
     for number in range(size):
-        kind = rng.choice(("page_viewed", "email_opened", "email_opened", "lasting"))
+        kind = rng.choice(("page_viewed", "survey_sent", "survey_sent", "lasting"))
         events.append(Event(f"e{number}", at, ("anonymous:x",), kind))
         at += _MINUTE * rng.choice([0, 1, 5, 20, 20, 25, 25, 100])
     claims = [
