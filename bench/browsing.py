@@ -17,15 +17,15 @@ _COOKIES = 0.603
 _ANONYMOUS, _SIGNED_IN, _OTHER = 5.5, 7.5, 6.0
 #: More than half, since the stream ends before some are claimed.
 _CLAIMED = 0.52
-#: Of the cookies that are there when the stream begins.
+#: Share, among the cookies that are there when the stream begins, of those signed in before.
 _SIGNED_IN_BEFORE = 0.4
-#: Of the cookies that are claimed, those that are on a later visit; this is up to so much of the whole time later.
+#: Share of the claimed cookies that are claimed on a later visit; how much later at most, as a share of all the time.
 _LATER, _LATER_SHARE = 0.25, 0.25
 _OTHER_CHANNELS = {"email": 15, "call_centre": 10, "branch": 5}
 
 
 class _Visit(NamedTuple):
-    """Who comes, and how many touchpoints are left."""
+    """Hold who comes, and how many touchpoints are left."""
 
     at: int
     number: int

@@ -16,6 +16,7 @@ import click
 import pipeline
 from bench import table, topic
 from bench.build import NotBuilt
+from bench.command import run
 from bench.own import Own, empty
 from bench.peer import PEERS, USUAL
 from bench.processes import cpu_s, family_cpu_s
@@ -187,8 +188,4 @@ def _words(sessions: Found | None) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main(prog_name="python -m bench.compare")
-    except PipelineError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+    run(main, "bench.compare")

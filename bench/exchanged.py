@@ -1,4 +1,4 @@
-"""What partitions told each other, as a worker's metrics count it."""
+"""Counts what partitions told each other, by a worker's metrics."""
 
 from __future__ import annotations
 

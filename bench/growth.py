@@ -14,6 +14,7 @@ import click
 
 from bench.backlog import work_off
 from bench.claimed import Claimed
+from bench.command import run
 from bench.compiled import compiled_option
 from bench.fill import fill
 from bench.owned import judge, owned_by_type
@@ -281,8 +282,4 @@ def rows(found: dict[str, list[Found]]) -> Iterator[list[str]]:
 
 
 if __name__ == "__main__":
-    try:
-        main(prog_name="python -m bench.growth")
-    except PipelineError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+    run(main, "bench.growth")

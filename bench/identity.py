@@ -1,4 +1,4 @@
-"""What it takes to join keys: `python -m bench.identity --help`."""
+"""Measures what it takes to join keys: `python -m bench.identity --help`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import click
 
 import pipeline
 from bench import on_off, owner_latency, restatement
+from bench.command import run
 from bench.compiled import compiled_option
 from bench.identity_cases import CASES
 from bench.report import Form, form_options, report
 from pipeline.cli.output import Column
-from pipeline.errors import PipelineError
 
 Found = dict[str, Any]
 
@@ -115,8 +115,4 @@ def _report(
 
 
 if __name__ == "__main__":
-    try:
-        main(prog_name="python -m bench.identity")
-    except PipelineError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+    run(main, "bench.identity")

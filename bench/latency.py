@@ -12,6 +12,7 @@ import click
 
 from bench.appended import appended
 from bench.backlog import work_off
+from bench.command import run
 from bench.compiled import compiled_option
 from bench.flood import Flood
 from bench.live import Stream
@@ -22,7 +23,6 @@ from bench.rig import Meter, Rig, rig, worker
 from bench.usage import PARTS, Usage
 from pipeline.cli.output import Column
 from pipeline.client.publisher import LINGER_MS
-from pipeline.errors import PipelineError
 
 _METRIC = "pipeline_event_latency_seconds"
 _SHARES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
@@ -247,8 +247,4 @@ def _cells(values: Found, names: Sequence[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    try:
-        main(prog_name="python -m bench.latency")
-    except PipelineError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+    run(main, "bench.latency")

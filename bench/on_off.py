@@ -42,7 +42,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Workload:
-    """What is in the topic; `target` is the ratio that is wanted."""
+    """Describe what is in the topic; `target` is the ratio that is wanted."""
 
     make: Callable[[int], Made]
     about: str
@@ -144,7 +144,7 @@ def _run(own: Rig, side: str, events: int, package: Mapping[str, str]) -> Found:
     }
 
 
-#: What ratios are of.
+#: The figures of which ratios are taken.
 RATIOS = ("events_per_cpu_s", "events_per_cpu_s_of_all", "events_per_s")
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from bench.backlog import work_off
+from bench.command import run
 from bench.flood import Flood
 from bench.rig import Rig, rig, worker
 from bench.scenarios import SCENARIOS, encoded, endless
 from pipeline.cli.output import Column, print_table
-from pipeline.errors import PipelineError
 from pipeline.scores.registry import SCORES
 from pipeline.topics import JOURNEYS, TOUCHPOINTS
 
@@ -163,8 +163,4 @@ def _mebibytes(size: int | None) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main(prog_name="python -m bench.overload", standalone_mode=True)
-    except PipelineError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+    run(main, "bench.overload")

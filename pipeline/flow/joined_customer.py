@@ -125,7 +125,7 @@ class JoinedCustomer:
         for journey in [each for each in journeys if not each.keys.isdisjoint(self._removed)]:
             steps = self._known(journey)
             kept = [step for step in steps if step.key not in self._removed]
-            if len(steps) < journey.touchpoints:  # `long_journeys.can_shorten`
+            if len(steps) < journey.touchpoints:  # see `long_journeys.Shortening`
                 journey.shorten([step for step in steps if step.key in self._removed], kept)
                 mark_changed(journey, changed)
                 continue

@@ -21,10 +21,9 @@ class Customer:
     """What is known of a customer. Times are epoch milliseconds.
 
     `journeys` are in order of time: all of them that reach `known_from` or later, and earlier ones that were needed for
-    something. `scores` has the state of each score
-    by its table's name. `touched_at` is when a batch last touched the customer, by the clock. `identity` is what is
-    known of whose the key is, if anything. `has_aside` says that there are touchpoints that the journeys don't show,
-    `has_foreign` that they show some by other keys.
+    something. `scores` has the state of each score by its table's name. `touched_at` is when a batch last touched the
+    customer, by the clock. `identity` is what is known of whose the key is, if anything. `has_aside` says that there
+    are touchpoints that the journeys don't show, `has_foreign` that they show some by other keys.
     """
 
     __slots__ = ("has_aside", "has_foreign", "identity", "journeys", "key", "known_from", "scores", "touched_at")

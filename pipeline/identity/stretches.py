@@ -45,17 +45,12 @@ def add_namings(stretches: Sequence[Stretch], namings: Iterable[Naming], stretch
 def _runs(namings: Iterable[Naming], stretch_ms: int) -> list[Stretch]:
     """Return the stretches of namings that come together."""
     runs: list[Stretch] = []
-    first: Naming | None = None
-    last = 0
-    for naming in sorted(namings):
-        if first is not None and naming[:2] == first[:2] and naming.at - last <= stretch_ms:
-            last = naming.at
-            continue
-        if first is not None:
-            runs.append(Stretch(first.target, first.trust, first.at, last, first.source, first.event_id))
-        first, last = naming, naming.at
-    if first is not None:
-        runs.append(Stretch(first.target, first.trust, first.at, last, first.source, first.event_id))
+    for target, trust, at, source, event_id in sorted(namings):
+        last = runs[-1] if runs else None
+        if last and (last.target, last.trust) == (target, trust) and at - last.ended_at <= stretch_ms:
+            runs[-1] = last._replace(ended_at=at)
+        else:
+            runs.append(Stretch(target, trust, at, at, source, event_id))
     return runs
 
 

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipeline.flow.identity_effects import aside_key
 from pipeline.flow.identity_needs import AsidePoint, Concerned, Span
 from pipeline.flow.identity_rows import (
     ASIDE,
@@ -151,12 +152,12 @@ async def load_aside(
         wanted = [{"name": p.key, "moment": p.at, "touchpoint": p.event_key.hex()} for p in points]
         for each in await connection.execute(_POINTS, {"points": orjson.dumps(wanted).decode()}):
             row = load_row(ASIDE, each)
-            found[row[:5]] = row
+            found[aside_key(row)] = row
     if spans:
         wanted_spans = [{"name": s.key, "earliest": s.since, "latest": s.until} for s in spans]
         for each in await connection.execute(_SPANS, {"spans": orjson.dumps(wanted_spans).decode()}):
             row = load_row(ASIDE, each)
-            found[row[:5]] = row
+            found[aside_key(row)] = row
     return list(found.values())
 
 

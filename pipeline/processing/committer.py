@@ -11,6 +11,7 @@ from pipeline.contract.partition import partitions_of
 from pipeline.failpoint import Reached
 from pipeline.flow.advance import advance, customers_to_load
 from pipeline.flow.identities import IdentityRules, segments_of
+from pipeline.flow.identity_effects import aside_key
 from pipeline.flow.identity_needs import (
     Span,
     aside_to_load,
@@ -203,7 +204,7 @@ class Committer:
         if spans := omitted_to_load(state, points, admitted, shorter):
             rows += await self._ledger.load_aside([], spans)
         if rows:
-            by_key = {row[:5]: row for row in (*admitted.aside, *rows)}
+            by_key = {aside_key(row): row for row in (*admitted.aside, *rows)}
             admitted = admitted._replace(aside=list(by_key.values()))
         return admitted
 

@@ -14,23 +14,23 @@ from pipeline.identity.correction import Correction
 from pipeline.journey.policy import Policy
 from pipeline.journey.row import JOURNEY
 from pipeline.journey.step import Step
+from pipeline.ledger.customers import IS_THERE
 from pipeline.ledger.moments import sql_moment, sql_ms
 from pipeline.ledger.reload import load_row, select_list
 from pipeline.queries.holders import Holders, changed_spans
 from pipeline.topics import TOUCHPOINTS
 
-_IS_THERE = "merged_into IS NULL AND moved_to IS NULL"
 _SINCE, _UNTIL = sql_moment("CAST(:since AS bigint)"), sql_moment("CAST(:until AS bigint)")
 _JOURNEYS = text(f"""
     SELECT {select_list(JOURNEY)} FROM journey
-    WHERE customer = :key AND {_IS_THERE} AND started_at <= {_UNTIL} AND ended_at >= {_SINCE}
+    WHERE customer = :key AND {IS_THERE} AND started_at <= {_UNTIL} AND ended_at >= {_SINCE}
 """)
 _ASIDE = text(f"""
     SELECT {select_list(ASIDE)} FROM identity_touchpoint WHERE key = :key AND at BETWEEN {_SINCE} AND {_UNTIL}
 """)
 _SPANS = text(f"""
     SELECT journey_id::text AS id, {sql_ms("started_at")} AS started_at, {sql_ms("covers_until")} AS covers_until
-    FROM journey WHERE customer = :key AND {_IS_THERE} ORDER BY started_at
+    FROM journey WHERE customer = :key AND {IS_THERE} ORDER BY started_at
 """)
 _WATERMARKS = text(f"""
     SELECT partition, coalesce({sql_ms("watermark")}, 0) AS watermark FROM position WHERE topic = :topic
