@@ -131,7 +131,17 @@ class Meter:
         raise PipelineError(f"{why} The last lines of its log:\n{log_end(self._log)}")
 
     def metrics(self) -> str:
-        """Return what it tells Prometheus; empty while it does not answer."""
+        """Return what it tells Prometheus; waits until it answers, raises PipelineError where it does not."""
+        end = time.monotonic() + _STOP_S
+        while not (told := self._scraped()):
+            self.look()
+            if time.monotonic() > end:
+                self.fail(f"The worker's metrics were not served within {_STOP_S:.0f} s.")
+            time.sleep(0.05)
+        return told
+
+    def _scraped(self) -> str:
+        """Return what it tells Prometheus; empty where it does not answer in time."""
         with suppress(OSError), urllib.request.urlopen(self._url, timeout=5) as answer:
             return str(answer.read().decode())
         return ""
@@ -142,7 +152,7 @@ class Meter:
 
     def assigned(self) -> int:
         """Return how many partitions it has, as it says."""
-        found = _ASSIGNED.search(self.metrics())
+        found = _ASSIGNED.search(self._scraped())
         return int(float(found[1])) if found else 0
 
     def wait_assigned(self) -> None:

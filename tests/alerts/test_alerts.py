@@ -441,7 +441,7 @@ def test_messages_between_partitions_that_wait(check: Check) -> None:
     """Touchpoints are processed meanwhile."""
     fleet = Fleet(T + 600)
     fleet.change("pipeline_exchange_lag_seconds", lambda s: s - T, since=T, until=T + 300, instance="w2", partition="3")
-    check(fleet, {T + 100: NOTHING, T + 130: ["PipelineExchangeBehind"], T + 310: NOTHING})
+    check(fleet, {T + 120: NOTHING, T + 140: ["PipelineExchangeBehind"], T + 320: NOTHING})
 
 
 def test_messages_between_partitions_that_take_long(check: Check) -> None:
