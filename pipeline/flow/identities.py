@@ -9,6 +9,7 @@ from pipeline.flow.exchange import Corrected, Message, Named, Transferred
 from pipeline.flow.identity_effects import IdentityChanges, IdentityEffects
 from pipeline.flow.identity_rows import OMITTED, RestatementRow, aside_row, owner_rows
 from pipeline.flow.joined_customer import JoinedCustomer, Readmit, by_touchpoint
+from pipeline.flow.portions import MAX_RESTATED, is_small
 from pipeline.flow.scoring import Scoring
 from pipeline.flow.state import Customer, Partition
 from pipeline.flow.values import AdmittedSlice, Restatement
@@ -48,6 +49,8 @@ class Identities:
         #: The scores that were made anew, by customer.
         self._refolded: dict[str, Mapping[str, Any]] = {}
         self.effects = IdentityEffects()
+        #: Number of touchpoints that may still be restated in this batch, beside those that it was made for.
+        self._restatable = max(MAX_RESTATED, len(admitted.messages))
         #: Number of changes that came too late to restate what was before.
         self.final = 0
 
@@ -113,14 +116,28 @@ class Identities:
         if must_rebuild:
             self._restate_later(RestatementRow(key, BEGINNING, END, rebuild=True, refold=False))
         elif (span := differences(before, after)) is not None:
-            self._restate_later(RestatementRow(key, *span, rebuild=False, refold=False))
+            self._restate_soon(customer, RestatementRow(key, *span, rebuild=False, refold=False))
+
+    def _restate_soon(self, customer: Customer, row: RestatementRow) -> None:
+        """Restate touchpoints in this batch if they are few and in memory; else note that they are to be restated."""
+        bounded = self._bounded(row)
+        waits = row.key in self._partition.restatements
+        if waits or bounded.since > bounded.until or not is_small(customer, bounded, self._restatable):
+            self._join_restatement(bounded)
+            return
+        self._restatable -= sum([journey.touchpoints for journey in customer.journeys])
+        self.of(customer).restate(bounded.since, bounded.until)
 
     def _restate_later(self, row: RestatementRow) -> None:
-        """Note what is to be restated; touchpoints that are older than `final_after` stay where they are."""
+        self._join_restatement(self._bounded(row))
+
+    def _bounded(self, row: RestatementRow) -> RestatementRow:
+        """Return what may be restated: touchpoints that are older than `final_after` stay where they are."""
         earliest = self._partition.watermark - self._rules.policy.final_after_ms
         self.final += row.since < earliest and not row.rebuild and row.since != BEGINNING
-        if not row.refold:
-            row = row._replace(since=max(row.since, earliest))
+        return row if row.refold else row._replace(since=max(row.since, earliest))
+
+    def _join_restatement(self, row: RestatementRow) -> None:
         self._put_restatement(row.joined_to(self._partition.restatements.get(row.key)))
 
     def _restate(self, restatement: Restatement) -> None:

@@ -60,9 +60,10 @@ class Restatement(NamedTuple):
 class AdmittedSlice(NamedTuple):
     """A slice whose records are decoded, validated and routed. `next_offset` is the offset after the slice.
 
-    `corrections` are those among its records. A slice of the exchange topic has `messages`, and `next_exchange_offset`
-    after it. `concerned` are the keys for which corrections among them change something. `aside` has the rows of
-    touchpoints that are needed and that journeys don't show. `restatements` are those that are to be made now.
+    `corrections` are those among its records. What other partitions tell are `messages`, and `next_exchange_offset` is
+    the offset after them in the exchange topic. `concerned` are the keys for which corrections among them change
+    something. `aside` has the rows of touchpoints that are needed and that journeys don't show. `restatements` are
+    those that are to be made now.
 
     The clock makes one without records: `due` are customers whose journeys may have to be closed, with the start of the
     earliest one (epoch milliseconds). `is_idle` says that event time follows the clock, since all records of the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.contract.partition import partitions_of
@@ -13,6 +13,7 @@ from pipeline.flow.advance import advance, customers_to_load
 from pipeline.flow.identities import IdentityRules, segments_of
 from pipeline.flow.identity_effects import aside_key
 from pipeline.flow.identity_needs import (
+    AsidePoint,
     Span,
     aside_to_load,
     concerned_by,
@@ -21,7 +22,7 @@ from pipeline.flow.identity_needs import (
     windows_to_load,
 )
 from pipeline.flow.identity_rows import OMITTED, AsideRow
-from pipeline.flow.joined_customer import Readmit
+from pipeline.flow.joined_customer import Readmit, by_touchpoint
 from pipeline.flow.long_journeys import Shortening
 from pipeline.flow.portions import is_small, next_share
 from pipeline.flow.refold import Refold
@@ -80,7 +81,7 @@ class Committer:
                 slices = [await self._with_concerned(each) for each in slices]
             await self._load_customers(slices)
             if self._identity is not None:
-                slices = [await self._with_aside(each, self._identity.readmit) for each in slices]
+                slices = await self._with_aside(slices, self._identity.readmit)
             batches = [
                 advance(
                     self._assigned[each.partition].state,
@@ -188,18 +189,36 @@ class Committer:
         ]
         return admitted._replace(concerned=list(dict.fromkeys([*keys, *here])))
 
-    async def _with_aside(self, admitted: AdmittedSlice, readmit: Readmit) -> AdmittedSlice:
-        """Return a slice with the touchpoints that it needs and that journeys don't show.
+    async def _with_aside(self, slices: Sequence[AdmittedSlice], readmit: Readmit) -> list[AdmittedSlice]:
+        """Return slices with the touchpoints that they need and that journeys don't show.
 
-        The journeys that it needs, of which a customer can have very many, are loaded, too.
+        The journeys that they need, of which a customer can have very many, are loaded, too.
         """
-        state = self._assigned[admitted.partition].state
-        points, spans = aside_to_load(state, admitted)
+        states = [self._assigned[each.partition].state for each in slices]
+        needed = [aside_to_load(state, each) for state, each in zip(states, slices, strict=True)]
+        points = [point for of_slice, _ in needed for point in of_slice]
+        spans = [span for _, of_slice in needed for span in of_slice]
         if points or spans:
-            admitted = admitted._replace(aside=await self._ledger.load_aside(points, spans))
-        if windows := windows_to_load(state, admitted, readmit):
-            for key, journeys in (await self._ledger.load_windows(windows)).items():
-                state.customers[key].add_known(journeys)
+            rows = by_touchpoint(await self._ledger.load_aside(points, spans))
+            slices = [
+                each._replace(aside=[row for key in _keys(*needs) for row in rows.get(key, ())])
+                for each, needs in zip(slices, needed, strict=True)
+            ]
+        windows = [windows_to_load(state, each, readmit) for state, each in zip(states, slices, strict=True)]
+        if any(windows):
+            journeys = await self._ledger.load_windows([window for of_slice in windows for window in of_slice])
+            for state, of_slice in zip(states, windows, strict=True):
+                for key in _keys(of_slice):
+                    state.customers[key].add_known(journeys.get(key, ()))
+        return [
+            await self._with_omitted(state, each, of_slice, readmit)
+            for state, each, (of_slice, _) in zip(states, slices, needed, strict=True)
+        ]
+
+    async def _with_omitted(
+        self, state: Partition, admitted: AdmittedSlice, points: Sequence[AsidePoint], readmit: Readmit
+    ) -> AdmittedSlice:
+        """Return a slice with the touchpoints that it needs and that long journeys leave out."""
         shorter, rows = await self._shorten(state, admitted, readmit)
         if spans := omitted_to_load(state, points, admitted, shorter):
             rows += await self._ledger.load_aside([], spans)
@@ -285,3 +304,8 @@ class Committer:
                 self._assigned.drop_fenced(number)
             else:
                 self._assigned.drop(number)  # its state is ahead of the ledger
+
+
+def _keys(*needed: Iterable[AsidePoint | Span]) -> list[str]:
+    """Return the keys of which something is needed, each once."""
+    return list(dict.fromkeys([each.key for some in needed for each in some]))

@@ -14,14 +14,17 @@ _TRANSACTIONS = 4
 
 
 def group_slices(slices: Sequence[Slice]) -> list[list[Slice]]:
-    """Return slices of different partitions in groups, each of which is worth a transaction of its own."""
+    """Return slices in groups, each of which is worth a transaction, and has all slices of its partitions."""
     enough = min(max(sum(len(each.records) for each in slices) // _TRANSACTIONS, _MIN_RECORDS), _MAX_RECORDS)
+    by_partition: dict[int, list[Slice]] = {}
+    for each in slices:
+        by_partition.setdefault(each.partition, []).append(each)
     groups: list[list[Slice]] = []
     room = 0
-    for each in slices:
+    for of_partition in by_partition.values():
         if room <= 0:
             groups.append([])
             room = enough
-        groups[-1].append(each)
-        room -= len(each.records)
+        groups[-1] += of_partition
+        room -= sum(len(each.records) for each in of_partition)
     return groups

@@ -9,6 +9,7 @@ import psycopg
 from pipeline.connections.database import cause_of
 from pipeline.contract.reject import Rejected
 from pipeline.flow.slices import Slice
+from pipeline.topics import EXCHANGE
 
 #: Number of poison records that a worker refuses. One that meets more has a fault that is not about single records,
 #: and ends.
@@ -36,8 +37,11 @@ def poison_rejection(error: Exception) -> Rejected:
 def bisect(slices: Sequence[Slice]) -> list[list[Slice]]:
     """Return smaller groups to be tried one after the other instead of slices that failed together.
 
-    Returns nothing for a single record.
+    What other partitions tell is not tried in parts. Returns nothing for a single record.
     """
+    exchanged = [each for each in slices if each.topic == EXCHANGE]
+    if exchanged:
+        return [exchanged, [each for each in slices if each.topic != EXCHANGE]]
     if len(slices) > 1:
         return [[each] for each in slices]
     [whole] = slices

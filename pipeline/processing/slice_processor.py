@@ -1,4 +1,7 @@
-"""Processing slices: admit ▶ advance ▶ commit. A record that breaks this is found by bisection, and refused."""
+"""Processing slices: admit ▶ advance ▶ commit. A record that breaks this is found by bisection, and refused.
+
+What other partitions tell and new touchpoints of a partition become one batch.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import structlog
 
 from pipeline.contract.reject import Rejected
 from pipeline.flow.admission import Admission
-from pipeline.flow.exchange_admission import admit_messages
+from pipeline.flow.exchange_admission import with_messages
 from pipeline.flow.slices import Slice
 from pipeline.flow.values import AdmittedSlice, Refused
 from pipeline.observe.metrics import Metrics
@@ -48,16 +51,14 @@ class SliceProcessor:
         self._poison_records = 0
 
     async def process_round(self, slices: Sequence[Slice]) -> None:
-        """Process slices in several transactions: first those of the exchange topic, then those of touchpoints.
+        """Process slices in several transactions, each of which has all slices of its partitions.
 
         Those of one topic are of different partitions.
         """
-        exchanged = [each for each in slices if each.topic == EXCHANGE]
-        await gather_or_cancel([self._process_group(group) for group in group_slices(exchanged)])
-        arrived = [each for each in slices if each.topic != EXCHANGE]
-        for each in arrived:
-            await self._writer_schemas.learn(each.partition, each.records)
-        await gather_or_cancel([self._process_group(group) for group in group_slices(arrived)])
+        for each in slices:
+            if each.topic != EXCHANGE:
+                await self._writer_schemas.learn(each.partition, each.records)
+        await gather_or_cancel([self._process_group(group) for group in group_slices(slices)])
 
     async def _process_group(self, slices: Sequence[Slice]) -> None:
         async with self._transactions:
@@ -84,7 +85,7 @@ class SliceProcessor:
             )
             if (
                 is_committed
-                or ours[0].topic == EXCHANGE
+                or all(each.topic == EXCHANGE for each in ours)
                 or not may_be_poison(error)
                 or self._poison_records >= MAX_POISON_RECORDS
             ):
@@ -92,7 +93,7 @@ class SliceProcessor:
             rejection = poison_rejection(error)
         for assigned in before:
             self._assigned.reset(assigned.position)  # its state is ahead of the ledger
-        await self._committer.load_identity([each.partition for each in ours])
+        await self._committer.load_identity(list({each.partition for each in ours}))
         smaller = bisect(ours)
         for group in smaller:
             await self._process(group)
@@ -101,15 +102,15 @@ class SliceProcessor:
 
     async def _admit_and_commit(self, slices: Sequence[Slice]) -> None:
         began, now_ms = time.perf_counter(), self._clock_ms()
-        if slices[0].topic == EXCHANGE:
-            states = [self._assigned[each.partition].state for each in slices]
-            admitted = [
-                admit_messages(each, of.next_offset, self._committer.ledger_id)
-                for each, of in zip(slices, states, strict=True)
-            ]
-        else:
-            admitted = self._admission.admit(slices, self._writer_schemas.known, now_ms)
-        await self._committer.advance(admitted, now_ms, began)
+        arrived = [each for each in slices if each.topic != EXCHANGE]
+        admitted = {each.partition: each for each in self._admission.admit(arrived, self._writer_schemas.known, now_ms)}
+        for each in slices:
+            if each.topic == EXCHANGE:
+                unchanged = AdmittedSlice(each.partition, self._assigned[each.partition].state.next_offset)
+                admitted[each.partition] = with_messages(
+                    admitted.get(each.partition, unchanged), each, self._committer.ledger_id
+                )
+        await self._committer.advance(list(admitted.values()), now_ms, began)
 
     async def _refuse(self, poison: Slice, rejection: Rejected) -> None:
         began, [record] = time.perf_counter(), poison.records

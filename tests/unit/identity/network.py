@@ -13,6 +13,7 @@ from worker_in_memory import InMemory
 
 from pipeline.catalogue import load
 from pipeline.contract.partition import partition_of
+from pipeline.flow.exchange_admission import with_messages
 from pipeline.flow.slices import Slice
 from pipeline.flow.traits import TraitsResolver
 from pipeline.flow.values import AdmittedSlice
@@ -104,6 +105,7 @@ class Network:
             told = [n for n in done if worker.assigned[n].state.next_exchange_offset < len(self.exchanged[n])]
             restated = [n for n in done if worker.assigned[n].state.restatements]
             choices = [*[("events", n) for n in waiting], *[("exchange", n) for n in told]]
+            choices += [("both", n) for n in waiting if n in told]
             choices += [("restate", n) for n in restated[:1]]
             if not choices:
                 break
@@ -111,12 +113,16 @@ class Network:
             size = self.rng.choice([1, 1, 2, 5, 100])
             if what == "restate":
                 await worker._committer.restate(NOW, 0.0)
-            elif what == "events":
+            elif what == "exchange":
+                await self._exchange(number, size)
+            else:
                 some = self.events[number][done[number] : done[number] + size]
                 done[number] += len(some)
-                await worker._committer.advance([self._slice(number, some)], NOW, 0.0)
-            else:
-                await self._exchange(number, size)
+                admitted_slice = self._slice(number, some)
+                if what == "both":
+                    arrived = self._told(number, self.rng.choice([1, 2, 100]))
+                    admitted_slice = with_messages(admitted_slice, arrived, worker._committer.ledger_id)
+                await worker._committer.advance([admitted_slice], NOW, 0.0)
         for number in done:
             self.events[number].clear()
 
@@ -130,10 +136,13 @@ class Network:
         )
 
     async def _exchange(self, number: int, size: int) -> None:
+        await self.it.worker._slices.process_round([self._told(number, size)])
+
+    def _told(self, number: int, size: int) -> Slice:
+        """Return the next records that a partition was told."""
         begin = self.it.worker.assigned[number].state.next_exchange_offset
         records = self.exchanged[number][begin : begin + size]
-        arrived = Slice(number, begin, begin + len(records), records, EXCHANGE)
-        await self.it.worker._slices.process_round([arrived])
+        return Slice(number, begin, begin + len(records), records, EXCHANGE)
 
     async def _deliver(self) -> None:
         """Let what was published arrive."""
