@@ -50,7 +50,7 @@ class Identities:
         self._refolded: dict[str, Mapping[str, Any]] = {}
         self.effects = IdentityEffects()
         #: Number of touchpoints that may still be restated in this batch, beside those that it was made for.
-        self._restatable = max(MAX_RESTATED, len(admitted.messages))
+        self._restatable = max(MAX_RESTATED, sum([_items(message) for message in admitted.messages]))
         #: Number of changes that came too late to restate what was before.
         self.final = 0
 
@@ -233,6 +233,10 @@ class Identities:
             for step in journey.dropped:
                 self.effects.put_aside(aside_row(journey.customer, step, OMITTED))
                 self._partition.customers[journey.customer].has_aside = True
+
+
+def _items(message: Message) -> int:
+    return len(message.namings) if isinstance(message, Named) else 1
 
 
 def segments_of(customer: Customer, log: CorrectionLog, policy: IdentityPolicy) -> Sequence[Segment]:
