@@ -120,6 +120,8 @@ class Identities:
 
     def _restate_soon(self, customer: Customer, row: RestatementRow) -> None:
         """Restate touchpoints in this batch if they are few and in memory; else note that they are to be restated."""
+        if customer.has_none_since(row.since):
+            return  # as when it is known for longer now that the key is held
         bounded = self._bounded(row)
         waits = row.key in self._partition.restatements
         if waits or bounded.since > bounded.until or not is_small(customer, bounded, self._restatable):
@@ -232,7 +234,7 @@ class Identities:
         for journey in changed:
             for step in journey.dropped:
                 self.effects.put_aside(aside_row(journey.customer, step, OMITTED))
-                self._partition.customers[journey.customer].has_aside = True
+                self._partition.customers[journey.customer].put_aside(step.at)
 
 
 def _items(message: Message) -> int:

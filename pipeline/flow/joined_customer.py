@@ -243,7 +243,7 @@ class JoinedCustomer:
         rows[:] = [each for each in rows if each.step.origin != step.origin or each.place == OMITTED]
         rows.append(row)
         self._effects.put_aside(row)
-        self._customer.has_aside = True
+        self._customer.put_aside(step.at)
 
     def _drop_aside(self, row: AsideRow) -> None:
         """Delete the row of a touchpoint, and take the touchpoint back if it was transferred by this row alone."""

@@ -13,6 +13,8 @@ from pipeline.identity.segments import BEGINNING
 from pipeline.journey.journey import Journey
 from pipeline.topics import EXCHANGE
 
+#: Before the time of each touchpoint.
+NO_ASIDE = BEGINNING - 1
 #: Number of a customer's journeys that are kept, the latest ones; a late touchpoint loads older ones again.
 _JOURNEYS_KEPT = 2
 
@@ -22,11 +24,12 @@ class Customer:
 
     `journeys` are in order of time: all of them that reach `known_from` or later, and earlier ones that were needed for
     something. `scores` has the state of each score by its table's name. `touched_at` is when a batch last touched the
-    customer, by the clock. `identity` is what is known of whose the key is, if anything. `has_aside` says that there
-    are touchpoints that the journeys don't show, `has_foreign` that they show some by other keys.
+    customer, by the clock. `identity` is what is known of whose the key is, if anything. No touchpoint that the
+    journeys don't show is later than `aside_until`, which is `NO_ASIDE` if there is none. `has_foreign` says that they
+    show some by other keys.
     """
 
-    __slots__ = ("has_aside", "has_foreign", "identity", "journeys", "key", "known_from", "scores", "touched_at")
+    __slots__ = ("aside_until", "has_foreign", "identity", "journeys", "key", "known_from", "scores", "touched_at")
 
     def __init__(self, key: str, known_from: int) -> None:
         self.key = key
@@ -35,8 +38,21 @@ class Customer:
         self.scores: dict[str, Any] = {}
         self.touched_at = 0
         self.identity: KeyIdentity | None = None
-        self.has_aside = False
+        self.aside_until = NO_ASIDE
         self.has_foreign = False
+
+    @property
+    def has_aside(self) -> bool:
+        """Return whether there are touchpoints that the journeys don't show."""
+        return self.aside_until > NO_ASIDE
+
+    def put_aside(self, at: int) -> None:
+        """Note that there is a touchpoint of this time that the journeys don't show."""
+        self.aside_until = max(self.aside_until, at)
+
+    def has_none_since(self, at: int) -> bool:
+        """Return whether it is certain that there are no touchpoints at this time or later, shown or not."""
+        return self.knows_last and self.last_seen_at < at and self.aside_until < at
 
     @property
     def is_joined(self) -> bool:

@@ -21,6 +21,7 @@ from pipeline.flow.identity_rows import (
     RESTATEMENT,
     STRETCH,
     AsideRow,
+    CorrectionRow,
     NamingRow,
     OwnerRow,
     RestatementRow,
@@ -30,30 +31,50 @@ from pipeline.flow.state import Customer
 from pipeline.identity.correction import Correction
 from pipeline.identity.key_identity import KeyIdentity
 from pipeline.identity.segments import OVERFULL
-from pipeline.ledger.moments import sql_moment
+from pipeline.ledger.column_types import postgres_type
+from pipeline.ledger.moments import sql_moment, sql_ms
 from pipeline.ledger.reload import load_row, select_list
 from pipeline.rows import Table
 
 # As in `customers`: OFFSET 0 makes Postgres run a subquery for each row before it, through its index.
 
 
-def _of_keys(table: Table[Any], condition: str = "true") -> str:
+def _of_keys(table: Table[Any]) -> str:
     return f"""
         SELECT {select_list(table)}
         FROM json_array_elements_text(CAST(:keys AS json)) AS wanted (name)
-        CROSS JOIN LATERAL (SELECT * FROM {table.name} WHERE key = wanted.name AND {condition} OFFSET 0) AS known
+        CROSS JOIN LATERAL (SELECT * FROM {table.name} WHERE key = wanted.name OFFSET 0) AS known
     """
 
 
-_STRETCHES, _CORRECTIONS, _NAMINGS = text(_of_keys(STRETCH)), text(_of_keys(CORRECTION)), text(_of_keys(NAMING))
-_OWNERS = text(_of_keys(OWNER))
-_OVERFULL = text(_of_keys(OWNER, f"why = '{OVERFULL}'"))
-# In the order of the index, which is taken then even if one key has nearly all rows.
-_HAVE_ASIDE = text("""
-    SELECT name FROM json_array_elements_text(CAST(:keys AS json)) AS wanted (name)
-    CROSS JOIN LATERAL (
-        SELECT at FROM identity_touchpoint WHERE key = wanted.name ORDER BY key, at LIMIT 1
-    ) AS first
+_NAMINGS, _OWNERS = text(_of_keys(NAMING)), text(_of_keys(OWNER))
+
+
+def _rows_json(table: Table[Any]) -> str:
+    """Return a subquery for a key's rows as a JSON list, each a list of the columns; they are texts and moments."""
+    columns = ", ".join([postgres_type(column).select(column.name) for column in table.columns])
+    return f"(SELECT json_agg(json_build_array({columns})) FROM {table.name} WHERE key = wanted.name)"
+
+
+# All of it in one statement, of the keys of which there is anything. Nobody names a customer's key. The last touchpoint
+# is in the order of the index, which is taken then even if one key has nearly all rows.
+_IDENTITY = text(f"""
+    SELECT * FROM (
+        SELECT name,
+               CASE WHEN is_weaker THEN {_rows_json(STRETCH)} END AS stretches,
+               CASE WHEN is_weaker THEN {_rows_json(CORRECTION)} END AS corrections,
+               is_weaker AND EXISTS (
+                   SELECT FROM identity_owner WHERE key = wanted.name AND why = '{OVERFULL}'
+               ) AS is_overfull,
+               (SELECT {sql_ms("at")} FROM identity_touchpoint
+                WHERE key = wanted.name ORDER BY key DESC, at DESC LIMIT 1) AS aside_until
+        FROM (
+            SELECT name, NOT starts_with(name, 'customer:') AS is_weaker
+            FROM json_array_elements_text(CAST(:keys AS json)) AS given (name)
+        ) AS wanted
+        OFFSET 0
+    ) AS known
+    WHERE stretches IS NOT NULL OR corrections IS NOT NULL OR is_overfull OR aside_until IS NOT NULL
 """)
 _POINTS = text(f"""
     SELECT {select_list(ASIDE)}
@@ -107,22 +128,14 @@ _CONCERNED = text("""
 
 async def restore_identity(connection: AsyncConnection, customers: Mapping[str, Customer]) -> None:
     """Give customers that were just loaded what is known of whose their keys are."""
-    weaker = orjson.dumps([key for key in customers if not key.startswith("customer:")]).decode()
-    stretches: dict[str, list[StretchRow]] = {}
-    corrections: dict[str, list[Correction]] = {}
-    if weaker != "[]":
-        for each in await connection.execute(_STRETCHES, {"keys": weaker}):
-            row = load_row(STRETCH, each)
-            stretches.setdefault(row.key, []).append(row)
-        for each in await connection.execute(_CORRECTIONS, {"keys": weaker}):
-            correction = load_row(CORRECTION, each)
-            corrections.setdefault(correction.key, []).append(correction.correction)
-        overfull = {each.key for each in await connection.execute(_OVERFULL, {"keys": weaker})}
-        for key in {*stretches, *corrections, *overfull}:
-            known = tuple(sorted([row.stretch for row in stretches.get(key, ())]))
-            customers[key].identity = KeyIdentity(key, known, corrections.get(key, ()), key in overfull)
-    for each in await connection.execute(_HAVE_ASIDE, {"keys": orjson.dumps(list(customers)).decode()}):
-        customers[each.name].has_aside = True
+    for known in await connection.execute(_IDENTITY, {"keys": orjson.dumps(list(customers)).decode()}):
+        customer = customers[known.name]
+        if known.aside_until is not None:
+            customer.put_aside(known.aside_until)
+        if known.stretches or known.corrections or known.is_overfull:
+            stretches = tuple(sorted([StretchRow(*each).stretch for each in known.stretches or ()]))
+            corrections = [CorrectionRow(*each).correction for each in known.corrections or ()]
+            customer.identity = KeyIdentity(customer.key, stretches, corrections, known.is_overfull)
     for customer in customers.values():
         customer.has_foreign = any(step.via is not None for journey in customer.journeys for step in journey.steps)
 

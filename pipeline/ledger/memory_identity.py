@@ -57,7 +57,9 @@ class MemoryIdentity:
             is_overfull = any(row.key == key and row.why == OVERFULL for row in self._rows(OWNER.name))
             if stretches or corrections or is_overfull:
                 customer.identity = KeyIdentity(key, stretches, corrections, is_overfull)
-            customer.has_aside = any(row.key == key for row in self._rows(ASIDE.name))
+            for row in self._rows(ASIDE.name):
+                if row.key == key:
+                    customer.put_aside(row.at)
             customer.has_foreign = any(step.via is not None for journey in customer.journeys for step in journey.steps)
 
     def corrections(self, partitions: Iterable[int]) -> dict[int, list[Correction]]:
