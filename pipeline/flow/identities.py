@@ -9,7 +9,7 @@ from pipeline.flow.exchange import Corrected, Message, Named, Transferred
 from pipeline.flow.identity_effects import IdentityChanges, IdentityEffects
 from pipeline.flow.identity_rows import OMITTED, RestatementRow, aside_row, owner_rows
 from pipeline.flow.joined_customer import JoinedCustomer, Readmit, by_touchpoint
-from pipeline.flow.portions import MAX_RESTATED, is_small
+from pipeline.flow.portions import at_once, is_small
 from pipeline.flow.scoring import Scoring
 from pipeline.flow.state import Customer, Partition
 from pipeline.flow.values import AdmittedSlice, Restatement
@@ -50,7 +50,7 @@ class Identities:
         self._refolded: dict[str, Mapping[str, Any]] = {}
         self.effects = IdentityEffects()
         #: Number of touchpoints that may still be restated in this batch, beside those that it was made for.
-        self._restatable = max(MAX_RESTATED, sum([_items(message) for message in admitted.messages]))
+        self._restatable = at_once(sum([_items(message) for message in admitted.messages]))
         #: Number of changes that came too late to restate what was before.
         self.final = 0
 

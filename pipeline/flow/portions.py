@@ -28,6 +28,11 @@ def next_share(waiting: Mapping[str, RestatementRow]) -> Share:
     return Share(rows, max(MAX_RESTATED // max(len(rows), 1), 1))
 
 
+def at_once(told: int) -> int:
+    """Return how many touchpoints may be restated in a batch that is told so many things, along with them."""
+    return max(MAX_RESTATED, told)
+
+
 def is_small(customer: Customer | None, row: RestatementRow, touchpoints: int) -> bool:
     """Return whether a restatement needs no portions, as far as this is known without looking it up."""
     if customer is None or customer.has_aside or row.since < customer.known_from:
