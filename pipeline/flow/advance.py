@@ -29,7 +29,7 @@ _LOAD_BACK_MS = 6 * 3_600_000
 def customers_to_load(partition: Partition, admitted: AdmittedSlice) -> dict[str, int]:
     """Return the customers that `advance` needs and memory lacks, with the time from which their journeys are needed.
 
-    Times are epoch milliseconds.
+    Times are epoch milliseconds; `END` stands for the latest few journeys.
     """
     known = partition.customers
     needed = dict(admitted.due)
@@ -44,7 +44,7 @@ def customers_to_load(partition: Partition, admitted: AdmittedSlice) -> dict[str
     for row, *_ in admitted.restatements:
         needed.setdefault(row.key, END)
     return {
-        key: at - _LOAD_BACK_MS
+        key: at if at == END else at - _LOAD_BACK_MS
         for key, at in needed.items()
         if (customer := known.get(key)) is None or at < customer.known_from
     }

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from pipeline.flow.exchange import Corrected, Message, Named, Transferred
 from pipeline.flow.identity_effects import IdentityChanges, IdentityEffects
-from pipeline.flow.identity_rows import OMITTED, RestatementRow, aside_row, owner_rows
-from pipeline.flow.joined_customer import JoinedCustomer, Readmit, by_touchpoint
+from pipeline.flow.identity_rows import OMITTED, RestatementRow, aside_row, by_key, owner_rows
+from pipeline.flow.joined_customer import JoinedCustomer, Readmit
 from pipeline.flow.portions import at_once, is_small
 from pipeline.flow.scoring import Scoring
 from pipeline.flow.state import Customer, Partition
@@ -44,7 +44,7 @@ class Identities:
     def __init__(self, partition: Partition, admitted: AdmittedSlice, rules: IdentityRules) -> None:
         self._partition, self._admitted, self._rules = partition, admitted, rules
         self._log_before = partition.log
-        self._aside = by_touchpoint(admitted.aside)
+        self._aside = by_key(admitted.aside)
         self._joined: dict[str, JoinedCustomer] = {}
         #: The scores that were made anew, by customer.
         self._refolded: dict[str, Mapping[str, Any]] = {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Annotated, NamedTuple, Protocol, TypeVar
 
 import orjson
 
@@ -173,6 +173,22 @@ class RestatementRow(NamedTuple):
             self.rebuild or other.rebuild,
             self.refold or other.refold,
         )
+
+
+class _Keyed(Protocol):
+    @property
+    def key(self) -> str: ...
+
+
+R = TypeVar("R", bound=_Keyed)
+
+
+def by_key(rows: Iterable[R]) -> dict[str, list[R]]:
+    """Return rows by the key that they are of."""
+    grouped: dict[str, list[R]] = {}
+    for row in rows:
+        grouped.setdefault(row.key, []).append(row)
+    return grouped
 
 
 #: Number of rows of omitted touchpoints among which are enough for a journey to show; it can show those of some rows.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from pipeline.flow.identity_effects import IdentityEffects
@@ -255,14 +255,6 @@ class JoinedCustomer:
     def _drop_row(self, row: AsideRow) -> None:
         """Delete the row of a touchpoint that its journey leaves out; the change itself still needs to know it."""
         self._effects.drop_aside(row)
-
-
-def by_touchpoint(rows: Iterable[AsideRow]) -> Mapping[str, list[AsideRow]]:
-    """Return rows by the key that they are of."""
-    grouped: dict[str, list[AsideRow]] = {}
-    for row in rows:
-        grouped.setdefault(row.key, []).append(row)
-    return grouped
 
 
 def _time_and_key(step: Step) -> tuple[int, bytes]:

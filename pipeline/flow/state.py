@@ -9,12 +9,14 @@ from typing import Any
 from pipeline.flow.identity_rows import RestatementRow
 from pipeline.identity.correction_log import CorrectionLog
 from pipeline.identity.key_identity import KeyIdentity
-from pipeline.identity.segments import BEGINNING
+from pipeline.identity.segments import BEGINNING, END
 from pipeline.journey.journey import Journey
 from pipeline.topics import EXCHANGE
 
 #: Before the time of each touchpoint.
 NO_ASIDE = BEGINNING - 1
+#: Number of a customer's journeys that are loaded where the latest are wanted; most customers have no more than that.
+LATEST = 3
 #: Number of a customer's journeys that are kept, the latest ones; a late touchpoint loads older ones again.
 _JOURNEYS_KEPT = 2
 
@@ -40,6 +42,16 @@ class Customer:
         self.identity: KeyIdentity | None = None
         self.aside_until = NO_ASIDE
         self.has_foreign = False
+
+    def note_loaded(self) -> None:
+        """Note from when on journeys are known, once those that were wanted from `known_from` on are loaded.
+
+        Where the latest were wanted (`END`) and there are fewer, or where there are none, all are known.
+        """
+        if not self.journeys or (self.known_from == END and len(self.journeys) < LATEST):
+            self.known_from = BEGINNING
+        else:
+            self.known_from = min(self.known_from, self.journeys[0].started_at)
 
     @property
     def has_aside(self) -> bool:

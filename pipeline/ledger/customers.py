@@ -12,8 +12,8 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.flow.identity_needs import Span
-from pipeline.flow.state import Customer
-from pipeline.identity.segments import BEGINNING
+from pipeline.flow.state import LATEST, Customer
+from pipeline.identity.segments import END
 from pipeline.journey.journey import Journey
 from pipeline.journey.row import JOURNEY, JourneyRow
 from pipeline.journey.step import KEY_BYTES
@@ -31,12 +31,19 @@ IS_THERE = "merged_into IS NULL AND moved_to IS NULL"
 # A customer's journeys are disjoint, so of those that begin before `since` only the last can reach it.
 _JOURNEYS = text(f"""
     SELECT {select_list(JOURNEY)}
-    FROM json_to_recordset(CAST(:wanted AS json)) AS wanted (name text, since bigint)
+    FROM json_to_recordset(CAST(:wanted AS json)) AS wanted (name text, since bigint, latest boolean)
     CROSS JOIN LATERAL (
         SELECT * FROM journey
         WHERE customer = wanted.name AND {IS_THERE} AND started_at >= coalesce(
-            (SELECT max(before.started_at) FROM journey AS before
-             WHERE before.customer = wanted.name AND {IS_THERE} AND before.started_at < {sql_moment("wanted.since")}),
+            CASE WHEN wanted.latest THEN
+                (SELECT before.started_at FROM journey AS before
+                 WHERE before.customer = wanted.name AND {IS_THERE}
+                 ORDER BY before.started_at DESC OFFSET {LATEST - 1} LIMIT 1)
+            ELSE
+                (SELECT max(before.started_at) FROM journey AS before
+                 WHERE before.customer = wanted.name AND {IS_THERE}
+                   AND before.started_at < {sql_moment("wanted.since")})
+            END,
             '-infinity')
         OFFSET 0
     ) AS reached
@@ -92,19 +99,21 @@ async def load_customers(
 ) -> dict[str, Customer]:
     """Return customers with their scores, and with their journeys from the given times (epoch milliseconds) on.
 
-    `with_identity` says whether what is known of whose their keys are is needed, too.
+    `END` stands for the latest few journeys. `with_identity` says whether what is known of whose their keys are is
+    needed, too.
     """
     if not wanted:
         return {}
     customers = {key: Customer(key, since) for key, since in wanted.items()}
     # psycopg writes an array of texts many times more slowly than orjson
-    wanted_json = orjson.dumps([{"name": name, "since": since} for name, since in wanted.items()]).decode()
+    wanted_json = orjson.dumps(
+        [{"name": name, "since": since, "latest": since == END} for name, since in wanted.items()]
+    ).decode()
     for selected in await connection.execute(_JOURNEYS, {"wanted": wanted_json}):
         customer = customers[selected.customer]
         customer.journeys.append(restore_journey(load_row(JOURNEY, selected), customer.key))
     for customer in customers.values():
-        first = customer.journeys[0].started_at if customer.journeys else BEGINNING
-        customer.known_from = min(customer.known_from, first)
+        customer.note_loaded()
     names_json = orjson.dumps(list(wanted)).decode()
     for score in scores:
         for selected in await connection.execute(_score_rows(score.table), {"names": names_json}):

@@ -11,10 +11,10 @@ from pipeline.flow.count_row import TOUCHPOINT_COUNT, TouchpointCountRow
 from pipeline.flow.identity_needs import AsidePoint, Concerned, Span
 from pipeline.flow.identity_rows import AsideRow, NamingRow, OwnerRow, RestatementRow
 from pipeline.flow.portions import LastJourney, portion_end
-from pipeline.flow.state import Customer
+from pipeline.flow.state import LATEST, Customer
 from pipeline.flow.values import Batch, Refused
 from pipeline.identity.correction import Correction
-from pipeline.identity.segments import BEGINNING
+from pipeline.identity.segments import END
 from pipeline.journey.journey import Journey
 from pipeline.journey.row import JourneyRow
 from pipeline.ledger.commit import Commit
@@ -96,12 +96,13 @@ class MemoryLedger:
         for row in sorted(self.journeys.values(), key=lambda row: row.started_at):
             customer = customers.get(row.customer)
             if customer is not None and _is_there(row):
-                if row.started_at < customer.known_from:
+                if customer.known_from == END:
+                    del customer.journeys[: len(customer.journeys) - LATEST + 1]
+                elif row.started_at < customer.known_from:
                     customer.journeys.clear()  # of those that begin before, the last is enough
                 customer.journeys.append(restore_journey(row, customer.key))
         for customer in customers.values():
-            first = customer.journeys[0].started_at if customer.journeys else BEGINNING
-            customer.known_from = min(customer.known_from, first)
+            customer.note_loaded()
         for score in self._scores:
             for name, row in self.scores[score.table.name].items():
                 if name in customers:

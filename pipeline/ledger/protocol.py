@@ -39,7 +39,7 @@ class Ledger(Protocol):
         """Return a partition's position as it is now. Raises Fenced when another worker has taken the partition."""
 
     async def load_customers(self, wanted: Mapping[str, int]) -> dict[str, Customer]:
-        """Return customers with their scores, and with their journeys from the given times on."""
+        """Return customers with their scores, and with their journeys from the given times on; at `END`, the latest."""
 
     async def load_windows(self, windows: Sequence[Span]) -> dict[str, list[Journey]]:
         """Return the journeys of customers that meet spans of time."""

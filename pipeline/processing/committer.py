@@ -21,8 +21,8 @@ from pipeline.flow.identity_needs import (
     shortened,
     windows_to_load,
 )
-from pipeline.flow.identity_rows import OMITTED, AsideRow
-from pipeline.flow.joined_customer import Readmit, by_touchpoint
+from pipeline.flow.identity_rows import OMITTED, AsideRow, by_key
+from pipeline.flow.joined_customer import Readmit
 from pipeline.flow.long_journeys import Shortening
 from pipeline.flow.portions import is_small, next_share
 from pipeline.flow.refold import Refold
@@ -138,7 +138,8 @@ class Committer:
         """Return a slice that restates keys, each by a portion, with the namings and scores that this needs."""
         waiting, touchpoints = next_share(state.restatements)
         rebuilt = [row.key for row in waiting if row.rebuild]
-        namings, owners = await self._ledger.load_namings(rebuilt) if rebuilt else ([], [])
+        naming_rows, owner_rows = await self._ledger.load_namings(rebuilt) if rebuilt else ([], [])
+        namings, owners = by_key(naming_rows), by_key(owner_rows)
         # Where stretches are made anew, touchpoints come later: it is not known yet who holds them.
         ends = {row.key: row.since - 1 if row.rebuild else row.until for row in waiting}
         large = [
@@ -153,8 +154,8 @@ class Committer:
                 Restatement(
                     row,
                     ends[row.key],
-                    [each.naming for each in namings if each.key == row.key] if row.rebuild else None,
-                    [each for each in owners if each.key == row.key],
+                    [each.naming for each in namings.get(row.key, ())] if row.rebuild else None,
+                    owners.get(row.key, ()),
                     await self._refolded(row.key) if row.refold and row.since > row.until else None,
                 )
                 for row in waiting
@@ -199,7 +200,7 @@ class Committer:
         points = [point for of_slice, _ in needed for point in of_slice]
         spans = [span for _, of_slice in needed for span in of_slice]
         if points or spans:
-            rows = by_touchpoint(await self._ledger.load_aside(points, spans))
+            rows = by_key(await self._ledger.load_aside(points, spans))
             slices = [
                 each._replace(aside=[row for key in _keys(*needs) for row in rows.get(key, ())])
                 for each, needs in zip(slices, needed, strict=True)
@@ -223,8 +224,8 @@ class Committer:
         if spans := omitted_to_load(state, points, admitted, shorter):
             rows += await self._ledger.load_aside([], spans)
         if rows:
-            by_key = {aside_key(row): row for row in (*admitted.aside, *rows)}
-            admitted = admitted._replace(aside=list(by_key.values()))
+            aside = {aside_key(row): row for row in (*admitted.aside, *rows)}
+            admitted = admitted._replace(aside=list(aside.values()))
         return admitted
 
     async def _shorten(
