@@ -4,7 +4,7 @@ BIN := .venv/bin
 #: Processes of tests on servers, each with a Kafka, registry and Postgres of its own.
 TEST_PROCESSES ?= 4
 #: The core, which the tests without servers cover to the last branch.
-CORE := pipeline/flow/*,pipeline/journey/*,pipeline/identity/*,pipeline/durations.py,pipeline/scores/*,pipeline/rows.py,pipeline/scales.py,pipeline/touchpoint.py
+CORE := pipeline/flow/*,pipeline/journey/*,pipeline/identity/*,pipeline/fitting/*,pipeline/durations.py,pipeline/scores/*,pipeline/rows.py,pipeline/scales.py,pipeline/touchpoint.py
 FUZZ_INPUTS ?= 1000000
 FUZZ_SLICES ?= 1000
 FUZZ_FILES ?= 50000
@@ -30,7 +30,7 @@ demo: setup ## start the local stack, simulate some weeks of four channels, show
 	@$(BIN)/pipeline demo
 
 lock: ## renew both locks from pyproject.toml (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --extra worker --extra audit pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --extra worker --extra audit --extra models pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml -o requirements-dev.lock
 	$(BIN)/python -m pipeline.local.relock
 

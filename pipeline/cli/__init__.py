@@ -23,6 +23,8 @@ COMMANDS = {
     "identity": ("pipeline.cli.identity", "Show who a key is and how it is known, and correct it."),
     "touchpoints": ("pipeline.cli.touchpoints", "Show every touchpoint; what hurts most comes first."),
     "at-risk": ("pipeline.cli.at_risk", "Show the customers at risk; who is about to leave comes first."),
+    "fit": ("pipeline.cli.fit", "Fit a model on the company's own history, and validate it."),
+    "models": ("pipeline.cli.models", "List and show versions of models; choose the one for the scores."),
     "quarantine": ("pipeline.cli.quarantine", "List, show, replay and discard refused records."),
     "topic": ("pipeline.cli.topic", "Show and find records of the topic; publish journeys anew."),
     "rebuild": ("pipeline.cli.rebuild", "Empty the tables, so that workers make them anew from the topic."),
@@ -36,8 +38,21 @@ COMMANDS = {
 EXTRAS = {
     **dict.fromkeys(("up", "down", "status"), "local"),
     **dict.fromkeys(
-        ("init", "worker", "customer", "identity", "touchpoints", "at-risk", "quarantine", "topic", "rebuild"), "worker"
+        (
+            "init",
+            "worker",
+            "customer",
+            "identity",
+            "touchpoints",
+            "at-risk",
+            "models",
+            "quarantine",
+            "topic",
+            "rebuild",
+        ),
+        "worker",
     ),
+    "fit": "models",
     "audit": "audit",
     "demo": "all",
 }

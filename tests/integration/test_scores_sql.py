@@ -31,6 +31,8 @@ CHURN_MODELS = (
     replace(CHURN, r=1e-3, alpha_days=1e-3, a=1e-3, b=1e-3, horizon_days=3650),
     replace(CHURN, r=1e3, alpha_days=1e5, a=1e3, b=1e3, horizon_days=1),
     replace(CHURN, r=500.0, alpha_days=0.01, a=1e-6, b=1e6),
+    replace(CHURN, leaves_after_first=True),
+    replace(CHURN, r=1e3, alpha_days=1e5, a=1e3, b=1e-3, leaves_after_first=True),
 )
 SATISFACTION_MODELS = (
     SATISFACTION,
@@ -78,7 +80,9 @@ def activities(count: int) -> list[tuple[Activity, int]]:
     return drawn + extremes
 
 
-@pytest.mark.parametrize("model", CHURN_MODELS, ids=["default", "tiny", "large", "steep"])
+@pytest.mark.parametrize(
+    "model", CHURN_MODELS, ids=["default", "tiny", "large", "steep", "leaves after first", "leaves at once"]
+)
 def test_churn_is_the_same_in_sql(postgres: psycopg.Connection[Any], model: ChurnModel) -> None:
     cases = activities(5_000)
     rows = postgres.execute(

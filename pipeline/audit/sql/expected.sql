@@ -54,6 +54,7 @@ SELECT name, name || ' ' || version AS label, active, (parameters->>'half_life_d
        (parameters->>'prior_mean')::DOUBLE AS m, (parameters->>'prior_weight')::DOUBLE AS k,
        (parameters->>'answer_sd')::DOUBLE AS sd, (parameters->>'r')::DOUBLE AS r,
        (parameters->>'alpha_days')::DOUBLE AS alpha, (parameters->>'a')::DOUBLE AS a, (parameters->>'b')::DOUBLE AS b,
+       CASE WHEN (parameters->>'leaves_after_first')::BOOLEAN THEN 1 ELSE 0 END AS first_counts,
        (parameters->>'horizon_days')::BIGINT AS horizon, (parameters->>'medium_from')::DOUBLE AS medium_from,
        (parameters->>'high_from')::DOUBLE AS high_from
 FROM (SELECT name, version, active, parameters::JSON AS parameters FROM found_model);
@@ -102,8 +103,8 @@ FROM (
            coalesce(e.account_closed_at >= e.last_active_at, false) AS closed,
            CASE WHEN f.probability >= m.high_from THEN 'high' WHEN f.probability >= m.medium_from THEN 'medium'
                 ELSE 'low' END AS band,
-           CASE WHEN e.visits <= 1 THEN 1 ELSE 1 / (1 + exp(least(700,
-               ln(m.a / (m.b + e.visits - 2))
+           CASE WHEN e.visits + m.first_counts <= 1 THEN 1 ELSE 1 / (1 + exp(least(700,
+               ln(m.a / (m.b + e.visits - 2 + m.first_counts))
                + (m.r + e.visits - 1) * ln(1 + e.silence / (m.alpha + e.history))))) END AS alive,
            1 - exp(-(m.r + e.visits - 1) * ln(1 + m.horizon / (m.alpha + e.history + e.silence))) AS active
     FROM (

@@ -4,13 +4,19 @@
 -- Postgres has neither log1p nor expm1. Hence ln(1 + y/z) as 2·atanh(y/(y + 2z)), which keeps its digits when y is far
 -- smaller than z.
 
+-- Whether one may leave after the first visit (MBG/NBD), or only after a repeat visit (BG/NBD).
+create or replace function leaves_after_first(parameters jsonb) returns boolean
+    language sql immutable parallel safe
+    return coalesce((parameters ->> 'leaves_after_first')::boolean, false);
+
 -- The chance that the customer has not left for good, going by visits alone.
 create or replace function p_alive(
     visits int, first_at timestamptz, last_at timestamptz, as_of timestamptz, parameters jsonb
 ) returns double precision
     language sql immutable parallel safe
-    return case when visits <= 1 then 1 else 1 / (1 + clamped_exp(
-        ln((parameters ->> 'a')::float8 / ((parameters ->> 'b')::float8 + visits - 2))
+    return case when visits <= 1 and not leaves_after_first(parameters) then 1 else 1 / (1 + clamped_exp(
+        ln((parameters ->> 'a')::float8
+           / ((parameters ->> 'b')::float8 + visits - 2 + leaves_after_first(parameters)::int))
         + ((parameters ->> 'r')::float8 + visits - 1) * 2 * atanh(
             days_between(last_at, as_of) / (
                 days_between(last_at, as_of)

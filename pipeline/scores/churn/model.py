@@ -1,16 +1,17 @@
-"""The chance that a customer does not come again within a horizon: the BG/NBD model.
+"""The chance that a customer does not come again within a horizon: the BG/NBD model, or the MBG/NBD.
 
 Fader, Hardie and Lee (2005), "Counting Your Customers" the Easy Way: An Alternative to the Pareto/NBD Model, Marketing
 Science 24(2), 275–284. While alive, a customer visits at random with a rate λ of their own, λ ~ Gamma(r, α); after each
-repeat visit they leave for good with a probability p of their own, p ~ Beta(a, b). Of a customer's history only three
-numbers matter: x repeat visits, the last at t_x, and T since the first.
+repeat visit they leave for good with a probability p of their own, p ~ Beta(a, b). In the MBG/NBD of Batislam, Denizel
+and Filiztekin (2007), International Journal of Research in Marketing 24(3), 201–209, they may leave after the first
+visit, too. Of a customer's history only three numbers matter: x repeat visits, the last at t_x, and T since the first.
 
-Alive (from the paper's likelihood; see `likelihood`):
+Alive (from the papers' likelihoods; see `pipeline.fitting.counting`), with c = 0 in the BG/NBD and 1 in the MBG/NBD:
 
-    P(alive) = 1 / (1 + [x>0] · a/(b+x−1) · ((α+T)/(α+t_x))^(r+x))
+    P(alive) = 1 / (1 + [x+c>0] · a/(b+x−1+c) · ((α+T)/(α+t_x))^(r+x))
 
-Customers leave only after a repeat visit, so one who is alive at T stays alive until the next visit. Given that they
-are alive, λ ~ Gamma(r+x, α+T). So the chance that somebody alive does not come within t is
+Customers leave only after a visit, so one who is alive at T stays alive until the next visit. Given that they are
+alive, λ ~ Gamma(r+x, α+T). So the chance that somebody alive does not come within t is
 
     E(e^(−λt)) = ((α+T)/(α+T+t))^(r+x)
 
@@ -57,9 +58,11 @@ class ChurnModel:
     r: float
     #: Its rate parameter in days, above 0: the prior weighs as much as a history of this length.
     alpha_days: float
-    #: Weights of leaving and staying after a repeat visit, above 0.
+    #: Weights of leaving and staying after a visit, above 0.
     a: float
     b: float
+    #: Whether one may leave after the first visit (MBG/NBD), or only after a repeat visit (BG/NBD).
+    leaves_after_first: bool = False
     #: For how long no visit counts as churn, in days, 1 or more.
     horizon_days: int = 90
     #: From these probabilities on (inclusive) the band is medium, and high; 0 ≤ medium_from ≤ high_from ≤ 1.
@@ -88,6 +91,7 @@ class ChurnModel:
             "alpha_days": self.alpha_days,
             "a": self.a,
             "b": self.b,
+            "leaves_after_first": self.leaves_after_first,
             "horizon_days": self.horizon_days,
             "medium_from": self.medium_from,
             "high_from": self.high_from,
@@ -103,6 +107,7 @@ class ChurnModel:
             alpha_days=float(parameters["alpha_days"]),
             a=float(parameters["a"]),
             b=float(parameters["b"]),
+            leaves_after_first=bool(parameters.get("leaves_after_first", False)),
             horizon_days=int(parameters["horizon_days"]),
             medium_from=float(parameters["medium_from"]),
             high_from=float(parameters["high_from"]),
@@ -125,7 +130,7 @@ DEFAULT = ChurnModel(
 def p_alive(activity: Activity, as_of: int, model: ChurnModel) -> float:
     """Return the chance, 0 to 1, that the customer has not left for good, going by visits alone; `as_of` in epoch ms.
 
-    A moment before the last activity is taken for that activity's. With a single visit it is 1: in this model one
+    A moment before the last activity is taken for that activity's. With a single visit it is 1 in the BG/NBD, where one
     leaves only after a repeat visit.
     """
     visits, first_at, last_at, _ = activity
@@ -155,9 +160,11 @@ def probability(activity: Activity, as_of: int, model: ChurnModel) -> float:
 
 def alive(x: int, t_x: float, silence: float, model: ChurnModel) -> float:
     """P(alive) of `x` repeat visits, the last `t_x` days after the first, then `silence` = T − t_x days, 0 or more."""
-    if x <= 0:
+    if x <= 0 and not model.leaves_after_first:
         return 1.0
-    log_odds = log(model.a / (model.b + x - 1)) + (model.r + x) * log1p(silence / (model.alpha_days + t_x))
+    log_odds = log(model.a / (model.b + x - 1 + model.leaves_after_first)) + (model.r + x) * log1p(
+        silence / (model.alpha_days + t_x)
+    )
     # Of the two forms of 1/(1 + e^l), the one whose exponential cannot overflow.
     if log_odds > 0.0:
         odds = exp(-log_odds)

@@ -17,8 +17,9 @@ WORTH_SAYING = 0.1
 class Parts(NamedTuple):
     """The probability taken apart. The first three add up to it, all four to 1; each is 0 to 1.
 
-    With x repeat visits, the chance to be gone right after the last visit is a/(a+b+x−1), and 0 for x = 0. What the
-    probability was then beyond that is the chance to be merely slow. What it has risen by since is silence's.
+    With x repeat visits, the chance to be gone right after the last visit is a/(a+b+x−1), and 0 for x = 0; in the
+    MBG/NBD it is a/(a+b+x). What the probability was then beyond that is the chance to be merely slow. What it has
+    risen by since is silence's.
     """
 
     #: What the time since the last activity has added.
@@ -116,7 +117,8 @@ def take_apart(activity: Activity, as_of: int, model: ChurnModel) -> Parts:
     x = visits - 1
     t_x = (last_at - first_at) / DAY_MS
     silence = (as_of - last_at) / DAY_MS if as_of > last_at else 0.0
-    gone_at_last = model.a / (model.a + model.b + x - 1) if x > 0 else 0.0
+    may_leave = x > 0 or model.leaves_after_first
+    gone_at_last = model.a / (model.a + model.b + x - 1 + model.leaves_after_first) if may_leave else 0.0
     active_at_last = active(x, t_x, model)
     at_last = 1.0 - (1.0 - gone_at_last) * active_at_last
     stays = alive(x, t_x, silence, model) * (active(x, t_x + silence, model) if silence else active_at_last)

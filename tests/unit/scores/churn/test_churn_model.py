@@ -7,11 +7,13 @@ import random
 from dataclasses import replace
 from math import exp, isclose
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.scores.churn.likelihood import Parameters, log_likelihood
+from pipeline.fitting.counting import Counting, log_likelihood
+from pipeline.fitting.histories import Histories
 from pipeline.scores.churn.model import DAY_MS, DEFAULT, Activity, ChurnModel, band, p_active, p_alive, probability
 
 START = 1_700_000_000_000
@@ -26,6 +28,7 @@ models = st.builds(
     alpha_days=st.floats(1e-3, 1e5),
     a=st.floats(1e-3, 1e3),
     b=st.floats(1e-3, 1e3),
+    leaves_after_first=st.booleans(),
     horizon_days=st.integers(1, 3650),
 )
 activities = st.builds(
@@ -34,6 +37,10 @@ activities = st.builds(
     st.integers(0, 40 * YEAR),
 )
 silences = st.integers(0, 100 * YEAR)
+
+
+def history(x: int, t_x: float, age: float) -> Histories:
+    return Histories(np.array([float(x)]), np.array([float(t_x)]), np.array([float(age)]))
 
 
 def weekly(visits: int, last_week: int) -> Activity:
@@ -72,31 +79,17 @@ def test_a_moment_before_the_last_activity_is_taken_for_that_activitys(
     assert probability(activity, activity.last_at - before, model) == probability(activity, activity.last_at, model)
 
 
-@given(st.integers(1, 60), st.integers(0, 2000), st.integers(0, 2000), st.integers(1, 365))
+@given(st.integers(1, 60), st.integers(0, 2000), st.integers(0, 2000), st.integers(1, 365), st.booleans())
 def test_the_risk_is_the_likelihood_of_the_same_history_over_the_horizon_too(
-    visits: int, span: int, silence: int, horizon: int
+    visits: int, span: int, silence: int, horizon: int, leaves_after_first: bool
 ) -> None:
-    model = replace(DEFAULT, horizon_days=horizon)
-    parameters = Parameters(model.r, model.alpha_days, model.a, model.b)
+    model = replace(DEFAULT, horizon_days=horizon, leaves_after_first=leaves_after_first)
+    counting = Counting(model.r, model.alpha_days, model.a, model.b, leaves_after_first)
+    span = span if visits > 1 else 0
     activity = Activity(visits, START, START + span * DAY_MS)
-    now, then = (log_likelihood(visits - 1, span, span + silence + more, parameters) for more in (0, horizon))
+    now, then = (log_likelihood(history(visits - 1, span, span + silence + more), counting) for more in (0, horizon))
     risk = probability(activity, START + (span + silence) * DAY_MS, model)
     assert isclose(risk, exp(then - now), rel_tol=1e-9, abs_tol=1e-12)
-
-
-def test_visits_expected_of_cdnows_first_customer_are_the_papers() -> None:
-    """1.226 in 39 weeks of x = 2, t_x = 30.43, T = 38.86: the authors' worksheet, by the paper's equation (10)."""
-    r, alpha, a, b = DEFAULT.r, DEFAULT.alpha_days / 7, DEFAULT.a, DEFAULT.b
-    x, t_x, age, t = 2, 30.43, 38.86, 39.0
-    activity = Activity(x + 1, START, START + round(t_x * WEEK))
-    z = t / (alpha + age + t)
-    hypergeometric, term = 1.0, 1.0
-    for n in range(500):
-        term *= (r + x + n) * (b + x + n) / (a + b + x - 1 + n) * z / (n + 1)
-        hypergeometric += term
-    slowed = 1 - ((alpha + age) / (alpha + age + t)) ** (r + x) * hypergeometric
-    expected = (a + b + x - 1) / (a - 1) * slowed * p_alive(activity, START + round(age * WEEK), DEFAULT)
-    assert round(expected, 3) == 1.226
 
 
 def test_of_simulated_customers_as_many_stay_away_as_foretold() -> None:

@@ -1,0 +1,61 @@
+"""What a fit found, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from pipeline.cli.output import Column, print_table
+
+_PARAMETERS = ("r", "alpha", "a", "b")
+_FIGURES = ("auc", "brier", "calibration_error", "intercept", "slope")
+
+
+def print_churn(report: Mapping[str, Any], unit: str) -> None:
+    """Print parameters with standard errors, and the validation beside what it has to beat."""
+    forms = report["forms"]
+    final = forms[report["best"]]["fitted"]
+    click.echo(
+        f"{final['customers']:,} customers with {final['repeat_visits']:,} repeat visits, "
+        f"{report['first'][:10]} to {report['until'][:10]}"
+    )
+    parameters = [Column(name, right=True) for name in ("r ±", f"α ({unit}s) ±", "a ±", "b ±", "log-likelihood")]
+    print_table(
+        [Column("fitted"), *parameters],
+        [[each["name"], *_parameters(each["fitted"])] for each in forms.values()],
+    )
+    click.echo(
+        f"\nValidation: learned from visits until {report['learned_until'][:10]}, foretold who came in the "
+        f"{report['horizon_days']} days after ({report['baseline']['base_rate']:.1%} did)"
+    )
+    print_table(
+        [Column("learned"), *parameters],
+        [[each["name"], *_parameters(each["learned"])] for each in forms.values()],
+    )
+    figures = [Column(name, right=True) for name in ("AUC", "Brier", "calibration error", "intercept", "slope")]
+    rows = [[each["name"], *_figures(each["validation"])] for each in forms.values()]
+    if report["active"] is not None:
+        rows.append([f"active: {report['active']['version']}", *_figures(report["active"]["validation"])])
+    baseline = report["baseline"]
+    rows.append(["recency alone", _figure(baseline["recency_auc"]), "", "", "", ""])
+    rows.append(["base rate", "0.500", f"{baseline['base_rate_brier']:.3f}", "0.000", "", ""])
+    print_table([Column("foretold by"), *figures], rows)
+    click.echo(f"\nBest by Brier score: {forms[report['best']]['name']}. 95 % intervals are of customers drawn anew.")
+
+
+def _parameters(fitted: Mapping[str, Any]) -> list[str]:
+    values, errors = fitted["parameters"], fitted["errors"]
+    written = [
+        f"{values[name]:.4f} {'?' if errors[name] is None else format(errors[name], '.4f')}" for name in _PARAMETERS
+    ]
+    return [*written, f"{fitted['log_likelihood']:,.2f}"]
+
+
+def _figures(validation: Mapping[str, Any]) -> list[str]:
+    return [_figure(validation[name]) for name in _FIGURES]
+
+
+def _figure(figure: Mapping[str, float]) -> str:
+    return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"

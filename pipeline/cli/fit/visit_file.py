@@ -1,0 +1,63 @@
+"""Visits from a CSV file, for a history that the pipeline has not seen."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import InvalidInput
+
+_COLUMNS = ("customer", "at")
+
+
+class Visits(NamedTuple):
+    """Visits: who, as numbers from 0, and when (epoch milliseconds)."""
+
+    customers: NDArray[np.int64]
+    at_ms: NDArray[np.int64]
+
+
+def read_visits(path: Path) -> Visits:
+    """Read a CSV file with the columns customer and at: RFC 3339, or a date, which is its midnight (UTC).
+
+    Raises InvalidInput, which names the line.
+    """
+    numbers: dict[str, int] = {}
+    customers: list[int] = []
+    times: list[int] = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            if missing := [column for column in _COLUMNS if column not in (rows.fieldnames or ())]:
+                raise InvalidInput(
+                    f"{path} has no column {missing[0]}. The first line has to name {' and '.join(_COLUMNS)}."
+                )
+            for row in rows:
+                customers.append(numbers.setdefault(_customer(path, rows.line_num, row), len(numbers)))
+                times.append(_time(path, rows.line_num, row["at"]))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidInput(f"{path} can't be read as CSV: {error}.") from None
+    if not times:
+        raise InvalidInput(f"{path} has no visits.")
+    return Visits(np.array(customers, np.int64), np.array(times, np.int64))
+
+
+def _customer(path: Path, line: int, row: dict[str, str]) -> str:
+    if not row["customer"]:
+        raise InvalidInput(f"{path}, line {line}: the customer is empty.")
+    return row["customer"]
+
+
+def _time(path: Path, line: int, written: str | None) -> int:
+    try:
+        at = datetime.fromisoformat(written or "")
+    except ValueError:
+        raise InvalidInput(
+            f"{path}, line {line}: {written!r} is no time. Write 1997-01-18 or 1997-01-18T09:30:00Z."
+        ) from None
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -1,0 +1,108 @@
+"""`pipeline models`: the versions of models that scores are made with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from pipeline import settings
+from pipeline.cli.fit.report import print_churn
+from pipeline.cli.formatting import moment
+from pipeline.cli.output import Column, print_json, print_table
+from pipeline.errors import InvalidInput
+from pipeline.queries import models as stored
+from pipeline.queries.connection import reading, writing
+from pipeline.queries.models import StoredModel
+
+_COLUMNS = (
+    Column("model"), Column("version"), Column("active"), Column("since (UTC)"), Column("Brier", right=True),
+    Column("source", folds=True),
+)  # fmt: skip
+
+
+@click.group()
+def models() -> None:
+    """List and show versions of models, and choose the one that scores are made with."""
+
+
+@models.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_models(as_json: bool) -> None:
+    """List all versions, the oldest of each model first."""
+    with reading(settings.load(needs=settings.READER).database_url) as connection:
+        found = stored.models(connection)
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        _COLUMNS,
+        [
+            [each.name, each.version, "yes" if each.active else "", moment(each.fitted_at), _brier(each), each.source]
+            for each in found
+        ],
+    )
+
+
+@models.command()
+@click.argument("name")
+@click.argument("version")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(name: str, version: str, as_json: bool) -> None:
+    """Show a version: its parameters, and how it was fitted and validated."""
+    with reading(settings.load(needs=settings.READER).database_url) as connection:
+        found = stored.model(connection, name, version)
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"{found.name} {found.version}{' (active)' if found.active else ''}: {found.source}")
+    print_table((Column("parameter"), Column("value")), [[key, f"{value}"] for key, value in found.parameters.items()])
+    if found.fit is not None:
+        click.echo()
+        print_churn(found.fit, "week" if found.fit["unit_days"] == 7 else "day")
+
+
+@models.command()
+@click.argument("name")
+@click.argument("version")
+@click.option("--worse", is_flag=True, help="Even if it has validated worse than the active version.")
+def activate(name: str, version: str, worse: bool) -> None:
+    """Make scores with a version. Restart all workers then; a customer's scores follow with the next touchpoint.
+
+    A version that validated worse (by Brier score) than the one that is active is refused without --worse. The version
+    that was active before is activated again in the same way.
+    """
+    with writing(settings.load(needs=settings.READER).database_url) as connection:
+        wanted = stored.model(connection, name, version)
+        if wanted.active:
+            click.echo(f"{name} {version} is active already.")
+            return
+        if not worse:
+            _refuse_worse(wanted)
+        stored.activate(connection, name, version)
+        connection.commit()
+    click.echo(f"Active: {name} {version}. Restart all workers, so that they make scores with it.")
+
+
+def _refuse_worse(wanted: StoredModel) -> None:
+    compared = _compared(wanted.fit)
+    if compared is not None and compared[0] > compared[1]:
+        raise InvalidInput(
+            f"{wanted.name} {wanted.version} validated worse than the version that was active then: Brier "
+            f"{compared[0]:.4f} against {compared[1]:.4f}. Add --worse to activate it all the same."
+        )
+
+
+def _compared(fit: Mapping[str, Any] | None) -> tuple[float, float] | None:
+    """Return the version's Brier score, and that of the version that was active when it was fitted."""
+    if fit is None or fit["active"] is None:
+        return None
+    own = fit["forms"][fit["best"]]["validation"]["brier"]["value"]
+    return own, fit["active"]["validation"]["brier"]["value"]
+
+
+def _brier(model: StoredModel) -> str:
+    if model.fit is None:
+        return ""
+    return f"{model.fit['forms'][model.fit['best']]['validation']['brier']['value']:.4f}"

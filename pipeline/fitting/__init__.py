@@ -1,0 +1,1 @@
+"""Fitting models on a history: pure functions of arrays, with numpy and scipy."""

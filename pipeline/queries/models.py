@@ -1,0 +1,77 @@
+"""The table `model`: versions of models, how each was fitted and validated, and which is active."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, text
+
+from pipeline.errors import InvalidInput
+
+
+class StoredModel(NamedTuple):
+    """A version of a model. `fit` says how it was fitted and validated; None for one that came with the pipeline."""
+
+    name: str
+    version: str
+    active: bool
+    fitted_at: datetime
+    source: str
+    parameters: Mapping[str, Any]
+    fit: Mapping[str, Any] | None
+
+
+_COLUMNS = "name, version, active, fitted_at, source, parameters, fit"
+_LIST = text(f"SELECT {_COLUMNS} FROM model ORDER BY name, fitted_at, version")
+_ONE = text(f"SELECT {_COLUMNS} FROM model WHERE name = :name AND version = :version")
+_ACTIVE = text(f"SELECT {_COLUMNS} FROM model WHERE name = :name AND active")
+_SAVE = text("""
+    INSERT INTO model (name, version, parameters, source, fitted_at, active, fit)
+    VALUES (:name, :version, CAST(:parameters AS jsonb), :source, now(), false, CAST(:fit AS jsonb))
+    ON CONFLICT DO NOTHING
+    RETURNING version
+""")
+_LOCK = text("LOCK TABLE model IN SHARE ROW EXCLUSIVE MODE")
+_DEACTIVATE = text("UPDATE model SET active = false WHERE name = :name AND active AND version <> :version")
+_ACTIVATE = text("UPDATE model SET active = true WHERE name = :name AND version = :version")
+
+
+def models(connection: Connection) -> list[StoredModel]:
+    """Return all versions of all models, the oldest of each first."""
+    return [StoredModel(*row) for row in connection.execute(_LIST)]
+
+
+def model(connection: Connection, name: str, version: str) -> StoredModel:
+    """Return a version. Raises InvalidInput, which names those that there are, if there is none."""
+    row = connection.execute(_ONE, {"name": name, "version": version}).one_or_none()
+    if row is None:
+        there = [f"{each.name} {each.version}" for each in models(connection)]
+        raise InvalidInput(f"There is no model {name} {version}. There are: {', '.join(there)}.")
+    return StoredModel(*row)
+
+
+def active_model(connection: Connection, name: str) -> StoredModel | None:
+    """Return the version that scores are made with."""
+    row = connection.execute(_ACTIVE, {"name": name}).one_or_none()
+    return None if row is None else StoredModel(*row)
+
+
+def save(
+    connection: Connection, name: str, version: str, source: str, parameters: Mapping[str, Any], fit: Mapping[str, Any]
+) -> None:
+    """Store a version, which is not active. Raises InvalidInput if there is one of that name."""
+    values = {"name": name, "version": version, "source": source}
+    values |= {"parameters": orjson.dumps(parameters).decode(), "fit": orjson.dumps(fit).decode()}
+    if connection.execute(_SAVE, values).one_or_none() is None:
+        raise InvalidInput(f"There is a model {name} {version} already. Name another version with --version.")
+
+
+def activate(connection: Connection, name: str, version: str) -> None:
+    """Let scores be made with a version from now on. Raises InvalidInput if there is none."""
+    connection.execute(_LOCK)
+    model(connection, name, version)
+    connection.execute(_DEACTIVATE, {"name": name, "version": version})
+    connection.execute(_ACTIVATE, {"name": name, "version": version})

@@ -1,0 +1,89 @@
+"""Models fitted on the company's own history: stored, compared, activated, and used by the next worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+from harness import Pipe
+from sqlalchemy import Engine, text
+from starting_here import from_here
+
+from pipeline.touchpoint import Touchpoint
+
+DAY = timedelta(days=1)
+END = datetime(2026, 11, 1, tzinfo=UTC)
+CUSTOMERS = 150
+
+
+def purchases() -> Iterator[Touchpoint]:
+    """Orders of a year; every third customer leaves."""
+    rng = Random(1)
+    for customer in range(CUSTOMERS):
+        at = END - rng.uniform(200, 360) * DAY
+        until = at + rng.uniform(1, 150) * DAY if customer % 3 == 0 else END
+        number = 0
+        while at < until:
+            number += 1
+            yield Touchpoint(
+                f"{customer}-{number}", "shop", round(at.timestamp() * 1000), channel="web", kind="page_viewed",
+                customer_id=f"c{customer}",
+            )  # fmt: skip
+            at += max(rng.expovariate(1 / (10 + customer % 30)), 0.1) * DAY
+
+
+@pytest.fixture(scope="module")
+def fitted(stack_env: dict[str, str], initialised: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipe]:
+    pipe = from_here(stack_env, initialised, tmp_path_factory.mktemp("models"))
+    pipe.publish(purchases())
+    pipe.work()
+    yield pipe
+    with initialised.begin() as connection:
+        connection.execute(text("DELETE FROM model WHERE fit IS NOT NULL"))
+        connection.execute(text("UPDATE model SET active = true WHERE name = 'churn' AND version = 'cdnow-1'"))
+
+
+def test_a_fit_on_the_tables_is_stored_and_activated_and_makes_scores(fitted: Pipe) -> None:
+    done = fitted.run("fit", "churn", "--until", "2026-11-01T00:00:00Z", "--horizon", "60", "--version", "own")
+    assert f"{CUSTOMERS} customers" in done.stdout
+    assert "active: cdnow-1" in done.stdout
+    assert "Stored as churn own, not active" in done.stdout
+    again = fitted.run("fit", "churn", "--version", "own", check=False)
+    assert again.returncode == 2
+    assert "There is a model churn own already" in again.stderr
+
+    assert "own" in fitted.run("models", "list").stdout
+    shown = json.loads(fitted.run("models", "show", "churn", "own", "--json").stdout)
+    assert (shown["active"], shown["parameters"]["horizon_days"]) == (False, 60)
+    best = shown["fit"]["forms"][shown["fit"]["best"]]
+    assert best["fitted"]["parameters"]["r"] == shown["parameters"]["r"]
+    own, active = best["validation"]["brier"]["value"], shown["fit"]["active"]["validation"]["brier"]["value"]
+    assert own < active  # music buyers of 1997 came less often
+
+    assert "Restart all workers" in fitted.run("models", "activate", "churn", "own").stdout
+    assert "active already" in fitted.run("models", "activate", "churn", "own").stdout
+    at = round(END.timestamp() * 1000)
+    fitted.publish([Touchpoint("new", "shop", at, channel="web", kind="page_viewed", customer_id="c1")])
+    fitted.work()
+    assert fitted.sql("SELECT model FROM churn_risk WHERE customer = 'customer:c1'") == [("churn own",)]
+    assert fitted.sql("SELECT count(*) FROM churn_risk_at('2026-11-02') WHERE horizon_days = 60") == [(1,)]
+
+
+def test_a_version_that_validates_worse_is_activated_only_if_that_is_wanted(fitted: Pipe) -> None:
+    fitted.run("models", "activate", "churn", "cdnow-1")
+    fitted.run("fit", "churn", "--version", "bad", "--horizon", "60")
+    with fitted.engine.begin() as connection:  # as if it had been compared with a better one
+        connection.execute(
+            text("UPDATE model SET fit = jsonb_set(fit, :path, '0.001') WHERE version = 'bad'"),
+            {"path": ["active", "validation", "brier", "value"]},
+        )
+    refused = fitted.run("models", "activate", "churn", "bad", check=False)
+    assert refused.returncode == 2
+    assert "validated worse than the version that was active then" in refused.stderr
+    assert "Active: churn bad" in fitted.run("models", "activate", "churn", "bad", "--worse").stdout
+    unknown = fitted.run("models", "activate", "churn", "2020", check=False)
+    assert unknown.returncode == 2
+    assert "There is no model churn 2020. There are: churn cdnow-1" in unknown.stderr
