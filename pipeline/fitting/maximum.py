@@ -43,7 +43,7 @@ def maximise(log_likelihood: Callable[[Array], float], starts: Sequence[Sequence
     best = min(found, key=lambda result: result.fun)
     fine = minimize(loss, best.x, method="Nelder-Mead", options=_FINE)
     if not fine.success or not np.all(np.isfinite(fine.x)):
-        raise NotFitted(f"the search for parameters did not end: {fine.message}")
+        raise NotFitted(f"the search for parameters did not end ({str(fine.message).rstrip('.')})")
     values = np.exp(fine.x)
     return Maximum(values, _errors(loss, fine.x, scale) * values, float(-fine.fun * scale))
 

@@ -24,6 +24,8 @@ from pipeline.fitting.churn import fit as fit_visits
 from pipeline.fitting.counting import Counting
 from pipeline.fitting.histories import Followed, follow
 from pipeline.fitting.maximum import NotFitted
+from pipeline.fitting.spend import SpendFit, Spending, spending
+from pipeline.fitting.spend import fit as fit_spend
 from pipeline.ledger.moments import moment, ms
 from pipeline.queries import models
 from pipeline.queries.connection import writing
@@ -42,6 +44,9 @@ class History(Protocol):
 
     def followed(self, until: datetime, end: datetime) -> Followed:
         """Return visits up to `until`, and who came after that up to `end`."""
+
+    def spending(self, until: datetime) -> Spending | None:
+        """Return what was spent up to `until`, if that is known."""
 
 
 class Candidate(NamedTuple):
@@ -63,6 +68,7 @@ class ChurnFit(NamedTuple):
     best: str
     baseline: Baseline
     active: tuple[str, Validation] | None
+    spend: SpendFit | None
 
 
 @click.command()
@@ -78,7 +84,7 @@ class ChurnFit(NamedTuple):
 @click.option("--named", is_flag=True, help="Only customers known by number, not by a cookie or an address.")
 @click.option(
     "--visits", "file", type=click.Path(dir_okay=False, exists=True, path_type=Path), metavar="FILE",
-    help="Visits from a CSV file with the columns customer and at, instead of the tables.",
+    help="Visits from a CSV file with the columns customer, at and perhaps amount, instead of the tables.",
 )  # fmt: skip
 @click.option("--version", help="Name of the new version.  [default: the date of --until, and the form]")
 @click.option("--dry-run", is_flag=True, help="Store nothing.")
@@ -161,6 +167,9 @@ class _FromTables:
         with progress("Reading customers", None) as shown:
             return followed(self._connection, until, end, named=self._named, progress=shown)
 
+    def spending(self, until: datetime) -> Spending | None:
+        return None  # the tables hold no amounts by visit
+
 
 class _FromFile:
     def __init__(self, path: Path) -> None:
@@ -171,7 +180,11 @@ class _FromFile:
         return moment(int(at.min())), moment(int(at.max()))
 
     def followed(self, until: datetime, end: datetime) -> Followed:
-        return follow(*self._visits, ms(until), ms(end))
+        return follow(self._visits.customers, self._visits.at_ms, ms(until), ms(end))
+
+    def spending(self, until: datetime) -> Spending | None:
+        customers, at_ms, amounts = self._visits
+        return None if amounts is None else spending(customers, at_ms, amounts, ms(until))
 
 
 def _fit(
@@ -192,6 +205,7 @@ def _fit(
         )
     before = history.followed(learned_until, end)
     everything = history.followed(end, end)
+    spend = _fit_spend(history.spending(end))
     candidates = {}
     for name in _FORMS if form == "best" else [form]:
         learned = fit_visits(before.histories, _FORMS[name])
@@ -206,7 +220,17 @@ def _fit(
         best=min(candidates, key=lambda name: candidates[name].validation.brier.value),
         baseline=baseline(before.histories, before.came, seed),
         active=None if active is None else _validated(active, before, horizon, seed),
+        spend=spend,
     )
+
+
+def _fit_spend(spent: Spending | None) -> SpendFit | None:
+    """Return the model of amounts; visits are of use without it."""
+    try:
+        return None if spent is None else fit_spend(spent)
+    except NotFitted as error:
+        click.echo(f"Amounts are left out: {error}.", err=True)
+        return None
 
 
 def _validated(active: models.StoredModel, before: Followed, horizon: int, seed: int) -> tuple[str, Validation]:
@@ -269,6 +293,16 @@ def _report(found: ChurnFit, unit_days: int) -> dict[str, Any]:
             "base_rate": found.baseline.base_rate,
             "base_rate_brier": found.baseline.base_rate_brier,
         },
+        "spend": None if found.spend is None else _spend(found.spend),
+    }
+
+
+def _spend(fit: SpendFit) -> dict[str, Any]:
+    return {
+        "customers": fit.customers,
+        "parameters": fit.model._asdict(),
+        "errors": dict(zip(fit.model._fields, [_known(error) for error in fit.errors], strict=True)),
+        "log_likelihood": fit.log_likelihood,
     }
 
 
@@ -276,14 +310,18 @@ def _fitted(fit: Fit, unit_days: int) -> dict[str, Any]:
     scaled = (1, 1 / unit_days, 1, 1)
     names = ("r", "alpha", "a", "b")
     values = dict(zip(names, _times(fit.model[:4], scaled), strict=True))
-    errors: dict[str, float | None] = dict(zip(names, _times(fit.errors, scaled), strict=True))
+    errors = dict(zip(names, [_known(error) for error in _times(fit.errors, scaled)], strict=True))
     return {
         "customers": fit.customers,
         "repeat_visits": fit.repeats,
         "parameters": values,
-        "errors": {name: None if error is None or np.isnan(error) else error for name, error in errors.items()},
+        "errors": errors,
         "log_likelihood": fit.log_likelihood_in(unit_days),
     }
+
+
+def _known(error: float) -> float | None:
+    return None if np.isnan(error) else error
 
 
 def _times(values: Sequence[float], by: Sequence[float]) -> list[float]:

@@ -42,15 +42,26 @@ def print_churn(report: Mapping[str, Any], unit: str) -> None:
     rows.append(["recency alone", _figure(baseline["recency_auc"]), "", "", "", ""])
     rows.append(["base rate", "0.500", f"{baseline['base_rate_brier']:.3f}", "0.000", "", ""])
     print_table([Column("foretold by"), *figures], rows)
+    if report["spend"] is not None:
+        _print_spend(report["spend"])
     click.echo(f"\nBest by Brier score: {forms[report['best']]['name']}. 95 % intervals are of customers drawn anew.")
 
 
-def _parameters(fitted: Mapping[str, Any]) -> list[str]:
+def _print_spend(spend: Mapping[str, Any]) -> None:
+    click.echo(f"\nAmounts at repeat visits of {spend['customers']:,} customers")
+    print_table(
+        [Column("fitted"), *[Column(name, right=True) for name in ("p ±", "q ±", "γ ±", "log-likelihood")]],
+        [["gamma-gamma", *_with_errors(spend, tuple(spend["parameters"])), f"{spend['log_likelihood']:,.2f}"]],
+    )
+
+
+def _with_errors(fitted: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
     values, errors = fitted["parameters"], fitted["errors"]
-    written = [
-        f"{values[name]:.4f} {'?' if errors[name] is None else format(errors[name], '.4f')}" for name in _PARAMETERS
-    ]
-    return [*written, f"{fitted['log_likelihood']:,.2f}"]
+    return [f"{values[name]:.4f} {'?' if errors[name] is None else format(errors[name], '.4f')}" for name in names]
+
+
+def _parameters(fitted: Mapping[str, Any]) -> list[str]:
+    return [*_with_errors(fitted, _PARAMETERS), f"{fitted['log_likelihood']:,.2f}"]
 
 
 def _figures(validation: Mapping[str, Any]) -> list[str]:

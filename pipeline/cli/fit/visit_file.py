@@ -16,20 +16,23 @@ _COLUMNS = ("customer", "at")
 
 
 class Visits(NamedTuple):
-    """Visits: who, as numbers from 0, and when (epoch milliseconds)."""
+    """Visits: who, as numbers from 0, when (epoch milliseconds), and the amount, if the file has amounts."""
 
     customers: NDArray[np.int64]
     at_ms: NDArray[np.int64]
+    amounts: NDArray[np.float64] | None
 
 
 def read_visits(path: Path) -> Visits:
-    """Read a CSV file with the columns customer and at: RFC 3339, or a date, which is its midnight (UTC).
+    """Read a CSV file with the columns customer, at (RFC 3339, or a date, which is its midnight in UTC) and, if the
+    visits were purchases, amount.
 
     Raises InvalidInput, which names the line.
     """
     numbers: dict[str, int] = {}
     customers: list[int] = []
     times: list[int] = []
+    amounts: list[float] = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)
@@ -40,11 +43,15 @@ def read_visits(path: Path) -> Visits:
             for row in rows:
                 customers.append(numbers.setdefault(_customer(path, rows.line_num, row), len(numbers)))
                 times.append(_time(path, rows.line_num, row["at"]))
+                if "amount" in row:
+                    amounts.append(_amount(path, rows.line_num, row["amount"]))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidInput(f"{path} can't be read as CSV: {error}.") from None
     if not times:
         raise InvalidInput(f"{path} has no visits.")
-    return Visits(np.array(customers, np.int64), np.array(times, np.int64))
+    return Visits(
+        np.array(customers, np.int64), np.array(times, np.int64), np.array(amounts, np.float64) if amounts else None
+    )
 
 
 def _customer(path: Path, line: int, row: dict[str, str]) -> str:
@@ -61,3 +68,13 @@ def _time(path: Path, line: int, written: str | None) -> int:
             f"{path}, line {line}: {written!r} is no time. Write 1997-01-18 or 1997-01-18T09:30:00Z."
         ) from None
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _amount(path: Path, line: int, written: str | None) -> float:
+    try:
+        amount = float(written or "")
+    except ValueError:
+        amount = float("nan")
+    if not np.isfinite(amount):
+        raise InvalidInput(f"{path}, line {line}: {written!r} is no amount. Write 29.33.")
+    return amount

@@ -42,6 +42,29 @@ def test_a_fit_is_shown_with_its_validation_beside_what_it_has_to_beat(visits: P
         assert word in done.output
 
 
+def with_amounts(visits: Path, file: Path, most: int) -> Path:
+    """The visits with amounts about a mean of each customer's own."""
+    rng = np.random.default_rng(2)
+    lines = visits.read_text().splitlines()[1:]
+    means = [sum(map(ord, line.split(",")[0])) % most + 1 if most else 0 for line in lines]
+    rows = [f"{line[:-2]},{mean * rng.gamma(4, 0.25):.2f}" for line, mean in zip(lines, means, strict=True)]
+    file.write_text("\n".join(["customer,at,amount", *rows]))
+    return file
+
+
+def test_amounts_are_fitted_where_the_file_has_them(visits: Path, tmp_path: Path) -> None:
+    done = run("--visits", str(with_amounts(visits, tmp_path / "purchases.csv", 50)), "--form", "bg")
+    assert "gamma-gamma" in done.output
+    assert "gamma-gamma" not in run("--visits", str(visits), "--form", "bg").output
+
+
+def test_amounts_that_can_t_be_fitted_leave_visits_fitted(visits: Path, tmp_path: Path) -> None:
+    done = run("--visits", str(with_amounts(visits, tmp_path / "purchases.csv", 0)), "--form", "bg")
+    assert done.exit_code == 0
+    assert "Amounts are left out: nobody spent anything at a repeat visit." in done.stderr
+    assert "AUC" in done.stdout
+
+
 def test_the_same_file_gives_the_same_fit(visits: Path) -> None:
     first, again = (json.loads(run("--visits", str(visits), "--json", "--form", "mbg").output) for _ in range(2))
     assert first == again
@@ -71,6 +94,7 @@ def test_the_unit_of_time_changes_alpha_and_nothing_else(visits: Path) -> None:
         ("customer,at\na,2025-01-01\n,2025-01-02\n", "line 3: the customer is empty"),
         ("customer,at\na,soon\n", "line 2: 'soon' is no time. Write 1997-01-18"),
         ("customer,at\na\n", "line 2: None is no time"),
+        ("customer,at,amount\na,2025-01-01,much\n", "line 2: 'much' is no amount"),
         ("customer,at\na,2025-01-01\na,2025-01-05\n", "less than the horizon of 90 days"),
         ("customer,at\na,2025-01-01\nb,2025-09-01\n", "no customer came a second time. It needs a longer history"),
     ],

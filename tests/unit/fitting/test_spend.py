@@ -7,26 +7,44 @@ import numpy as np
 import pytest
 
 from pipeline.fitting.maximum import NotFitted, maximise
-from pipeline.fitting.spend import Spend, expected_mean, log_likelihood
-
-
-def repeat_spending() -> tuple[np.ndarray, np.ndarray]:
-    """The number of repeat purchases up to 30 September 1997, and their mean amount; of those who have any."""
-    found = []
-    for spent in cdnow.purchases().values():
-        amounts = [spent[day] for day in sorted(spent) if day <= cdnow.UNTIL][1:]
-        if sum(amounts) > 0:
-            found.append((len(amounts), sum(amounts) / len(amounts)))
-    repeats, mean = np.array(found, np.float64).T
-    return repeats, mean
+from pipeline.fitting.spend import Spend, expected_mean, fit, spending
 
 
 def test_cdnows_parameters_are_the_published_ones() -> None:
-    repeats, mean = repeat_spending()
-    assert len(repeats) == 946
-    found = maximise(lambda values: log_likelihood(repeats, mean, Spend(*values)), [(1, 2, 20), (5, 3, 15)])
-    assert found.values.round(2).tolist() == [6.25, 3.74, 15.44]
+    rows = [
+        (number, day.toordinal(), dollars)
+        for number, spent in enumerate(cdnow.purchases().values())
+        for day, dollars in spent.items()
+    ]
+    customers, days, dollars = (np.array(column) for column in zip(*rows, strict=True))
+    found = fit(spending(customers, days, dollars, cdnow.UNTIL.toordinal()))
+    assert found.customers == 946
+    assert [round(value, 2) for value in found.model] == [6.25, 3.74, 15.44]
     assert round(found.log_likelihood, 2) == -4055.92
+
+
+def test_a_fit_finds_the_parameters_of_simulated_customers() -> None:
+    rng = np.random.default_rng(3)
+    model = Spend(4.0, 3.0, 20.0)
+    customers = np.repeat(np.arange(4_000), rng.integers(2, 8, 4_000))
+    scale = rng.gamma(model.q, 1 / model.gamma, 4_000)
+    found = fit(
+        spending(customers, np.arange(customers.size), rng.gamma(model.p, 1 / scale[customers]), customers.size)
+    )
+    for value, error, true in zip(found.model, found.errors, model, strict=True):
+        assert abs(value - true) < 3 * error
+
+
+def test_what_was_spent_first_and_later_on_does_not_count() -> None:
+    customers, at, amounts = (
+        np.array([0, 0, 0, 0, 1]),
+        np.array([5, 1, 5, 9, 2]),
+        np.array([10.0, 99.0, 4.0, 50.0, 7.0]),
+    )
+    repeats, mean = spending(customers, at, amounts, 6)
+    assert (repeats.tolist(), mean.tolist()) == ([1], [14])
+    with pytest.raises(NotFitted, match="nobody spent"):
+        fit(spending(customers, at, amounts, 2))
 
 
 def test_who_has_spent_little_is_expected_to_be_like_everybody() -> None:
