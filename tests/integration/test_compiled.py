@@ -17,7 +17,7 @@ pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The folders with tests of compiled modules.
-CORE = ("flow", "journey", "scores", "contract", "publishing")
+CORE = ("flow", "journey", "identity", "scores", "contract", "publishing")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_the_compiled_core_passes_the_tests_of_its_source(package: Path) -> None
     where = python(package, "-c", "import pipeline.flow.advance as module; print(module.__file__)").stdout
     assert where.startswith(str(package)) and where.strip().endswith(".so")
     folders = [f"tests/unit/{name}" for name in CORE]
-    paths = "pythonpath=tests tests/unit/flow tests/integration"
+    paths = "pythonpath=tests tests/unit/flow tests/unit/identity tests/unit/processing tests/integration"
     tested = python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", paths, *folders)
     assert tested.returncode == 0, tested.stdout[-4000:]
 
