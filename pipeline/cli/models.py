@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import click
 
 from pipeline import settings
-from pipeline.cli.fit.report import print_churn
+from pipeline.cli.fit.report import print_check, print_churn
 from pipeline.cli.formatting import moment
 from pipeline.cli.output import Column, print_json, print_table
+from pipeline.cli.quarantine.places import SinceType
 from pipeline.errors import InvalidInput
 from pipeline.queries import models as stored
 from pipeline.queries.connection import reading, writing
@@ -83,6 +85,31 @@ def activate(name: str, version: str, worse: bool) -> None:
         stored.activate(connection, name, version)
         connection.commit()
     click.echo(f"Active: {name} {version}. Restart all workers, so that they make scores with it.")
+
+
+@models.command()
+@click.option("--until", type=SinceType(), metavar="TIME", help="Leave out what came later.  [default: the last visit]")
+@click.option("--named", is_flag=True, help="Only customers known by number, not by a cookie or an address.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the bootstrap.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(until: datetime | None, named: bool, seed: int, as_json: bool) -> None:
+    """Check whether the active churn model still holds: what it foretold a horizon ago against what happened.
+
+    Beside AUC, Brier score and calibration of now stand those of its validation when it was fitted. The population
+    stability index says how far customers have moved from those whom it was fitted to: above 0.25 is much. Exit code 1
+    if it does not hold: if it foretells no better than the base rate, worse than its validation by more than chance, or
+    if an input has moved much.
+    """
+    from pipeline.cli.fit.check import check_churn  # fitting needs scipy
+
+    with reading(settings.load(needs=settings.READER).database_url) as connection:
+        checked = check_churn(connection, until, named, seed)
+    if as_json:
+        print_json(checked)
+    else:
+        print_check(checked)
+    if checked["findings"]:
+        click.get_current_context().exit(1)
 
 
 def _refuse_worse(wanted: StoredModel) -> None:

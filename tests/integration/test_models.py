@@ -63,10 +63,17 @@ def test_a_fit_on_the_tables_is_stored_and_activated_and_makes_scores(fitted: Pi
     own, active = best["validation"]["brier"]["value"], shown["fit"]["active"]["validation"]["brier"]["value"]
     assert own < active  # music buyers of 1997 came less often
 
+    shipped = fitted.run("models", "check", "--until", "2026-11-01T00:00:00Z", check=False)
+    assert "churn cdnow-1: foretold on 2026-08-03" in shipped.stdout  # 90 days
+    assert "when it was fitted" not in shipped.stdout
+
     assert "Restart all workers" in fitted.run("models", "activate", "churn", "own").stdout
     assert "active already" in fitted.run("models", "activate", "churn", "own").stdout
     at = round(END.timestamp() * 1000)
     fitted.publish([Touchpoint("new", "shop", at, channel="web", kind="page_viewed", customer_id="c1")])
+    checked = fitted.run("models", "check", "--until", "2026-11-01T00:00:00Z")
+    assert "when it was fitted" in checked.stdout
+    assert checked.stdout.endswith("It holds.\n")
     fitted.work()
     assert fitted.sql("SELECT model FROM churn_risk WHERE customer = 'customer:c1'") == [("churn own",)]
     assert fitted.sql("SELECT count(*) FROM churn_risk_at('2026-11-02') WHERE horizon_days = 60") == [(1,)]
@@ -87,3 +94,15 @@ def test_a_version_that_validates_worse_is_activated_only_if_that_is_wanted(fitt
     unknown = fitted.run("models", "activate", "churn", "2020", check=False)
     assert unknown.returncode == 2
     assert "There is no model churn 2020. There are: churn cdnow-1" in unknown.stderr
+
+
+def test_customers_who_are_not_what_a_version_was_fitted_to_are_noticed(fitted: Pipe) -> None:
+    fitted.run("fit", "churn", "--version", "early", "--horizon", "60", "--until", "2026-06-01T00:00:00Z")
+    fitted.run("models", "activate", "churn", "early", "--worse")
+    checked = fitted.run("models", "check", "--json", check=False)
+    assert checked.returncode == 1
+    found = json.loads(checked.stdout)
+    assert found["drift"]["days since the first visit"] > 0.25  # they have grown older since
+    assert any("days since the first visit are not what it was fitted to" in each for each in found["findings"])
+    too_early = fitted.run("models", "check", "--until", "2025-11-20T00:00:00Z", check=False)
+    assert (too_early.returncode, "has not had its time yet" in too_early.stderr) == (2, True)

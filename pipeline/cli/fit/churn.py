@@ -13,6 +13,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from pipeline import settings
+from pipeline.cli.fit.check import counting_of
 from pipeline.cli.fit.report import print_churn
 from pipeline.cli.fit.visit_file import read_visits
 from pipeline.cli.output import print_json
@@ -21,7 +22,7 @@ from pipeline.cli.quarantine.places import SinceType
 from pipeline.errors import InvalidInput
 from pipeline.fitting.churn import Baseline, Fit, Validation, baseline, validate
 from pipeline.fitting.churn import fit as fit_visits
-from pipeline.fitting.counting import Counting
+from pipeline.fitting.drift import Profile, inputs, profile
 from pipeline.fitting.histories import Followed, follow
 from pipeline.fitting.maximum import NotFitted
 from pipeline.fitting.spend import SpendFit, Spending, spending
@@ -69,6 +70,7 @@ class ChurnFit(NamedTuple):
     baseline: Baseline
     active: tuple[str, Validation] | None
     spend: SpendFit | None
+    inputs: Mapping[str, Profile]
 
 
 @click.command()
@@ -221,6 +223,7 @@ def _fit(
         baseline=baseline(before.histories, before.came, seed),
         active=None if active is None else _validated(active, before, horizon, seed),
         spend=spend,
+        inputs={name: profile(values) for name, values in inputs(everything.histories).items()},
     )
 
 
@@ -234,9 +237,7 @@ def _fit_spend(spent: Spending | None) -> SpendFit | None:
 
 
 def _validated(active: models.StoredModel, before: Followed, horizon: int, seed: int) -> tuple[str, Validation]:
-    known = ChurnModel.from_parameters(active.version, active.source, active.parameters)
-    counting = Counting(known.r, known.alpha_days, known.a, known.b, known.leaves_after_first)
-    return active.version, validate(before.histories, before.came, counting, horizon, seed)
+    return active.version, validate(before.histories, before.came, counting_of(active), horizon, seed)
 
 
 def _refuse_worse(found: ChurnFit) -> None:
@@ -294,6 +295,7 @@ def _report(found: ChurnFit, unit_days: int) -> dict[str, Any]:
             "base_rate_brier": found.baseline.base_rate_brier,
         },
         "spend": None if found.spend is None else _spend(found.spend),
+        "inputs": {name: each._asdict() for name, each in found.inputs.items()},
     }
 
 

@@ -47,6 +47,27 @@ def print_churn(report: Mapping[str, Any], unit: str) -> None:
     click.echo(f"\nBest by Brier score: {forms[report['best']]['name']}. 95 % intervals are of customers drawn anew.")
 
 
+def print_check(checked: Mapping[str, Any]) -> None:
+    """Print how the active version has foretold lately, beside how it did when it was fitted."""
+    click.echo(
+        f"churn {checked['version']}: foretold on {checked['learned_until'][:10]} who came in the "
+        f"{checked['horizon_days']} days after ({checked['baseline']['base_rate']:.1%} did)"
+    )
+    figures = [Column(name, right=True) for name in ("AUC", "Brier", "calibration error", "intercept", "slope")]
+    rows = [["now", *_figures(checked["validation"])]]
+    if checked["then"] is not None:
+        rows.append(["when it was fitted", *_figures(checked["then"])])
+    rows.append(["base rate", "0.500", f"{checked['baseline']['base_rate_brier']:.3f}", "0.000", "", ""])
+    print_table([Column(""), *figures], rows)
+    if checked["drift"] is not None:
+        click.echo()
+        drift = [[name, f"{index:.3f}"] for name, index in checked["drift"].items()]
+        print_table([Column("input"), Column("stability index", right=True)], drift)
+    click.echo()
+    for line in checked["findings"] or ["It holds."]:
+        click.echo(line)
+
+
 def _print_spend(spend: Mapping[str, Any]) -> None:
     click.echo(f"\nAmounts at repeat visits of {spend['customers']:,} customers")
     print_table(

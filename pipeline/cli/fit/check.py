@@ -1,0 +1,73 @@
+"""Whether the active churn model still holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from pipeline.errors import InvalidInput
+from pipeline.fitting.churn import Baseline, Validation, baseline, validate
+from pipeline.fitting.counting import Counting
+from pipeline.fitting.drift import LARGE, Profile, inputs, stability_index
+from pipeline.queries.models import StoredModel, active_model
+from pipeline.queries.visits import followed, visits_between
+from pipeline.scores.churn.model import ChurnModel
+
+
+def counting_of(stored: StoredModel) -> Counting:
+    """Return the parameters of a version of the churn model."""
+    known = ChurnModel.from_parameters(stored.version, stored.source, stored.parameters)
+    return Counting(known.r, known.alpha_days, known.a, known.b, known.leaves_after_first)
+
+
+def check_churn(connection: Connection, until: datetime | None, named: bool, seed: int) -> dict[str, Any]:
+    """Return how the active version has foretold who came within its horizon, and how far its inputs have moved.
+
+    Raises InvalidInput where there is no history of that length.
+    """
+    active, between = active_model(connection, ChurnModel.NAME), visits_between(connection)
+    if active is None or between is None:
+        raise InvalidInput("The tables hold no visits yet, so there is nothing to check.")
+    horizon = int(active.parameters["horizon_days"])
+    end = until or between[1]
+    learned_until = end - timedelta(days=horizon)
+    if learned_until <= between[0]:
+        raise InvalidInput(
+            f"Visits from {between[0]:%Y-%m-%d} to {end:%Y-%m-%d} are less than the horizon of {horizon} days: what "
+            "was foretold has not had its time yet."
+        )
+    before = followed(connection, learned_until, end, named=named)
+    found = validate(before.histories, before.came, counting_of(active), horizon, seed)
+    beaten = baseline(before.histories, before.came, seed)
+    then = None if active.fit is None else active.fit["forms"][active.fit["best"]]["validation"]
+    drift = None
+    if active.fit is not None:
+        now = inputs(followed(connection, end, end, named=named).histories)
+        drift = {name: stability_index(Profile(**active.fit["inputs"][name]), values) for name, values in now.items()}
+    return {
+        "version": active.version,
+        "until": end.isoformat(),
+        "learned_until": learned_until.isoformat(),
+        "horizon_days": horizon,
+        "validation": {name: figure._asdict() for name, figure in found._asdict().items()},
+        "then": then,
+        "baseline": {"base_rate": beaten.base_rate, "base_rate_brier": beaten.base_rate_brier},
+        "drift": drift,
+        "findings": list(_findings(found, then, beaten, drift)),
+    }
+
+
+def _findings(
+    found: Validation, then: Mapping[str, Any] | None, beaten: Baseline, drift: Mapping[str, float] | None
+) -> Iterator[str]:
+    """Yield what does not hold, and what to do about it."""
+    if found.brier.value >= beaten.base_rate_brier:
+        yield "It foretells no better than the base rate: fit it anew (pipeline fit churn)."
+    elif then is not None and found.brier.low > then["brier"]["high"]:
+        yield "It foretells worse than when it was fitted: fit it anew (pipeline fit churn)."
+    for name, index in (drift or {}).items():
+        if index > LARGE:
+            yield f"Customers' {name} are not what it was fitted to: fit it anew (pipeline fit churn)."
