@@ -140,7 +140,7 @@ def test_shared_keys_customers_with_many_keys_and_the_exchange_are_shown(pipe: P
     wait_until(lambda: [over_workers(lag, max) for lag in lags] == [0, 0, 0, 0], "nothing waits in the exchange")
     _append_and_abort(pipe, EXCHANGE, b"x")
     time.sleep(3)  # it has been looked at since
-    wait_until(lambda: [over_workers(lag, max) for lag in lags] == [0, 0, 0, 0], "what was aborted does not wait", 30)
+    wait_until(lambda: [over_workers(lag, max) for lag in lags] == [0, 0, 0, 0], "what was aborted does not wait", 90)
 
 
 def _append_and_abort(pipe: Pipe, topic: str, value: bytes) -> None:
