@@ -52,7 +52,7 @@ EXTRAS = {
         ),
         "worker",
     ),
-    "fit": "models",
+    **dict.fromkeys(("fit", "models"), "models"),
     "audit": "audit",
     "demo": "all",
 }

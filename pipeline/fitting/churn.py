@@ -47,9 +47,13 @@ class Validation(NamedTuple):
     intercept: Figure
     slope: Figure
 
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Return the figures and the ends of their intervals by name, as JSON has them."""
+        return {name: figure._asdict() for name, figure in self._asdict().items()}
+
 
 class Baseline(NamedTuple):
-    """What a model has to beat: the order by recency alone, and the share that came as everybody's probability."""
+    """Holds what a model has to beat: the order by recency alone, and the share that came for everybody."""
 
     recency_auc: Figure
     base_rate_brier: float

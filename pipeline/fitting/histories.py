@@ -14,7 +14,7 @@ _DAY_MS = 86_400_000
 
 
 class Histories:
-    """What the counting models need of each customer: arrays of one length, times in days.
+    """Holds what the counting models need of each customer: arrays of one length, times in days.
 
     `repeats` (x) are the visits after the first, whole numbers from 0; `last` (t_x) is when the last one was, since the
     first visit, 0 without repeats; `age` (T) is how long the customer was followed since then. 0 ≤ last ≤ age.

@@ -27,7 +27,7 @@ class Spend(NamedTuple):
 
 
 class Spending(NamedTuple):
-    """Of each customer who spent something at repeat visits: how many these were, and the mean amount."""
+    """Holds, of each customer who spent something at repeat visits, how many these were, and the mean amount."""
 
     repeats: Array
     mean: Array

@@ -23,6 +23,18 @@ class StoredModel(NamedTuple):
     parameters: Mapping[str, Any]
     fit: Mapping[str, Any] | None
 
+    @property
+    def brier(self) -> float | None:
+        """Return the Brier score of its validation."""
+        return None if self.fit is None else float(self.fit["forms"][self.fit["best"]]["validation"]["brier"]["value"])
+
+    @property
+    def brier_to_beat(self) -> float | None:
+        """Return the Brier score, on the same customers, of the version that was active when it was fitted."""
+        if self.fit is None or self.fit["active"] is None:
+            return None
+        return float(self.fit["active"]["validation"]["brier"]["value"])
+
 
 _COLUMNS = "name, version, active, fitted_at, source, parameters, fit"
 _LIST = text(f"SELECT {_COLUMNS} FROM model ORDER BY name, fitted_at, version")
@@ -69,9 +81,19 @@ def save(
         raise InvalidInput(f"There is a model {name} {version} already. Name another version with --version.")
 
 
-def activate(connection: Connection, name: str, version: str) -> None:
-    """Let scores be made with a version from now on. Raises InvalidInput if there is none."""
+def activate(connection: Connection, name: str, version: str, *, even_if_worse: bool = False) -> None:
+    """Let scores be made with a version from now on.
+
+    Raises InvalidInput if there is none, and if it validated worse than the version that was active when it was fitted,
+    unless `even_if_worse`.
+    """
     connection.execute(_LOCK)
-    model(connection, name, version)
+    wanted = model(connection, name, version)
+    own, to_beat = wanted.brier, wanted.brier_to_beat
+    if not even_if_worse and own is not None and to_beat is not None and own > to_beat:
+        raise InvalidInput(
+            f"{name} {version} validated worse than the version that was active then: Brier {own:.4f} against "
+            f"{to_beat:.4f}. `pipeline models activate --worse` activates a stored version all the same."
+        )
     connection.execute(_DEACTIVATE, {"name": name, "version": version})
     connection.execute(_ACTIVATE, {"name": name, "version": version})

@@ -13,9 +13,9 @@ import numpy as np
 from sqlalchemy import Connection
 
 from pipeline import settings
-from pipeline.cli.fit.check import counting_of
-from pipeline.cli.fit.report import print_churn
 from pipeline.cli.fit.visit_file import read_visits
+from pipeline.cli.models.check import counting_of
+from pipeline.cli.models.report import print_churn
 from pipeline.cli.output import print_json
 from pipeline.cli.progress import progress
 from pipeline.cli.quarantine.places import SinceType
@@ -38,7 +38,7 @@ _UNITS = {"day": 1, "week": 7}
 
 
 class History(Protocol):
-    """Where visits come from."""
+    """Gives visits, wherever they come from."""
 
     def between(self) -> tuple[datetime, datetime]:
         """Return when the first and the last visit were."""
@@ -51,7 +51,7 @@ class History(Protocol):
 
 
 class Candidate(NamedTuple):
-    """A form of the model: as learned for the validation and how it did there, and as learned from everything."""
+    """Holds a form of the model: as learned for the validation and how it did there, and as learned from everything."""
 
     learned: Fit
     validation: Validation
@@ -59,7 +59,7 @@ class Candidate(NamedTuple):
 
 
 class ChurnFit(NamedTuple):
-    """What `fit churn` found. `active` is how the version that scores are made with does on the same customers."""
+    """Holds what `fit churn` found. `active` is how the version for the scores does on the same customers."""
 
     first: datetime
     until: datetime
@@ -130,7 +130,6 @@ def churn(
             source = f"pipeline fit churn, on visits until {found.until:%Y-%m-%dT%H:%M:%SZ}"
             models.save(connection, ChurnModel.NAME, stored, source, _parameters(found), report)
             if activate:
-                _refuse_worse(found)
                 models.activate(connection, ChurnModel.NAME, stored)
             connection.commit()
     if as_json:
@@ -240,20 +239,6 @@ def _validated(active: models.StoredModel, before: Followed, horizon: int, seed:
     return active.version, validate(before.histories, before.came, counting_of(active), horizon, seed)
 
 
-def _refuse_worse(found: ChurnFit) -> None:
-    """Raise InvalidInput where the active version has the lower Brier score."""
-    if found.active is None:
-        return
-    version, active = found.active
-    brier = found.candidates[found.best].validation.brier.value
-    if brier > active.brier.value:
-        raise InvalidInput(
-            f"It validates worse than the active version {version} (Brier {brier:.4f} against "
-            f"{active.brier.value:.4f}), and nothing was stored. Store it without --activate, and activate it with "
-            "`pipeline models activate --worse` if you still want it."
-        )
-
-
 def _parameters(found: ChurnFit) -> dict[str, Any]:
     model = found.candidates[found.best].final.model
     return ChurnModel(
@@ -282,13 +267,13 @@ def _report(found: ChurnFit, unit_days: int) -> dict[str, Any]:
                 "name": each.final.model.name,
                 "fitted": _fitted(each.final, unit_days),
                 "learned": _fitted(each.learned, unit_days),
-                "validation": _figures(each.validation),
+                "validation": each.validation.figures(),
             }
             for name, each in found.candidates.items()
         },
         "active": None
         if found.active is None
-        else {"version": found.active[0], "validation": _figures(found.active[1])},
+        else {"version": found.active[0], "validation": found.active[1].figures()},
         "baseline": {
             "recency_auc": found.baseline.recency_auc._asdict(),
             "base_rate": found.baseline.base_rate,
@@ -328,7 +313,3 @@ def _known(error: float) -> float | None:
 
 def _times(values: Sequence[float], by: Sequence[float]) -> list[float]:
     return [value * factor for value, factor in zip(values, by, strict=True)]
-
-
-def _figures(validation: Validation) -> dict[str, Any]:
-    return {name: figure._asdict() for name, figure in validation._asdict().items()}

@@ -61,7 +61,7 @@ class ChurnModel:
     #: Weights of leaving and staying after a visit, above 0.
     a: float
     b: float
-    #: Whether one may leave after the first visit (MBG/NBD), or only after a repeat visit (BG/NBD).
+    #: Tells the MBG/NBD, where one may leave after the first visit, from the BG/NBD, where one does not.
     leaves_after_first: bool = False
     #: For how long no visit counts as churn, in days, 1 or more.
     horizon_days: int = 90

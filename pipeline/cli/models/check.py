@@ -1,4 +1,4 @@
-"""Whether the active churn model still holds."""
+"""Checks whether the active churn model still holds."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check_churn(connection: Connection, until: datetime | None, named: bool, see
         "until": end.isoformat(),
         "learned_until": learned_until.isoformat(),
         "horizon_days": horizon,
-        "validation": {name: figure._asdict() for name, figure in found._asdict().items()},
+        "validation": found.figures(),
         "then": then,
         "baseline": {"base_rate": beaten.base_rate, "base_rate_brier": beaten.base_rate_brier},
         "drift": drift,

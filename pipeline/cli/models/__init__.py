@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import click
 
 from pipeline import settings
-from pipeline.cli.fit.report import print_check, print_churn
 from pipeline.cli.formatting import moment
+from pipeline.cli.models.report import print_check, print_churn
 from pipeline.cli.output import Column, print_json, print_table
 from pipeline.cli.quarantine.places import SinceType
-from pipeline.errors import InvalidInput
 from pipeline.queries import models as stored
 from pipeline.queries.connection import reading, writing
 from pipeline.queries.models import StoredModel
@@ -80,9 +77,7 @@ def activate(name: str, version: str, worse: bool) -> None:
         if wanted.active:
             click.echo(f"{name} {version} is active already.")
             return
-        if not worse:
-            _refuse_worse(wanted)
-        stored.activate(connection, name, version)
+        stored.activate(connection, name, version, even_if_worse=worse)
         connection.commit()
     click.echo(f"Active: {name} {version}. Restart all workers, so that they make scores with it.")
 
@@ -100,7 +95,7 @@ def check(until: datetime | None, named: bool, seed: int, as_json: bool) -> None
     if it does not hold: if it foretells no better than the base rate, worse than its validation by more than chance, or
     if an input has moved much.
     """
-    from pipeline.cli.fit.check import check_churn  # fitting needs scipy
+    from pipeline.cli.models.check import check_churn  # fitting needs scipy
 
     with reading(settings.load(needs=settings.READER).database_url) as connection:
         checked = check_churn(connection, until, named, seed)
@@ -112,24 +107,5 @@ def check(until: datetime | None, named: bool, seed: int, as_json: bool) -> None
         click.get_current_context().exit(1)
 
 
-def _refuse_worse(wanted: StoredModel) -> None:
-    compared = _compared(wanted.fit)
-    if compared is not None and compared[0] > compared[1]:
-        raise InvalidInput(
-            f"{wanted.name} {wanted.version} validated worse than the version that was active then: Brier "
-            f"{compared[0]:.4f} against {compared[1]:.4f}. Add --worse to activate it all the same."
-        )
-
-
-def _compared(fit: Mapping[str, Any] | None) -> tuple[float, float] | None:
-    """Return the version's Brier score, and that of the version that was active when it was fitted."""
-    if fit is None or fit["active"] is None:
-        return None
-    own = fit["forms"][fit["best"]]["validation"]["brier"]["value"]
-    return own, fit["active"]["validation"]["brier"]["value"]
-
-
 def _brier(model: StoredModel) -> str:
-    if model.fit is None:
-        return ""
-    return f"{model.fit['forms'][model.fit['best']]['validation']['brier']['value']:.4f}"
+    return "" if model.brier is None else f"{model.brier:.4f}"

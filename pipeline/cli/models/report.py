@@ -1,4 +1,4 @@
-"""What a fit found, for people."""
+"""Prints what a fit or a check found, for people."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from pipeline.cli.output import Column, print_table
 
 _PARAMETERS = ("r", "alpha", "a", "b")
+_FIGURE_COLUMNS = [Column(name, right=True) for name in ("AUC", "Brier", "calibration error", "intercept", "slope")]
 _FIGURES = ("auc", "brier", "calibration_error", "intercept", "slope")
 
 
@@ -34,14 +35,13 @@ def print_churn(report: Mapping[str, Any], unit: str) -> None:
         [Column("learned"), *parameters],
         [[each["name"], *_parameters(each["learned"])] for each in forms.values()],
     )
-    figures = [Column(name, right=True) for name in ("AUC", "Brier", "calibration error", "intercept", "slope")]
     rows = [[each["name"], *_figures(each["validation"])] for each in forms.values()]
     if report["active"] is not None:
         rows.append([f"active: {report['active']['version']}", *_figures(report["active"]["validation"])])
     baseline = report["baseline"]
     rows.append(["recency alone", _figure(baseline["recency_auc"]), "", "", "", ""])
-    rows.append(["base rate", "0.500", f"{baseline['base_rate_brier']:.3f}", "0.000", "", ""])
-    print_table([Column("foretold by"), *figures], rows)
+    rows.append(_base_rate(baseline))
+    print_table([Column("foretold by"), *_FIGURE_COLUMNS], rows)
     if report["spend"] is not None:
         _print_spend(report["spend"])
     click.echo(f"\nBest by Brier score: {forms[report['best']]['name']}. 95 % intervals are of customers drawn anew.")
@@ -53,12 +53,11 @@ def print_check(checked: Mapping[str, Any]) -> None:
         f"churn {checked['version']}: foretold on {checked['learned_until'][:10]} who came in the "
         f"{checked['horizon_days']} days after ({checked['baseline']['base_rate']:.1%} did)"
     )
-    figures = [Column(name, right=True) for name in ("AUC", "Brier", "calibration error", "intercept", "slope")]
     rows = [["now", *_figures(checked["validation"])]]
     if checked["then"] is not None:
         rows.append(["when it was fitted", *_figures(checked["then"])])
-    rows.append(["base rate", "0.500", f"{checked['baseline']['base_rate_brier']:.3f}", "0.000", "", ""])
-    print_table([Column(""), *figures], rows)
+    rows.append(_base_rate(checked["baseline"]))
+    print_table([Column(""), *_FIGURE_COLUMNS], rows)
     if checked["drift"] is not None:
         click.echo()
         drift = [[name, f"{index:.3f}"] for name, index in checked["drift"].items()]
@@ -87,6 +86,10 @@ def _parameters(fitted: Mapping[str, Any]) -> list[str]:
 
 def _figures(validation: Mapping[str, Any]) -> list[str]:
     return [_figure(validation[name]) for name in _FIGURES]
+
+
+def _base_rate(baseline: Mapping[str, Any]) -> list[str]:
+    return ["base rate", "0.500", f"{baseline['base_rate_brier']:.3f}", "0.000", "", ""]
 
 
 def _figure(figure: Mapping[str, float]) -> str:
