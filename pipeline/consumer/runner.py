@@ -117,7 +117,13 @@ class Runner:
         await self._source.stop(for_good=self._failure is None)
 
     async def take_partitions(self, assignment: Callable[[], set[int]]) -> dict[TopicPartition, int]:
-        """Take partitions for the consumer; a failure ends the worker."""
+        """Take partitions for the consumer; a failure ends the worker.
+
+        Faust cancels this when the group rebalances anew. What was begun is finished all the same.
+        """
+        return await asyncio.shield(asyncio.create_task(self._take_partitions(assignment)))
+
+    async def _take_partitions(self, assignment: Callable[[], set[int]]) -> dict[TopicPartition, int]:
         try:
             self._active_at = time.monotonic()
             next_offsets = await self._worker.take_partitions(assignment)

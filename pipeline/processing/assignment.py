@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
 
+from pipeline.flow.identity_rows import RestatementRow
 from pipeline.flow.state import Partition
+from pipeline.identity.correction_log import CorrectionLog
 from pipeline.ledger.positions import Position
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
@@ -39,8 +41,8 @@ class AssignedPartitions(dict[int, AssignedPartition]):
         super().__init__()
         self._metrics, self._health, self._on_drop = metrics, health, on_drop
 
-    def reset(self, position: Position) -> AssignedPartition:
-        """Begin anew with a partition, as the ledger has it."""
+    def begin(self, position: Position, log: CorrectionLog, waiting: Iterable[RestatementRow]) -> None:
+        """Begin with a partition as the ledger has it: its position, its corrections, and what is to be restated."""
         state = Partition(
             position.partition,
             position.next_offset,
@@ -48,21 +50,21 @@ class AssignedPartitions(dict[int, AssignedPartition]):
             position.next_exchange_offset,
             position.commits,
         )
-        assigned = self[position.partition] = AssignedPartition(position, state, time.monotonic())
-        return assigned
+        state.log = log
+        state.restatements = {row.key: row for row in waiting}
+        self[position.partition] = AssignedPartition(position, state, time.monotonic())
 
-    def adopt(self, position: Position) -> bool:
-        """Take on a partition; keep what is known about it unless another worker had it in between.
+    def keep(self, position: Position) -> bool:
+        """Keep what is known about a partition that was taken again, and return True.
 
-        Returns whether it begins anew.
+        If it is not known, or another worker had it in between, it is dropped.
         """
         known = self.get(position.partition)
         if known is None or known.position._replace(epoch=position.epoch) != position:
             self.drop(position.partition)
-            self.reset(position)
-            return True
+            return False
         known.position, known.active_at = position, time.monotonic()
-        return False
+        return True
 
     def drop(self, number: int) -> None:
         """Forget a partition, if it is assigned."""

@@ -21,18 +21,19 @@ from pipeline.flow.identity_needs import (
     shortened,
     windows_to_load,
 )
-from pipeline.flow.identity_rows import OMITTED, AsideRow, by_key
+from pipeline.flow.identity_rows import OMITTED, AsideRow, RestatementRow, by_key
 from pipeline.flow.joined_customer import Readmit
 from pipeline.flow.long_journeys import Shortening
 from pipeline.flow.portions import is_small, next_share
 from pipeline.flow.refold import Refold
 from pipeline.flow.state import Partition, forget_customers
 from pipeline.flow.values import AdmittedSlice, Batch, Restatement
+from pipeline.identity.correction import Correction
 from pipeline.identity.correction_log import CorrectionLog
 from pipeline.identity.segments import BEGINNING
 from pipeline.journey.journey import Journey
 from pipeline.ledger.commit import Commit
-from pipeline.ledger.positions import Fenced
+from pipeline.ledger.positions import Fenced, Position
 from pipeline.ledger.protocol import Ledger
 from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartitions
@@ -110,16 +111,18 @@ class Committer:
         """Return the id of the tables."""
         return "" if self._identity is None else self._identity.ledger
 
-    async def load_identity(self, partitions: Sequence[int]) -> None:
-        """Load what is known of corrections, and what is to be restated, of partitions that were taken."""
-        if self._identity is None or not partitions:
-            return
-        corrections = await self._ledger.load_corrections(partitions)
-        waiting = await self._ledger.load_restatements(partitions)
-        for number in partitions:
-            state = self._assigned[number].state
-            state.log = CorrectionLog(corrections.get(number, ()))
-            state.restatements = {row.key: row for row in waiting.get(number, ())}
+    async def begin(self, positions: Sequence[Position]) -> None:
+        """Begin with partitions as the ledger has them. They are not assigned until all of that is loaded."""
+        numbers = [position.partition for position in positions]
+        for number in numbers:
+            self._assigned.pop(number, None)
+        corrections: Mapping[int, Sequence[Correction]] = {}
+        waiting: Mapping[int, Sequence[RestatementRow]] = {}
+        if self._identity is not None and numbers:
+            corrections = await self._ledger.load_corrections(numbers)
+            waiting = await self._ledger.load_restatements(numbers)
+        for position, number in zip(positions, numbers, strict=True):
+            self._assigned.begin(position, CorrectionLog(corrections.get(number, ())), waiting.get(number, ()))
 
     async def restate(self, now_ms: int, began: float) -> bool:
         """Make a part of what waits to be restated, in one transaction; return whether anything waits still."""

@@ -91,9 +91,8 @@ class SliceProcessor:
             ):
                 raise
             rejection = poison_rejection(error)
-        for assigned in before:
-            self._assigned.reset(assigned.position)  # its state is ahead of the ledger
-        await self._committer.load_identity(list({each.partition for each in ours}))
+        positions = {assigned.position.partition: assigned.position for assigned in before}
+        await self._committer.begin(list(positions.values()))  # their states are ahead of the ledger
         smaller = bisect(ours)
         for group in smaller:
             await self._process(group)

@@ -90,9 +90,9 @@ class Worker:
                 self._assigned.drop(number)
             positions, others = await self._ledger.take_partitions(TOUCHPOINTS, partitions, self._owner)
             self._reached("taking")
-            fresh = [position.partition for position in positions if self._assigned.adopt(position)]
-            await self._committer.load_identity(fresh)
-            await self._take_over(fresh, others)
+            fresh = [position for position in positions if not self._assigned.keep(position)]
+            await self._committer.begin(fresh)
+            await self._take_over([position.partition for position in fresh], others)
             self._metrics.open_journeys.set(await self._ledger.count_open_journeys(partitions))
             self._assigned.show_count()
             log.info("partitions taken", partitions=sorted(partitions))

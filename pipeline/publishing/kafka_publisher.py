@@ -86,9 +86,10 @@ class KafkaPublisher:
             else:
                 try:
                     await self._put(position, records)
-                except Interrupted as why:
+                except BaseException as why:
                     # The open transaction may hold some of the records, so that it must not be committed either.
-                    self._begun, self._interruption = False, why
+                    self._begun = False
+                    self._interruption = why if isinstance(why, Interrupted) else Interrupted("It was broken off.")
                     raise
                 if self._ending is None or self._ending.done():
                     self._ending = asyncio.create_task(self._end())

@@ -146,6 +146,25 @@ def scale(scene: Scene, action: Action) -> None:
     scene.owned_by(*NAMES[:USUAL])
 
 
+def rebalance_while_taking(scene: Scene, action: Action) -> None:
+    """The group rebalances again while a worker loads what it needs of the partitions that it has just got."""
+    for name in NAMES[1:USUAL]:
+        scene.supervisor.stop(name)
+    scene.owned_by(NAMES[0])
+    with scene.database.session() as session:
+        session.execute(text("LOCK TABLE identity_correction IN ACCESS EXCLUSIVE MODE"))
+        for count, name in enumerate(NAMES[1:], 2):
+            scene.supervisor.start(name)
+            scene.owned_by(*NAMES[:count])
+        session.rollback()
+    scene.injected["rebalance_while_taking"] += 1
+    scene.goes_on(time.time())
+    for name in NAMES[USUAL:]:
+        scene.supervisor.stop(name)
+    scene.owned_by(*NAMES[:USUAL])
+    scene.goes_on(time.time())
+
+
 def rolling_restart(scene: Scene, action: Action) -> None:
     """Each worker is stopped and started, one after the other."""
     for name in scene.supervisor.names:
@@ -306,7 +325,7 @@ ACTIONS: dict[str, Callable[[Scene, Action], None]] = {
     action.__name__: action
     for action in (
         kill_random, kill_all, zombie, zombie_publishing, zombie_exchanging, zombie_receiving, zombie_restating,
-        scale, rolling_restart, broker_crash, database_restart,
+        scale, rebalance_while_taking, rolling_restart, broker_crash, database_restart,
         database_crash, cut_before_commit, cut_after_commit, cut_anywhere, registry_away, disk_full,
         statement_timeout, deadlock,
         serialization_failure, metrics_port_taken,

@@ -46,9 +46,6 @@ async def committer(
     await publisher.ready()
     outbox = OutboxPublisher(publisher, serializer, ledger, retry)
     assigned = AssignedPartitions(Metrics(), Health(), outbox.forget)
-    positions, _ = await ledger.take_partitions(TOUCHPOINTS, range(partitions), "test")
-    for position in positions:
-        assigned.adopt(position)
     made = Committer(
         ledger=ledger,
         assigned=assigned,
@@ -60,6 +57,8 @@ async def committer(
         metrics=Metrics(),
         reached=lambda place: None,
     )
+    positions, _ = await ledger.take_partitions(TOUCHPOINTS, range(partitions), "test")
+    await made.begin(positions)
     try:
         yield made, assigned
     finally:

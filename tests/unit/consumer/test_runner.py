@@ -130,6 +130,32 @@ def test_it_stops_when_idle_and_nothing_is_left_to_do() -> None:
     run(test)
 
 
+def test_taking_partitions_is_finished_even_if_the_group_rebalances_meanwhile() -> None:
+    class Slow(Processor):
+        begun, may_go_on = asyncio.Event(), asyncio.Event()
+
+        async def take_partitions(self, assignment: Callable[[], set[int]]) -> dict[TopicPartition, int]:
+            self.begun.set()
+            await self.may_go_on.wait()
+            self.calls.append("taken")
+            return await super().take_partitions(assignment)
+
+    async def test() -> None:
+        worker = Slow()
+        runner = runner_of(worker, Source())
+        taking = asyncio.create_task(runner.take_partitions(lambda: {0}))
+        await worker.begun.wait()
+        taking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+        worker.may_go_on.set()
+        while not worker.calls:
+            await asyncio.sleep(0.001)
+        assert worker.calls == ["taken"]
+
+    run(test)
+
+
 def test_sigterm_closes_the_worker_and_leaves_the_group() -> None:
     async def test() -> None:
         worker, source = Processor(), Source()

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from pipeline.identity.correction_log import CorrectionLog
 from pipeline.ledger.memory import MemoryLedger
 from pipeline.ledger.positions import Position
 from pipeline.ledger.risk_sweep import RiskReading
@@ -63,7 +64,7 @@ def sweep_of(
 ) -> RiskSweep:
     partitions = AssignedPartitions(Metrics(), Health(), lambda _number: None)
     if assigned:
-        partitions.adopt(Position("t", 0, 1, 0, 0, 0, ""))
+        partitions.begin(Position("t", 0, 1, 0, 0, 0, ""), CorrectionLog(), ())
     return RiskSweep(
         reader=reader,
         ledger=ledger or Ledger(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +13,8 @@ from worker_in_memory import InMemory, slice_of
 
 from pipeline.errors import Unavailable
 from pipeline.flow.values import Batch
+from pipeline.identity.correction import MERGED, Correction
+from pipeline.identity.policy import IdentityPolicy
 from pipeline.ledger.commit import Commit
 from pipeline.ledger.memory import MemoryLedger
 from pipeline.ledger.positions import Position
@@ -157,6 +159,33 @@ def test_a_partition_that_another_worker_had_in_between_is_begun_anew() -> None:
         await it.process(slice_of(0, 2, [touchpoint("c", 2)]))
         [row] = it.ledger.journeys.values()
         assert (row.touchpoints, row.revision) == (3, 3)
+
+    run(test)
+
+
+def test_a_partition_is_not_assigned_before_its_corrections_are_known() -> None:
+    merge = Correction("customer:b", ("customer:b",), MERGED, T0, "crm", "1", other="customer:a")
+
+    class Slow(MemoryLedger):
+        asked = asyncio.Event()
+
+        async def load_corrections(self, partitions: Iterable[int]) -> dict[int, list[Correction]]:
+            if not self.asked.is_set():
+                self.asked.set()
+                await asyncio.Event().wait()
+            return {number: [merge] for number in partitions}
+
+    async def test() -> None:
+        ledger = Slow(SCORES)
+        it = InMemory(ledger, identity=IdentityPolicy())
+        taking = asyncio.create_task(it.take(0))
+        await ledger.asked.wait()
+        taking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+        assert dict(it.worker.assigned) == {}
+        await it.take(0)
+        assert it.worker.assigned[0].state.log.survivors == {"customer:a": "customer:b"}
 
     run(test)
 

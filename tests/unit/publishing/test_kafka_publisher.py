@@ -177,6 +177,32 @@ def test_records_that_are_refused_interrupt_publishing_and_nothing_of_their_comm
     assert topic.records == [record(0, 2, 0), record(0, 2, 1)]
 
 
+def test_nothing_of_a_commit_comes_out_whose_records_were_broken_off() -> None:
+    class Full(Topic):
+        is_full = threading.Event()
+
+        def make_room(self) -> None:
+            self.is_full.set()
+
+    async def test() -> None:
+        topic = Full()
+        publisher = KafkaPublisher(topic, "one", Health())  # type: ignore[arg-type]
+        await publisher.ready()
+        sending = asyncio.create_task(publisher.send(position(0, 1), [record(0, 1, n) for n in range(9)]))
+        await asyncio.to_thread(topic.is_full.wait)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert publisher.interrupted
+        with pytest.raises(Interrupted):
+            await publisher.send(position(0, 1), [record(0, 1)])
+        assert await publisher.ready()
+        await publisher.settle()
+        assert topic.records == []
+
+    asyncio.run(test())
+
+
 @pytest.mark.parametrize("refused", [None, record(0, 1)])
 def test_whoever_is_the_first_to_notice_an_interruption_it_is_told_once(refused: OutgoingRecord | None) -> None:
     topic = Topic()
