@@ -12,14 +12,14 @@ from bench.rig import Rig
 #: `first` to `last`, every customer has two in a row; what a journey is like follows from its number.
 _JOURNEYS = """
     INSERT INTO journey (journey_id, customer, partition, revision, status, started_at, ended_at, covers_until,
-                         touchpoints, channels, outcome, failures, abandoned, begun_by_customer, steps, steps_omitted,
-                         keys)
+                         touchpoints, channels, outcome, failures, abandoned, begun_by_customer, is_visit, steps,
+                         steps_omitted, keys)
     SELECT gen_random_uuid(), 'customer:earlier-' || lpad((n / 2)::text, 9, '0'), n / 2 %% %(partitions)s, 1 + n %% 3,
            'closed', began, began + (size - 1) * interval '2 minutes',
            began + (size - 1) * interval '2 minutes' + interval '30 minutes', size,
            CASE WHEN size < 5 THEN jsonb_build_object('web', size)
                 ELSE jsonb_build_object('web', 4, 'app', size - 4) END,
-           CASE WHEN n %% 7 = 0 THEN 'succeeded' ELSE 'none' END, 0, 0, true,
+           CASE WHEN n %% 7 = 0 THEN 'succeeded' ELSE 'none' END, 0, 0, true, true,
            (SELECT jsonb_agg(jsonb_build_object(
                 'at', to_char(began + step * interval '2 minutes', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
                 'channel', CASE WHEN step < 4 THEN 'web' ELSE 'app' END,

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 from pipeline.contract.validate import check_kind
 from pipeline.errors import PipelineError
 from pipeline.identity.naming import DECLARED, NONE, TRUSTS
-from pipeline.touchpoint import CHANNELS, STAGES
+from pipeline.touchpoint import CHANNELS, ROLES, STAGES
 
 MODALITIES = ("digital", "in_person")
 INITIATORS = ("customer", "company")
 
 _FILE = "catalogue.toml"
 _CHANNEL_FIELDS = frozenset({"modality", "by"})
-_KIND_NEEDS = frozenset({"stage", "by", "channels", "meaning"})
+_KIND_NEEDS = frozenset({"stage", "by", "role", "channels", "meaning"})
 _KIND_FIELDS = _KIND_NEEDS | {"modality", "identity"}
 
 
@@ -27,7 +27,8 @@ class Entry(NamedTuple):
 
     `stage` is None for an uncatalogued kind. `modality` is in_person when a human being serves, face to face or by
     voice. `initiated_by` is customer or company. `meaning` is one line, empty for an uncatalogued kind. `identity` is
-    the trust in two keys that such an event names: verified, declared or none.
+    the trust in two keys that such an event names: verified, declared or none. `role` is one of `ROLES`, None for an
+    uncatalogued kind.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Entry(NamedTuple):
     meaning: str
     catalogued: bool
     identity: str
+    role: str | None
 
 
 class Kind(NamedTuple):
@@ -48,6 +50,7 @@ class Kind(NamedTuple):
     channels: tuple[str, ...]
     meaning: str
     identity: str
+    role: str
 
 
 class ChannelDefaults(NamedTuple):
@@ -73,9 +76,9 @@ class Catalogue:
         defaults = self.channels.get(channel) or self.channels["unknown"]
         known = self.kinds.get(kind)
         if known is None:
-            return Entry(kind, None, defaults.modality, defaults.initiated_by, "", False, DECLARED)
+            return Entry(kind, None, defaults.modality, defaults.initiated_by, "", False, DECLARED, None)
         modality = known.modality or defaults.modality
-        return Entry(kind, known.stage, modality, known.initiated_by, known.meaning, True, known.identity)
+        return Entry(kind, known.stage, modality, known.initiated_by, known.meaning, True, known.identity, known.role)
 
 
 @cache
@@ -130,6 +133,7 @@ def _kind(name: str, table: Mapping[str, Any]) -> Kind:
         channels=tuple([_one_of(f"{place}.channels", channel, CHANNELS) for channel in channels]),
         meaning=meaning,
         identity=_one_of(f"{place}.identity", table.get("identity", NONE), TRUSTS),
+        role=_one_of(f"{place}.role", table["role"], ROLES),
     )
 
 

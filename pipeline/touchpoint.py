@@ -12,6 +12,8 @@ CHANNELS = (
 )  # fmt: skip
 STAGES = ("before", "during", "after")
 OUTCOMES = ("none", "succeeded", "failed", "abandoned")
+#: What a touchpoint is to the customer; schemas/catalogue.toml says what each means.
+ROLES = ("browse", "buy", "use", "help", "complain", "answer", "leave", "inform")
 
 #: Kinds of corrections: they are no contacts, but change what other events have said of who is who.
 IDENTITY_RETRACTED, IDENTITY_ENDED = "identity_retracted", "identity_ended"

@@ -103,6 +103,7 @@ def prepare(workspace: Workspace, reference: Reference) -> None:
     workspace.run("schema")
     for table, rows in (
         ("gap", reference.gaps), ("known_kind", reference.kinds), ("known_channel", reference.channels),
+        ("activity", reference.activity),
         ("scale", SCALES),
     ):  # fmt: skip
         workspace.insert(table, rows)

@@ -48,7 +48,7 @@ COMPARISONS = (
         {
             **_columns(
                 _OTHER, "partition", "ended_at", "covers_until", "touchpoints", "channels", "outcome", "failures",
-                "abandoned", "begun_by_customer", "steps_omitted", "key_bytes", "keys",
+                "abandoned", "begun_by_customer", "is_visit", "steps_omitted", "key_bytes", "keys",
             ),
             "status": "e.status IS NOT NULL AND e.status <> f.status",
             "revision": _LESS.format("revision"),
@@ -139,6 +139,7 @@ _MERGED = {
     "failures": ("failures <> 0", "'0'", "failures::VARCHAR"),
     "abandoned": ("abandoned <> 0", "'0'", "abandoned::VARCHAR"),
     "begun_by_customer": ("begun_by_customer", "'false'", "'true'"),
+    "is_visit": ("is_visit", "'false'", "'true'"),
     "started_at": (
         "since IS NULL AND CASE WHEN is_joined THEN started_at NOT IN (SELECT occurred_at FROM own_touchpoint) "
         "OR ended_at NOT IN (SELECT occurred_at FROM own_touchpoint) ELSE NOT EXISTS (SELECT 1 FROM journey AS e "

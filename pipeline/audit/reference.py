@@ -22,21 +22,25 @@ SCALES = (
     ("stars", 1.0, 5.0, 4.0),
     ("sentiment", -1.0, 1.0, 0.05),
 )
+#: What counts as activity where the policy does not say.
+ACTIVE_ROLES = ("browse", "buy", "use")
 _MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 class Reference(NamedTuple):
-    """Rows of `gap` (scope, name, ms), `known_kind` (kind, stage, begun_by) and `known_channel` (channel, begun_by).
+    """Rows of `gap` (scope, name, ms), `known_kind` (kind, stage, begun_by, role), `known_channel` (channel, begun_by)
+    and `activity` (scope, name, counts).
 
-    Gaps of the scope `all` have an empty name. `grace_ms` is how long after its cover a journey stays open.
-    `nobody` are values that name nobody, as in `touchpoint.is_nobody`. `trusts` and `identity` are the rules of who is
-    who.
+    Gaps of the scope `all` have an empty name; scopes of activity are role, channel and kind. `grace_ms` is how long
+    after its cover a journey stays open. `nobody` are values that name nobody, as in `touchpoint.is_nobody`. `trusts`
+    and `identity` are the rules of who is who.
     """
 
     gaps: list[tuple[str, str, int]]
     grace_ms: int
-    kinds: list[tuple[str, str, str]]
+    kinds: list[tuple[str, str, str, str]]
     channels: list[tuple[str, str]]
+    activity: list[tuple[str, str, bool]]
     nobody: frozenset[str]
     trusts: Trusts
     identity: IdentityRules
@@ -49,13 +53,15 @@ def read(policy_file: Path | None) -> Reference:
     """
     document = _document(policy_file)
     gaps, grace_ms, nobody, identity = _usable(policy_file, document)
+    activity = _activity(policy_file, document)
     trust = document.get("identity", {}).get("trust", {})
     catalogue = tomllib.loads((files("pipeline") / "contract" / "schemas" / "catalogue.toml").read_text("utf-8"))
     return Reference(
         gaps,
         grace_ms,
-        [(name, kind["stage"], kind["by"]) for name, kind in catalogue["kind"].items()],
+        [(name, kind["stage"], kind["by"], kind["role"]) for name, kind in catalogue["kind"].items()],
         [(name, channel["by"]) for name, channel in catalogue["channel"].items()],
+        activity,
         nobody,
         Trusts(
             trust.get("kind", {}),
@@ -93,6 +99,17 @@ def _usable(
         return gaps, _ms(document.get("grace", "20m")), nobody, rules
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _unusable(file, error) from None
+
+
+def _activity(file: Path | None, document: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    try:
+        rules = document.get("churn", {}).get("activity", {})
+        counts = [("role", role, True) for role in rules.get("roles", ACTIVE_ROLES)]
+        for scope in ("channel", "kind"):
+            counts += [(scope, name, bool(value)) for name, value in rules.get(scope, {}).items()]
+    except (AttributeError, TypeError) as error:
+        raise _unusable(file, error) from None
+    return counts
 
 
 def _type_rules(name: str, table: Mapping[str, Any]) -> TypeRules:

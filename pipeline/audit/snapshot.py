@@ -22,7 +22,7 @@ EXPORTS = {
     "journey": f"""
         SELECT journey_id::text, customer, partition, revision, status, {_ms("started_at")}, {_ms("ended_at")},
                {_ms("covers_until")}, touchpoints, channels::text, outcome, failures, abandoned, begun_by_customer,
-               steps::text, steps_omitted, merged_into::text, moved_to, length(keys) AS key_bytes,
+               is_visit, steps::text, steps_omitted, merged_into::text, moved_to, length(keys) AS key_bytes,
                encode(sha256(convert_to(encode(keys, 'hex'), 'UTF8')), 'hex') AS keys
         FROM journey""",
     "satisfaction": f"""

@@ -11,7 +11,7 @@ from pipeline.flow.long_journeys import known_steps
 from pipeline.flow.sessions import mark_changed, sessionize
 from pipeline.flow.state import Customer
 from pipeline.identity.segments import Segment, holder_at
-from pipeline.journey.admitted import Admitted
+from pipeline.journey.admitted import Admitted, signs_of
 from pipeline.journey.journey import Journey, new_journey_id
 from pipeline.journey.sessionize import find_sessions
 from pipeline.journey.step import Step
@@ -129,7 +129,7 @@ class JoinedCustomer:
                 journey.shorten([step for step in steps if step.key in self._removed], kept)
                 mark_changed(journey, changed)
                 continue
-            visits -= journey.begun_by_customer
+            visits -= journey.is_visit
             place = journeys.index(journey)
             if not kept:
                 first = next(step for step in steps if step.key in self._removed)
@@ -144,9 +144,9 @@ class JoinedCustomer:
                 target.extend(
                     [event.step for event in part],
                     max([event.until for event in part]),
-                    any(event.traits.begun_by_customer for event in part),
+                    signs_of(part),
                 )
-                visits += target.begun_by_customer
+                visits += target.is_visit
                 mark_changed(target, changed)
             journeys[place : place + 1] = again
         events = [self._readmit(self._customer.key, removed.step) for removed in self._removed.values()]

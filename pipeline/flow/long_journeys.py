@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from pipeline.flow.identity_rows import OMITTED, AsideRow
 from pipeline.identity.segments import Segment, holder_at
-from pipeline.journey.admitted import Admitted
+from pipeline.journey.admitted import Admitted, signs_of
 from pipeline.journey.journey import Journey
 from pipeline.journey.step import KEPT_EACH_END, Step
 
@@ -62,8 +62,8 @@ class Shortening:
         """Return whether the rest of the journey need not be known.
 
         `following` are the rows of the touchpoints up to `reach`, and of more than a journey shows after that. What
-        stays must still be one journey, cover the same time, and be begun by the customer if it was; otherwise all of
-        it has to be looked at.
+        stays must still be one journey, cover the same time, and be begun by the customer, and a visit, if it was;
+        otherwise all of it has to be looked at.
         """
         journey = self._journey
         if self._has_copies or journey.touchpoints - len(self._gone) < 3 * KEPT_EACH_END:
@@ -73,7 +73,7 @@ class Shortening:
         if steps[0].at <= self._gone[-1].step.at or self.reach >= journey.covers_until:
             return False
         rest = self._admitted(steps)
-        if journey.begun_by_customer and not any(event.traits.begun_by_customer for event in rest):
+        if journey.signs != signs_of(rest):
             return False
         return _is_connected(rest, self.reach)
 

@@ -24,7 +24,7 @@ class Refold:
         steps += [omitted[key] for journey in journeys for key in journey.omitted]
         steps.sort()
         events = [self._readmit(self._customer, step) for step in steps]
-        visits = sum([journey.begun_by_customer for journey in journeys])
+        visits = sum([journey.is_visit for journey in journeys])
         change = CustomerChange(events, visits, journeys[-1].ended_at)
         for name, score, model in [(active.name, active.score, active.model) for active in self._scores]:
             state = score.fold(self._states.get(name), change, model)

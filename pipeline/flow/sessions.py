@@ -19,22 +19,22 @@ def sessionize(customer: Customer, events: Sequence[Admitted], changed: list[Jou
     changed are added to `changed`. `salt` is that of new journeys' ids.
     """
     first, visits = events[0], 0
-    run, until, begun = [first.step], first.until, first.traits.begun_by_customer
+    run, until, signs = [first.step], first.until, first.traits.signs
     for _, covers_until, step, traits, _, _ in events[1:]:
         if step.at > until:
-            visits += _join_run(customer, run, until, begun, changed, salt)
-            run, until, begun = [step], covers_until, traits.begun_by_customer
+            visits += _join_run(customer, run, until, signs, changed, salt)
+            run, until, signs = [step], covers_until, traits.signs
             continue
         run.append(step)
         if covers_until > until:
             until = covers_until
-        begun = begun or traits.begun_by_customer
-    visits += _join_run(customer, run, until, begun, changed, salt)
+        signs |= traits.signs
+    visits += _join_run(customer, run, until, signs, changed, salt)
     return CustomerChange(events, visits, customer.last_seen_at)
 
 
-def _join_run(customer: Customer, run: list[Step], until: int, begun: bool, changed: list[Journey], salt: int) -> int:
-    journey, absorbed, visits = join(customer.journeys, customer.key, run, until, begun, salt)
+def _join_run(customer: Customer, run: list[Step], until: int, signs: int, changed: list[Journey], salt: int) -> int:
+    journey, absorbed, visits = join(customer.journeys, customer.key, run, until, signs, salt)
     mark_changed(journey, changed)
     for other in absorbed:
         mark_changed(other, changed)

@@ -13,7 +13,7 @@ from pipeline.touchpoint import CHANNELS, CORRECTION_KINDS, Feedback
 _MEMO = 100_000
 #: Stands for the traits of a kind that is not valid, or a correction's.
 NO_TRAITS = Traits(
-    channel="", kind="", stage="", catalogued=False, gap_ms=0, begun_by_customer=False, closes_account=False
+    channel="", kind="", stage="", catalogued=False, gap_ms=0, begun_by_customer=False, is_activity=False
 )
 
 
@@ -64,14 +64,15 @@ class TraitsResolver:
         entry = self._catalogue.entry(channel, kind)
         if len(self._traits) >= _MEMO:
             self._traits.clear()
+        begun_by_customer = entry.initiated_by == "customer"
         traits = self._traits[channel, kind, stage] = Traits(
             channel=channel,
             kind=kind,
             stage=stage or entry.stage or "unknown",
             catalogued=entry.catalogued,
             gap_ms=self._policy.gap(channel, kind),
-            begun_by_customer=entry.initiated_by == "customer",
-            closes_account=kind == "account_closed",
+            begun_by_customer=begun_by_customer,
+            is_activity=begun_by_customer and self._policy.activity.counts(entry.role, channel, kind),
             trust=self._policy.identity.trust(kind, channel, "", entry.identity),
         )
         return traits

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pipeline.identity.naming import NONE, EventNaming
 from pipeline.journey.step import Step, StepType
 from pipeline.touchpoint import OUTCOMES
 
+#: What a touchpoint, or any of a journey's, is: bits, which are joined by `|`.
+BEGUN_BY_CUSTOMER, ACTIVITY = 1, 2
+
 
 class Traits:
     """What holds for every touchpoint of a channel, kind and stage, by the catalogue and the policy.
 
-    `types` has the step's type by outcome, `trust` is that in two keys that such an event names. Equal traits can be
-    there twice.
+    `types` has the step's type by outcome, `trust` is that in two keys that such an event names. `is_activity` says
+    that the customer began it and it counts as activity; `signs` has both as bits. Equal traits can be there twice.
     """
 
     __slots__ = (
-        "_hash", "begun_by_customer", "catalogued", "channel", "closes_account", "gap_ms", "kind", "stage", "trust",
-        "types",
+        "_hash", "catalogued", "channel", "gap_ms", "kind", "signs", "stage", "trust", "types",
     )  # fmt: skip
 
     def __init__(
@@ -31,7 +33,7 @@ class Traits:
         catalogued: bool,
         gap_ms: int,
         begun_by_customer: bool,
-        closes_account: bool,
+        is_activity: bool,
         trust: str = NONE,
     ) -> None:
         self.channel = channel
@@ -39,11 +41,20 @@ class Traits:
         self.stage = stage
         self.catalogued = catalogued
         self.gap_ms = gap_ms
-        self.begun_by_customer = begun_by_customer
-        self.closes_account = closes_account
+        self.signs = BEGUN_BY_CUSTOMER * begun_by_customer | ACTIVITY * is_activity
         self.trust = trust
         self.types: Mapping[str, StepType] = {outcome: StepType(channel, kind, stage, outcome) for outcome in OUTCOMES}
         self._hash = hash((channel, kind, stage))
+
+    @property
+    def begun_by_customer(self) -> bool:
+        """Return whether the customer began it."""
+        return bool(self.signs & BEGUN_BY_CUSTOMER)
+
+    @property
+    def is_activity(self) -> bool:
+        """Return whether it counts as activity of the customer."""
+        return bool(self.signs & ACTIVITY)
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Traits) and self._values() == other._values())
@@ -53,8 +64,7 @@ class Traits:
 
     def _values(self) -> tuple[object, ...]:
         return (
-            self.channel, self.kind, self.stage, self.catalogued, self.gap_ms, self.begun_by_customer,
-            self.closes_account, self.trust,
+            self.channel, self.kind, self.stage, self.catalogued, self.gap_ms, self.signs, self.trust,
         )  # fmt: skip
 
 
@@ -78,3 +88,11 @@ class Admitted(NamedTuple):
     traits: Traits
     answer: Answer | None
     naming: EventNaming | None = None
+
+
+def signs_of(events: Iterable[Admitted]) -> int:
+    """Return the signs of any of these touchpoints."""
+    signs = 0
+    for event in events:
+        signs |= event.traits.signs
+    return signs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2b
 
+from pipeline.journey.admitted import ACTIVITY, BEGUN_BY_CUSTOMER
 from pipeline.journey.row import JourneyRow
 from pipeline.journey.step import KEPT_EACH_END, Step
 from pipeline.journey.steps import Steps
@@ -17,13 +18,14 @@ class Journey:
     committed one; 0 means none. `is_open` follows the partition's event time (`flow.watermark`); `was_open` is what
     the last revision said. `merged_into` names the journey that absorbed this one, `moved_to` the key that has its
     touchpoints now. `keys` are those of all touchpoints, `omitted` those of them whose step is not kept, and `dropped`
-    the steps that went since the last revision. `is_changed` says that the next revision is due.
+    the steps that went since the last revision. `signs` are those of any of its touchpoints. `is_changed` says that the
+    next revision is due.
     """
 
     __slots__ = (
-        "_snapshot", "abandoned", "begun_by_customer", "channels", "covers_until", "customer", "dropped", "ended_at",
+        "_snapshot", "abandoned", "channels", "covers_until", "customer", "dropped", "ended_at",
         "failures", "is_changed", "is_open", "journey_id", "keys", "merged_into", "moved_to", "omitted", "revision",
-        "started_at", "steps", "was_open",
+        "signs", "started_at", "steps", "was_open",
     )  # fmt: skip
 
     def __init__(self, customer: str, journey_id: str) -> None:
@@ -41,7 +43,7 @@ class Journey:
         self.dropped: list[Step] = []
         self.failures = 0
         self.abandoned = 0
-        self.begun_by_customer = False
+        self.signs = 0
         self.merged_into: str | None = None
         self.moved_to: str | None = None
         self.is_changed = False
@@ -53,6 +55,16 @@ class Journey:
     def touchpoints(self) -> int:
         """Return the number of its touchpoints."""
         return len(self.keys)
+
+    @property
+    def begun_by_customer(self) -> bool:
+        """Return whether the customer began one of its touchpoints."""
+        return bool(self.signs & BEGUN_BY_CUSTOMER)
+
+    @property
+    def is_visit(self) -> bool:
+        """Return whether one of its touchpoints counts as activity of the customer."""
+        return bool(self.signs & ACTIVITY)
 
     @property
     def status(self) -> str:
@@ -71,8 +83,11 @@ class Journey:
                 return step.type.outcome
         return "none"
 
-    def extend(self, steps: list[Step], until: int, begun_by_customer: bool) -> None:
-        """Add touchpoints that are not in it yet, in order; together they cover the time up to `until`."""
+    def extend(self, steps: list[Step], until: int, signs: int) -> None:
+        """Add touchpoints that are not in it yet, in order; together they cover the time up to `until`.
+
+        `signs` are those of any of them.
+        """
         first, last = steps[0].at, steps[-1].at
         if not self.keys:
             self.started_at, self.ended_at, self.covers_until = first, last, until
@@ -91,8 +106,7 @@ class Journey:
             elif outcome == "abandoned":
                 self.abandoned += 1
         self._add_steps(steps)
-        if begun_by_customer:
-            self.begun_by_customer = True
+        self.signs |= signs
 
     def absorb(self, other: Journey) -> None:
         """Take over everything of another journey, which becomes empty and merged into this one."""
@@ -106,7 +120,7 @@ class Journey:
             self.channels[channel] = self.channels.get(channel, 0) + count
         self.failures += other.failures
         self.abandoned += other.abandoned
-        self.begun_by_customer |= other.begun_by_customer
+        self.signs |= other.signs
         self.dropped += other.dropped
         other.merged_into = self.journey_id
         other.clear()
@@ -140,7 +154,7 @@ class Journey:
         self.keys, self.omitted, self.dropped, self.steps, self.channels = set(), [], [], [], {}
         self._snapshot = None
         self.failures = self.abandoned = 0
-        self.begun_by_customer = False
+        self.signs = 0
 
     def _add_steps(self, steps: list[Step]) -> None:
         is_in_order = not self.steps or steps[0] > self.steps[-1]
@@ -183,6 +197,7 @@ class Journey:
             steps_omitted=len(self.omitted),
             merged_into=self.merged_into,
             moved_to=self.moved_to,
+            is_visit=self.is_visit,
             keys=keys,
         )
 

@@ -1,4 +1,4 @@
-"""The journey policy: for how long a touchpoint holds a journey together, by channel and kind."""
+"""The policy: for how long a touchpoint holds a journey together, how keys are joined, what counts as activity."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pipeline.durations import duration_ms
 from pipeline.errors import InvalidInput
 from pipeline.identity import policy as identity_policy
 from pipeline.identity.policy import IdentityPolicy
+from pipeline.journey import activity
+from pipeline.journey.activity import ActivityPolicy
 from pipeline.touchpoint import CHANNELS
 
 _MAX_DAYS = 366
@@ -20,13 +22,14 @@ _MAX_DAYS = 366
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Gaps and grace, in milliseconds, and how keys are joined."""
+    """Gaps and grace, in milliseconds, how keys are joined, and what counts as activity of a customer."""
 
     gap_ms: int
     grace_ms: int
     by_channel: Mapping[str, int] = field(default_factory=dict)
     by_kind: Mapping[str, int] = field(default_factory=dict)
     identity: IdentityPolicy = field(default_factory=IdentityPolicy)
+    activity: ActivityPolicy = field(default_factory=ActivityPolicy)
 
     def gap(self, channel: str, kind: str) -> int:
         """Return the gap of a touchpoint: its kind's, else its channel's, else the one for all."""
@@ -48,8 +51,10 @@ def read(file: Path | None) -> Policy:
 
 def parse(document: Mapping[str, Any]) -> Policy:
     """Return a policy from its TOML document; raises ValueError that says what is wrong in which place."""
-    if unknown := set(document) - {"gap", "grace", "channel", "kind", "identity"}:
-        raise ValueError(f"unknown {_list(unknown)}; it takes gap, grace, [channel.NAME], [kind.NAME] and [identity]")
+    if unknown := set(document) - {"gap", "grace", "channel", "kind", "identity", "churn"}:
+        raise ValueError(
+            f"unknown {_list(unknown)}; it takes gap, grace, [channel.NAME], [kind.NAME], [identity] and [churn]"
+        )
     channels = _gaps(document.get("channel", {}), "channel")
     if unknown := set(channels) - set(CHANNELS):
         raise ValueError(f"unknown channel {_list(unknown)}; the channels are {', '.join(CHANNELS)}")
@@ -59,6 +64,7 @@ def parse(document: Mapping[str, Any]) -> Policy:
         by_channel=channels,
         by_kind=_gaps(document.get("kind", {}), "kind"),
         identity=identity_policy.parse(document.get("identity", {})),
+        activity=activity.parse(document.get("churn", {})),
     )
 
 

@@ -44,6 +44,8 @@ class JourneyRow(NamedTuple):
     steps_omitted: Annotated[int, INTEGER]
     merged_into: Annotated[str | None, UUID]
     moved_to: Annotated[str | None, TEXT]
+    #: Whether one of the touchpoints counts as activity of the customer.
+    is_visit: Annotated[bool, BOOLEAN, INTERNAL]
     #: The keys of all touchpoints: first those of the steps, in their order, then those of steps left out, sorted.
     keys: Annotated[bytes, BYTES, INTERNAL]
 

@@ -12,7 +12,7 @@ from pipeline.journey.journey import Journey, new_journey_id
 from pipeline.journey.step import Step
 
 #: The result of adding touchpoints: their journey now, the journeys that it absorbed, and the change in the number of
-#: the customer's visits (journeys with a touchpoint that the customer began).
+#: the customer's visits (journeys with activity).
 Joined: TypeAlias = tuple[Journey, list[Journey], int]
 
 
@@ -52,26 +52,24 @@ def find_duplicates(journeys: list[Journey], steps: Sequence[Step], until: int) 
     return duplicates
 
 
-def join(
-    journeys: list[Journey], customer: str, steps: list[Step], until: int, begun_by_customer: bool, salt: int = 0
-) -> Joined:
+def join(journeys: list[Journey], customer: str, steps: list[Step], until: int, signs: int, salt: int = 0) -> Joined:
     """Put connected touchpoints into their journey: a new one, the one they meet, or the one that joins all they meet.
 
-    `steps` are in order, without duplicates, and together cover the time up to `until`. `journeys` are all of the
-    customer's that reach the first step or later, disjoint and in order of time; they are changed in place. `salt` is
-    that of a new journey's id.
+    `steps` are in order, without duplicates, and together cover the time up to `until`; `signs` are those of any of
+    them. `journeys` are all of the customer's that reach the first step or later, disjoint and in order of time; they
+    are changed in place. `salt` is that of a new journey's id.
     """
     first, end = find_sessions(journeys, steps[0].at, until)
     if first == end:
         journey = Journey(customer, new_journey_id(customer, steps[0], salt))
-        journey.extend(steps, until, begun_by_customer)
+        journey.extend(steps, until, signs)
         journeys.insert(first, journey)
-        return journey, [], int(begun_by_customer)
-    visits = sum([met.begun_by_customer for met in journeys[first:end]])
+        return journey, [], int(journey.is_visit)
+    visits = sum([met.is_visit for met in journeys[first:end]])
     journey = journeys[first]
     absorbed = journeys[first + 1 : end]
     for other in absorbed:
         journey.absorb(other)
     del journeys[first + 1 : end]
-    journey.extend(steps, until, begun_by_customer)
-    return journey, absorbed, journey.begun_by_customer - visits
+    journey.extend(steps, until, signs)
+    return journey, absorbed, journey.is_visit - visits

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pipeline.flow.identity_needs import Span
 from pipeline.flow.state import LATEST, Customer
 from pipeline.identity.segments import END
+from pipeline.journey.admitted import ACTIVITY, BEGUN_BY_CUSTOMER
 from pipeline.journey.journey import Journey
 from pipeline.journey.row import JOURNEY, JourneyRow
 from pipeline.journey.step import KEY_BYTES
@@ -173,5 +174,5 @@ def restore_journey(row: JourneyRow, customer: str) -> Journey:
     journey.omitted = [row.keys[i : i + KEY_BYTES] for i in range(first, len(row.keys), KEY_BYTES)]
     journey.keys = {*[step.key for step in journey.steps], *journey.omitted}
     journey.failures, journey.abandoned = row.failures, row.abandoned
-    journey.begun_by_customer = row.begun_by_customer
+    journey.signs = BEGUN_BY_CUSTOMER * row.begun_by_customer | ACTIVITY * row.is_visit
     return journey

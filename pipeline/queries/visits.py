@@ -17,7 +17,7 @@ _FETCHED = 20_000
 _DAY_S = 86_400
 
 _RANGE = text(f"""
-    SELECT min(started_at) AS first, max(started_at) AS last FROM journey WHERE {IS_THERE} AND begun_by_customer
+    SELECT min(started_at) AS first, max(started_at) AS last FROM journey WHERE {IS_THERE} AND is_visit
 """)
 _VISITS = text(f"""
     SELECT count(*) FILTER (WHERE started_at <= :until) - 1 AS repeats,
@@ -25,7 +25,7 @@ _VISITS = text(f"""
            extract(epoch FROM CAST(:until AS timestamptz) - min(started_at))::float8 AS age,
            bool_or(started_at > :until) AS came
     FROM journey
-    WHERE {IS_THERE} AND begun_by_customer AND started_at <= :followed
+    WHERE {IS_THERE} AND is_visit AND started_at <= :followed
       AND (NOT :named OR starts_with(customer, 'customer:'))
     GROUP BY customer
     HAVING min(started_at) <= :until
@@ -50,7 +50,7 @@ def followed(
     """Return the visits of all customers who first came up to `until`, in order of their keys.
 
     Who came again is known up to `end`.
-    A visit is a journey with a touchpoint that the customer began, and is when the journey started. `named` leaves out
+    A visit is a journey with activity of the customer, and is when the journey started. `named` leaves out
     those not known by number. `progress` is told how many customers are read. Memory: about 100 bytes a customer.
     """
     rows = connection.execute(

@@ -18,7 +18,7 @@ class CustomerChange(NamedTuple):
     """What a batch changed for one customer.
 
     `events` are new touchpoints in order of time, without duplicates. `visits` is the change in the number of visits
-    (journeys with a touchpoint that the customer began). `last_seen_at` is the time (epoch milliseconds) of the
+    (journeys with activity of the customer). `last_seen_at` is the time (epoch milliseconds) of the
     customer's last touchpoint, after the change.
     """
 

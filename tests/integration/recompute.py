@@ -27,9 +27,9 @@ class Expected:
     satisfaction: dict[str, tuple[int, float]] = field(default_factory=dict)
 
 
-def begun_by_customer(channel: str, kind: str) -> bool:
-    entry = CATALOGUE["kind"].get(kind) or CATALOGUE["channel"][channel]
-    return bool(entry["by"] == "customer")
+def is_activity(kind: str) -> bool:
+    entry = CATALOGUE["kind"].get(kind, {"by": "", "role": ""})
+    return kind == "account_closed" or (entry["by"] == "customer" and entry["role"] in ("browse", "buy", "use"))
 
 
 def stage(kind: str) -> str:
@@ -71,10 +71,10 @@ def _journeys(expected: Expected, key: str, own: list[dict[str, Any]]) -> None:
         groups[-1].append(record)
         gap = GAPS_BY_KIND.get(record["kind"], GAPS_BY_CHANNEL.get(record["channel"], 30 * MINUTE))
         reach = max(reach, record["occurred_at"] + gap)
-    begun = [r for r in own if begun_by_customer(r["channel"], r["kind"])]
-    visits = sum(any(begun_by_customer(r["channel"], r["kind"]) for r in group) for group in groups)
+    active = [r for r in own if is_activity(r["kind"])]
+    visits = sum(any(is_activity(r["kind"]) for r in group) for group in groups)
     if visits:
-        expected.visits[key] = (visits, begun[0]["occurred_at"], begun[-1]["occurred_at"])
+        expected.visits[key] = (visits, active[0]["occurred_at"], active[-1]["occurred_at"])
     for group in groups:
         channels = Counter(r["channel"] for r in group)
         failed = sum(r["outcome"] == "failed" for r in group)

@@ -29,7 +29,7 @@ from pipeline.topics import CHURN_RISK, IDENTITIES, JOURNEYS, SATISFACTION, TOUC
 NOW_MS = 1_700_000_000_000
 TRAITS = Traits(
     channel="web", kind="page_viewed", stage="before", catalogued=True, gap_ms=1_800_000, begun_by_customer=True,
-    closes_account=False,
+    is_activity=True,
 )  # fmt: skip
 
 

@@ -133,6 +133,7 @@ CHANGES = [
     ("journey", "failures = failures + 1", "failures"),
     ("journey", "abandoned = abandoned + 1", "abandoned"),
     ("journey", "begun_by_customer = NOT begun_by_customer", "begun_by_customer"),
+    ("journey", "is_visit = NOT is_visit", "is_visit"),
     ("journey", "partition = (partition + 1) % 4", "partition"),
     ("journey", "revision = 0", "revision"),
     ("journey", "steps_omitted = 1", "steps_omitted"),
@@ -257,9 +258,11 @@ def test_a_second_row_of_the_same_journey_is_extra(untouched: Pipe) -> None:
     change(
         untouched,
         f"""
-        INSERT INTO journey
+        INSERT INTO journey (journey_id, customer, partition, revision, status, started_at, ended_at, covers_until,
+                             touchpoints, channels, outcome, failures, abandoned, begun_by_customer, is_visit, steps,
+                             steps_omitted, merged_into, keys)
         SELECT gen_random_uuid(), customer, partition, revision, status, started_at, ended_at, covers_until,
-               touchpoints, channels, outcome, failures, abandoned, begun_by_customer, steps, steps_omitted,
+               touchpoints, channels, outcome, failures, abandoned, begun_by_customer, is_visit, steps, steps_omitted,
                merged_into, keys
         FROM journey WHERE journey_id = {ONE_JOURNEY}
         """,

@@ -14,9 +14,10 @@ STEPS = 25
 
 _FILL = """
     INSERT INTO journey (journey_id, customer, partition, revision, status, started_at, ended_at, covers_until,
-                         touchpoints, channels, outcome, failures, abandoned, begun_by_customer, steps, steps_omitted,
-                         keys)
-    SELECT gen_random_uuid(), 'c' || n, 0, 1, 'open', now(), now(), now(), 1, '{}', 'none', 0, 0, true, '[]', 0, ''
+                         touchpoints, channels, outcome, failures, abandoned, begun_by_customer, is_visit, steps,
+                         steps_omitted, keys)
+    SELECT gen_random_uuid(), 'c' || n, 0, 1, 'open', now(), now(), now(), 1, '{}', 'none', 0, 0, true, true, '[]',
+           0, ''
     FROM generate_series(1, %(n)s) AS n
 """
 

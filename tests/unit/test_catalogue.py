@@ -12,7 +12,7 @@ from pipeline.contract.validate import check_kind
 from pipeline.touchpoint import CHANNELS, CORRECTION_KINDS, STAGES
 
 CHANNEL_DEFAULTS = {name: {"modality": "digital", "by": "customer"} for name in CHANNELS}
-KIND = {"stage": "before", "by": "customer", "channels": ["web"], "meaning": "something"}
+KIND = {"stage": "before", "by": "customer", "role": "browse", "channels": ["web"], "meaning": "something"}
 
 
 def document(**kind: Any) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def test_every_correction_is_catalogued() -> None:
 
 
 def test_an_unknown_kind_has_no_stage_and_its_channels_defaults() -> None:
-    assert load().entry("email", "made_up") == Entry("made_up", None, "digital", "company", "", False, "declared")
+    assert load().entry("email", "made_up") == Entry("made_up", None, "digital", "company", "", False, "declared", None)
 
 
 @given(st.text(), st.text())
@@ -89,12 +89,16 @@ def test_every_kind_has_a_valid_name_and_stage() -> None:
         (document(stage="later"), "kind.seen.stage is 'later'; it takes one of before, during, after"),
         (document(by="us"), "kind.seen.by is 'us'"),
         (document(modality="odd"), "kind.seen.modality is 'odd'"),
+        (document(role="look"), "kind.seen.role is 'look'; it takes one of browse, buy"),
         (document(identity="sure"), "kind.seen.identity is 'sure'; it takes one of verified, declared, none"),
         (document(channels=[]), "kind.seen.channels must list at least one channel"),
         (document(channels=["tv"]), "kind.seen.channels is 'tv'"),
         (document(meaning="two\nlines"), "kind.seen.meaning must be one line"),
         (document(colour="red"), "kind.seen has unknown colour"),
-        ({"version": 1, "channel": CHANNEL_DEFAULTS, "kind": {"seen": {}}}, "kind.seen lacks by, channels, meaning"),
+        (
+            {"version": 1, "channel": CHANNEL_DEFAULTS, "kind": {"seen": {}}},
+            "kind.seen lacks by, channels, meaning, role",
+        ),
         ({"version": 1, "channel": CHANNEL_DEFAULTS, "kind": {"Seen": KIND}}, "kind.Seen: kind is not snake_case"),
     ],
 )

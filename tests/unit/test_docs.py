@@ -225,7 +225,7 @@ def test_the_tables_of_journeys_hold(rows: list[list[str]]) -> None:
         step_type = StepType(channel, kind, entry.stage or "unknown", "none")
         step = Step(at, event_key("docs", str(number), at), step_type)
         letters[step.key] = letter
-        place(journeys, "customer:1", step, at + shipped.gap(channel, kind), entry.initiated_by == "customer")
+        place(journeys, "customer:1", step, at + shipped.gap(channel, kind), int(entry.initiated_by == "customer"))
     found = {frozenset(journey.keys) for journey in journeys}
     expected = {frozenset(key for key, one in letters.items() if one == letter) for letter in set(letters.values())}
     assert found == expected

@@ -137,7 +137,7 @@ SELECT p.*, reached.occurred_at AS watermark FROM position AS p LEFT JOIN reache
 -- Where anything was said of who is who, touchpoints may since have left: then they began and ended with one at the least.
 CREATE TABLE there_merged AS
 SELECT m.journey_id, m.customer, m.started_at, m.ended_at, m.touchpoints, m.key_bytes, m.failures, m.abandoned,
-       m.steps_omitted, m.channels, m.steps, m.outcome, m.begun_by_customer, m.merged_into, t.journey_id AS target,
+       m.steps_omitted, m.channels, m.steps, m.outcome, m.begun_by_customer, m.is_visit, m.merged_into, t.journey_id AS target,
        t.customer AS target_customer, t.started_at AS target_started_at, read.since,
        m.customer IN (SELECT customer FROM joined) AS is_joined
 FROM found_journey AS m

@@ -18,7 +18,7 @@ WINDOW journey AS (PARTITION BY id, started_at ORDER BY occurred_at, key);
 CREATE TABLE step AS
 SELECT p.id, p.started_at, p.n <= 100 OR p.n > p.total - 100 AS told,
        CASE WHEN p.n <= 100 THEN p.n ELSE p.n - greatest(p.total - 200, 0) END AS place,
-       p.until, t.home AS partition, t.key, t.occurred_at, t.begun, t.channel, t.kind, t.stage, t.outcome, t.wait_ms, t.duration_ms,
+       p.until, t.home AS partition, t.key, t.occurred_at, t.begun, t.active, t.channel, t.kind, t.stage, t.outcome, t.wait_ms, t.duration_ms,
        (t.millipoints / 1000)::DOUBLE AS score, t.amount_minor, t.currency, t.via
 FROM placed AS p JOIN touchpoint AS t USING (partition, "offset");
 DROP TABLE placed;
@@ -30,7 +30,7 @@ FROM (
            count(*) AS touchpoints,
            coalesce(arg_max(outcome, place) FILTER (told AND outcome <> 'none'), 'none') AS outcome,
            count(*) FILTER (outcome = 'failed') AS failures, count(*) FILTER (outcome = 'abandoned') AS abandoned,
-           bool_or(begun) AS begun_by_customer, count(*) FILTER (NOT told) AS steps_omitted, 8 * count(*) AS key_bytes,
+           bool_or(begun) AS begun_by_customer, bool_or(active) AS is_visit, count(*) FILTER (NOT told) AS steps_omitted, 8 * count(*) AS key_bytes,
            sha256(string_agg(format('{:016x}', key), '' ORDER BY told DESC, CASE WHEN told THEN place END, key)) AS keys,
            bit_xor(hash(place, occurred_at, channel, kind, stage, outcome, wait_ms, duration_ms, score, amount_minor, currency,
                via)) FILTER (told) AS steps
@@ -45,12 +45,12 @@ JOIN customer AS c USING (id);
 CREATE TABLE churn_risk AS
 SELECT c.customer, v.visits, a.*
 FROM (
-    SELECT id, any_value(home) AS partition, min(occurred_at) FILTER (begun) AS first_active_at,
-           max(occurred_at) FILTER (begun) AS last_active_at,
-           max(occurred_at) FILTER (begun AND kind = 'account_closed') AS account_closed_at, max(occurred_at) AS last_seen_at
+    SELECT id, any_value(home) AS partition, min(occurred_at) FILTER (active) AS first_active_at,
+           max(occurred_at) FILTER (active) AS last_active_at,
+           max(occurred_at) FILTER (active AND kind = 'account_closed') AS account_closed_at, max(occurred_at) AS last_seen_at
     FROM touchpoint GROUP BY id
 ) AS a
-JOIN (SELECT id, count(*) AS visits FROM journey WHERE begun_by_customer GROUP BY id) AS v USING (id)
+JOIN (SELECT id, count(*) AS visits FROM journey WHERE is_visit GROUP BY id) AS v USING (id)
 JOIN customer AS c USING (id);
 
 -- Answers by the half-life in which they were given: within one, the sums fit into 128 bits.

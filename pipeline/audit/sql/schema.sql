@@ -16,8 +16,9 @@ CREATE TABLE home (id INTEGER, partition INTEGER);
 -- Keys of which something is on its way between partitions, or waits to be restated; and all to whom it may go.
 CREATE TABLE unsettled (customer VARCHAR);
 CREATE TABLE gap (scope VARCHAR, name VARCHAR, ms BIGINT);
-CREATE TABLE known_kind (kind VARCHAR, stage VARCHAR, begun_by VARCHAR);
+CREATE TABLE known_kind (kind VARCHAR, stage VARCHAR, begun_by VARCHAR, role VARCHAR);
 CREATE TABLE known_channel (channel VARCHAR, begun_by VARCHAR);
+CREATE TABLE activity (scope VARCHAR, name VARCHAR, counts BOOLEAN);
 CREATE TABLE scale (instrument VARCHAR, worst DOUBLE, best DOUBLE, satisfied DOUBLE);
 -- Of each partition that was read, from which offset; since is null where that is its very beginning, else the time
 -- (epoch ms) from which on no touchpoint can have expired.
@@ -26,7 +27,7 @@ CREATE TABLE stretch (partition INTEGER, low BIGINT, since BIGINT);
 CREATE TABLE found_journey (
     journey_id VARCHAR, customer VARCHAR, partition INTEGER, revision INTEGER, status VARCHAR, started_at BIGINT,
     ended_at BIGINT, covers_until BIGINT, touchpoints BIGINT, channels VARCHAR, outcome VARCHAR, failures BIGINT,
-    abandoned BIGINT, begun_by_customer BOOLEAN, steps VARCHAR, steps_omitted BIGINT, merged_into VARCHAR,
+    abandoned BIGINT, begun_by_customer BOOLEAN, is_visit BOOLEAN, steps VARCHAR, steps_omitted BIGINT, merged_into VARCHAR,
     moved_to VARCHAR, key_bytes BIGINT, keys VARCHAR
 );
 CREATE TABLE found_satisfaction (

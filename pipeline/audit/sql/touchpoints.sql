@@ -22,7 +22,13 @@ FROM (SELECT DISTINCT customer FROM record WHERE reason IS NULL AND NOT sent_on)
 CREATE TABLE own_touchpoint AS
 SELECT c.id, c.customer AS own_key, r.partition, r."offset", r.key, r.occurred_at, r.occurred_at + coalesce(by_kind.ms, by_channel.ms, all_others.ms) AS until,
        r.channel, r.kind, coalesce(r.stage, k.stage, 'unknown') AS stage, k.kind IS NOT NULL AS catalogued,
-       coalesce(k.begun_by, ch.begun_by) = 'customer' AS begun, r.outcome, r.wait_ms, r.duration_ms, r.amount_minor, r.currency,
+       coalesce(k.begun_by, ch.begun_by) = 'customer' AS begun,
+       begun AND CASE
+           WHEN r.kind = 'account_closed' THEN true
+           WHEN as_kind.counts IS NOT NULL THEN as_kind.counts AND coalesce(k.role IN ('browse', 'buy', 'use', 'answer'), true)
+           ELSE coalesce(as_channel.counts, as_role.counts, false)
+                AND coalesce(k.role IN ('browse', 'buy', 'use', 'answer'), false)
+       END AS active, r.outcome, r.wait_ms, r.duration_ms, r.amount_minor, r.currency,
        round_even((r.score - s.worst) / (s.best - s.worst) * 100000, 0)::BIGINT AS millipoints,
        r.score >= s.satisfied AS satisfied, r.about_channel, r.about_kind, r.weight, r.half_lives
 FROM record AS r
@@ -33,6 +39,9 @@ LEFT JOIN known_kind AS k ON k.kind = r.kind
 LEFT JOIN gap AS by_kind ON by_kind.scope = 'kind' AND by_kind.name = r.kind
 LEFT JOIN gap AS by_channel ON by_channel.scope = 'channel' AND by_channel.name = r.channel
 JOIN gap AS all_others ON all_others.scope = 'all'
+LEFT JOIN activity AS as_kind ON as_kind.scope = 'kind' AND as_kind.name = r.kind
+LEFT JOIN activity AS as_channel ON as_channel.scope = 'channel' AND as_channel.name = r.channel
+LEFT JOIN activity AS as_role ON as_role.scope = 'role' AND as_role.name = k.role
 LEFT JOIN scale AS s ON s.instrument = r.instrument
 LEFT JOIN (
     SELECT customer, key, min("offset") AS first

@@ -39,7 +39,7 @@ create or replace function p_active(
         )
     );
 
--- The chance that the customer begins no touchpoint within the horizon after as_of.
+-- The chance that the customer shows no activity within the horizon after as_of.
 create or replace function churn_probability(
     visits int, first_at timestamptz, last_at timestamptz, closed_at timestamptz, as_of timestamptz, parameters jsonb
 ) returns double precision

@@ -36,11 +36,11 @@ DAY_MS = 86_400_000
 class Activity(NamedTuple):
     """What the risk needs to know of a customer. Times are epoch milliseconds; first_at ≤ last_at."""
 
-    #: Journeys with a touchpoint that the customer began; 1 or more.
+    #: Journeys with activity of the customer; 1 or more.
     visits: int
-    #: The first touchpoint that the customer began.
+    #: The first touchpoint that counts as activity.
     first_at: int
-    #: The last touchpoint that the customer began.
+    #: The last touchpoint that counts as activity.
     last_at: int
     #: The last `account_closed`, if there is one.
     closed_at: int | None = None
@@ -145,7 +145,7 @@ def p_active(activity: Activity, as_of: int, model: ChurnModel) -> float:
 
 
 def probability(activity: Activity, as_of: int, model: ChurnModel) -> float:
-    """The chance, 0 to 1, that the customer begins no touchpoint within `model.horizon_days` after `as_of` (epoch ms).
+    """The chance, 0 to 1, that the customer shows no activity within `model.horizon_days` after `as_of` (epoch ms).
 
     A moment before the last activity is taken for that activity's. It is 1 if they closed their account and have not
     come back since, at whatever moment.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.contract.schema import schema_file_text
+from pipeline.journey.activity import ACCOUNT_CLOSED
 from pipeline.rows import Table
 from pipeline.scores.churn.model import DEFAULT, Activity, ChurnModel, band
 from pipeline.scores.churn.reasons import explained, reasons
@@ -19,8 +20,9 @@ from pipeline.topics import CHURN_RISK as TOPIC
 class ChurnState(NamedTuple):
     """What the churn risk rests on, and as of when it was last published. Times are epoch milliseconds.
 
-    `visits`, 1 or more, are the journeys with a touchpoint that the customer began; `first_active_at` and
-    `last_active_at` are the first and the last such touchpoint. `as_of` is never before `last_seen_at`.
+    `visits`, 1 or more, are the journeys with activity of the customer (`journey.activity`); `first_active_at` and
+    `last_active_at` are the first and the last touchpoint that counts as activity. `as_of` is never before
+    `last_seen_at`.
     """
 
     visits: int
@@ -58,7 +60,7 @@ class ChurnScore:
         return ChurnModel.from_parameters(version, source, parameters)
 
     def fold(self, state: ChurnState | None, change: CustomerChange, model: ChurnModel) -> ChurnState | None:
-        """Add what the customer began. Every event says that the customer was seen, so the state always changes."""
+        """Add the customer's activity. Every event says that the customer was seen, so the state always changes."""
         if state is None:
             if not change.visits:
                 return None
@@ -67,26 +69,26 @@ class ChurnScore:
             visits, first, last, closed, _, as_of = state
         for event in change.events:
             traits = event.traits
-            if traits.begun_by_customer:
+            if traits.is_activity:
                 at = event.step.at
                 if at > last:
                     last = at
                 if at < first or not first:
                     first = at
-                if traits.closes_account and (closed is None or at > closed):
+                if traits.kind == ACCOUNT_CLOSED and (closed is None or at > closed):
                     closed = at
         seen = change.last_seen_at
         return ChurnState(visits + change.visits, first, last, closed, seen, as_of if as_of > seen else seen)
 
     def unfold(self, state: ChurnState, change: CustomerChange, model: ChurnModel) -> ChurnState | None:
-        """Take out what the customer began. Raises NotReversible if the first or last of it goes and others stay.
+        """Take out activity of the customer. Raises NotReversible if the first or last of it goes and others stay.
 
         A risk that was published as of a later moment than the last touchpoint keeps that moment.
         """
         visits = state.visits + change.visits
         if not visits:
             return None
-        begun = {event.step.at for event in change.events if event.traits.begun_by_customer}
+        begun = {event.step.at for event in change.events if event.traits.is_activity}
         if begun & {state.first_active_at, state.last_active_at, state.account_closed_at}:
             raise NotReversible("the state does not tell the first, last or closing touchpoint among those that stay")
         seen = change.last_seen_at

@@ -191,7 +191,7 @@ class Batch:
         found: dict[str, dict[str, Any]] = {active.name: {} for active in ACTIVE_SCORES}
         for owner, events in self.owned().items():
             runs = _runs(events)
-            visits = sum(any(admitted(e).traits.begun_by_customer for e in run) for run in runs)
+            visits = sum(any(admitted(e).traits.is_activity for e in run) for run in runs)
             change = CustomerChange([admitted(e) for e in events], visits, events[-1].at)
             for active in ACTIVE_SCORES:
                 state = active.score.fold(None, change, active.model)

@@ -36,7 +36,7 @@ def suffices(pages: list[Admitted], since: int, until: int) -> bool:
         return by_key[step.key]
 
     robot = Journey(KEY, "id")
-    robot.extend([page.step for page in pages], pages[-1].until, begun_by_customer=True)
+    robot.extend([page.step for page in pages], pages[-1].until, signs=pages[0].traits.signs)
     held = [Segment(BEGINNING, None, NOBODY), Segment(T0 + since * MINUTE, "customer:1", CLAIMED)]
     rows = [aside_row(KEY, page.step, OMITTED) for page in pages if page.step.key in robot.omitted]
     end = T0 + until * MINUTE

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from placing import place
 
+from pipeline.journey.admitted import ACTIVITY, BEGUN_BY_CUSTOMER
 from pipeline.journey.journey import Journey, new_journey_id
 from pipeline.journey.step import KEPT_EACH_END, Step, StepType, event_key
 
 MINUTE = 60_000
+SIGNS = BEGUN_BY_CUSTOMER | ACTIVITY
 T0 = 1_700_000_000_000
 
 
@@ -23,7 +25,7 @@ def build(touches: list[tuple[int, int]]) -> list[Journey]:
     journeys: list[Journey] = []
     for i, (minute, gap) in enumerate(touches):
         at = T0 + minute * MINUTE
-        place(journeys, "customer:1", step(at, f"{i}"), at + gap * MINUTE, begun_by_customer=True)
+        place(journeys, "customer:1", step(at, f"{i}"), at + gap * MINUTE, signs=SIGNS)
     return journeys
 
 
@@ -58,15 +60,15 @@ def test_touchpoints_belong_together_when_one_begins_no_later_than_the_others_co
 
 def test_one_millisecond_beyond_the_cover_begins_a_new_journey() -> None:
     journeys: list[Journey] = []
-    place(journeys, "c", step(T0), T0 + 30 * MINUTE, True)
-    place(journeys, "c", step(T0 + 30 * MINUTE + 1), T0 + 60 * MINUTE, True)
+    place(journeys, "c", step(T0), T0 + 30 * MINUTE, SIGNS)
+    place(journeys, "c", step(T0 + 30 * MINUTE + 1), T0 + 60 * MINUTE, SIGNS)
     assert len(journeys) == 2
 
 
 def test_the_same_event_again_is_a_duplicate_and_changes_nothing() -> None:
     journeys: list[Journey] = []
-    assert place(journeys, "c", step(T0, "a"), T0 + MINUTE, True) is not None
-    assert place(journeys, "c", step(T0, "a"), T0 + MINUTE, True) is None
+    assert place(journeys, "c", step(T0, "a"), T0 + MINUTE, SIGNS) is not None
+    assert place(journeys, "c", step(T0, "a"), T0 + MINUTE, SIGNS) is None
     assert journeys[0].touchpoints == 1
     assert journeys[0].channels == {"web": 1}
 
@@ -74,19 +76,19 @@ def test_the_same_event_again_is_a_duplicate_and_changes_nothing() -> None:
 def test_a_duplicate_of_a_step_that_a_long_journey_left_out_is_still_known() -> None:
     journeys: list[Journey] = []
     for i in range(5 * KEPT_EACH_END):
-        place(journeys, "c", step(T0 + i, str(i)), T0 + i + MINUTE, True)
+        place(journeys, "c", step(T0 + i, str(i)), T0 + i + MINUTE, SIGNS)
     middle = 2 * KEPT_EACH_END
-    assert place(journeys, "c", step(T0 + middle, str(middle)), T0 + middle + MINUTE, True) is None
+    assert place(journeys, "c", step(T0 + middle, str(middle)), T0 + middle + MINUTE, SIGNS) is None
     assert journeys[0].touchpoints == 5 * KEPT_EACH_END
     assert [s.at - T0 for s in journeys[0].steps] == [*range(100), *range(400, 500)]
 
 
 def test_joining_leaves_the_absorbed_journey_empty_and_pointing_to_the_one_that_goes_on() -> None:
     journeys: list[Journey] = []
-    place(journeys, "c", step(T0), T0 + MINUTE, True)
-    place(journeys, "c", step(T0 + 10 * MINUTE), T0 + 11 * MINUTE, True)
+    place(journeys, "c", step(T0), T0 + MINUTE, SIGNS)
+    place(journeys, "c", step(T0 + 10 * MINUTE), T0 + 11 * MINUTE, SIGNS)
     first, second = journeys
-    placed = place(journeys, "c", step(T0 + MINUTE), T0 + 10 * MINUTE, True)
+    placed = place(journeys, "c", step(T0 + MINUTE), T0 + 10 * MINUTE, SIGNS)
     assert placed is not None
     goes_on, absorbed, visits = placed
     assert goes_on is first
@@ -100,7 +102,7 @@ def test_joining_leaves_the_absorbed_journey_empty_and_pointing_to_the_one_that_
 def test_a_journeys_outcome_is_that_of_its_last_step_that_has_one() -> None:
     journeys: list[Journey] = []
     for at, outcome in ((T0, "failed"), (T0 + 2, "none"), (T0 + 1, "succeeded")):
-        place(journeys, "c", step(at, outcome=outcome), at + MINUTE, True)
+        place(journeys, "c", step(at, outcome=outcome), at + MINUTE, SIGNS)
     assert journeys[0].outcome == "succeeded"
     assert journeys[0].failures == 1
 
@@ -150,12 +152,12 @@ def test_journeys_are_the_connected_components_found_by_walking_once(touches: li
 
 
 @given(touches=st.lists(touch, max_size=40))
-def test_the_change_in_visits_adds_up_to_the_journeys_that_the_customer_began(touches: list[tuple[int, int]]) -> None:
+def test_the_change_in_visits_adds_up_to_the_journeys_with_activity(touches: list[tuple[int, int]]) -> None:
     journeys: list[Journey] = []
     visits = 0
     for i, (minute, gap) in enumerate(touches):
         at = T0 + minute * MINUTE
-        placed = place(journeys, "c", step(at, str(i)), at + gap * MINUTE, begun_by_customer=i % 2 == 0)
+        placed = place(journeys, "c", step(at, str(i)), at + gap * MINUTE, signs=SIGNS * (i % 2 == 0))
         assert placed is not None
         visits += placed[2]
-    assert visits == sum(j.begun_by_customer for j in journeys)
+    assert visits == sum(j.is_visit for j in journeys)

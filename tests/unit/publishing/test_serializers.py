@@ -50,7 +50,8 @@ journeys = st.builds(
     JourneyRow, journey_id=texts, customer=texts, revision=ints, status=st.sampled_from(["open", "closed", "merged"]),
     started_at=moments, ended_at=moments, covers_until=moments, touchpoints=ints,
     channels=st.dictionaries(texts, ints, max_size=4), outcome=outcomes, failures=ints, abandoned=ints,
-    begun_by_customer=st.booleans(), steps=st.lists(steps, max_size=5).map(Steps), steps_omitted=ints,
+    begun_by_customer=st.booleans(), is_visit=st.booleans(), steps=st.lists(steps, max_size=5).map(Steps),
+    steps_omitted=ints,
     merged_into=st.none() | texts, moved_to=st.none() | texts, keys=st.just(b""),
 )  # fmt: skip
 
@@ -155,4 +156,4 @@ def test_numbers_are_zig_zag_varints(value: int, said: str) -> None:
 
 
 def _journey() -> JourneyRow:
-    return JourneyRow("id", 1, "open", "c", 0, 0, 0, 0, {}, "none", 0, 0, False, Steps(()), 0, None, None, b"")
+    return JourneyRow("id", 1, "open", "c", 0, 0, 0, 0, {}, "none", 0, 0, False, Steps(()), 0, None, None, False, b"")

@@ -18,14 +18,14 @@ from pipeline.scores.registry import SCORES
 SCORE = pytest.mark.parametrize("score", SCORES, ids=lambda score: score.table.name)
 
 
-def traits(kind: str, *, begun: bool = True, closes: bool = False) -> Traits:
+def traits(kind: str, *, begun: bool = True) -> Traits:
     return Traits(
         channel="web", kind=kind, stage="during", catalogued=True, gap_ms=1_800_000, begun_by_customer=begun,
-        closes_account=closes,
+        is_activity=begun,
     )  # fmt: skip
 
 
-VIEW, MAIL, CLOSE = traits("page_viewed"), traits("email_delivered", begun=False), traits("account_closed", closes=True)
+VIEW, MAIL, CLOSE = traits("page_viewed"), traits("email_delivered", begun=False), traits("account_closed")
 
 
 def event(number: int, day: int, shape: tuple[Traits, int | None]) -> Admitted:
