@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.fitting import validation
-from pipeline.fitting.counting import Counting, comes, log_likelihood
+from pipeline.fitting.counting import Counting, log_likelihood
 from pipeline.fitting.histories import Array, Histories
 from pipeline.fitting.maximum import NotFitted, maximise
 from pipeline.fitting.validation import Figure, Outcomes, with_interval
@@ -74,9 +74,8 @@ def fit(histories: Histories, leaves_after_first: bool) -> Fit:
     return Fit(model, found.errors.tolist(), found.log_likelihood, len(histories), repeats)
 
 
-def validate(histories: Histories, came: Outcomes, model: Counting, horizon_days: float, seed: int) -> Validation:
-    """Return how well a model foretold who came within the horizon after the histories."""
-    predicted = comes(histories, model, horizon_days)
+def validate(predicted: Array, came: Outcomes, seed: int) -> Validation:
+    """Return how well each customer's chance to come within the horizon agrees with who came."""
 
     def figure(of: validation.Score) -> Figure:
         return with_interval(of, predicted, came, SAMPLES, seed)

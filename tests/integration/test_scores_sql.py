@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 import pipeline
+from pipeline.scores.churn.covariates import Covariates
 from pipeline.scores.churn.model import DAY_MS, Activity, ChurnModel, band, p_active, p_alive, probability
 from pipeline.scores.churn.model import DEFAULT as CHURN
 from pipeline.scores.registry import SCORES
@@ -33,6 +34,8 @@ CHURN_MODELS = (
     replace(CHURN, r=500.0, alpha_days=0.01, a=1e-6, b=1e6),
     replace(CHURN, leaves_after_first=True),
     replace(CHURN, r=1e3, alpha_days=1e5, a=1e3, b=1e-3, leaves_after_first=True),
+    replace(CHURN, covariates=Covariates(intercept=-0.2, silence=-0.6)),
+    replace(CHURN, leaves_after_first=True, covariates=Covariates(intercept=2.0, silence=0.5)),
 )
 SATISFACTION_MODELS = (
     SATISFACTION,
@@ -81,7 +84,9 @@ def activities(count: int) -> list[tuple[Activity, int]]:
 
 
 @pytest.mark.parametrize(
-    "model", CHURN_MODELS, ids=["default", "tiny", "large", "steep", "leaves after first", "leaves at once"]
+    "model",
+    CHURN_MODELS,
+    ids=["default", "tiny", "large", "steep", "leaves after first", "leaves at once", "milder", "stricter"],
 )
 def test_churn_is_the_same_in_sql(postgres: psycopg.Connection[Any], model: ChurnModel) -> None:
     cases = activities(5_000)

@@ -55,6 +55,8 @@ SELECT name, name || ' ' || version AS label, active, (parameters->>'half_life_d
        (parameters->>'answer_sd')::DOUBLE AS sd, (parameters->>'r')::DOUBLE AS r,
        (parameters->>'alpha_days')::DOUBLE AS alpha, (parameters->>'a')::DOUBLE AS a, (parameters->>'b')::DOUBLE AS b,
        CASE WHEN (parameters->>'leaves_after_first')::BOOLEAN THEN 1 ELSE 0 END AS first_counts,
+       coalesce((parameters->>'covariate_intercept')::DOUBLE, 0) AS e_intercept,
+       coalesce((parameters->>'covariate_silence')::DOUBLE, 0) AS e_silence,
        (parameters->>'horizon_days')::BIGINT AS horizon, (parameters->>'medium_from')::DOUBLE AS medium_from,
        (parameters->>'high_from')::DOUBLE AS high_from
 FROM (SELECT name, version, active, parameters::JSON AS parameters FROM found_model);
@@ -96,7 +98,8 @@ FROM found_churn_risk AS f WHERE f.customer NOT IN (SELECT customer FROM beyond)
 
 -- The probability is as of the row's own moment: its last touchpoint's, or when silence moved it to another band.
 CREATE TABLE expected_churn_risk AS
-SELECT * EXCLUDE (alive, active), CASE WHEN closed THEN 1 ELSE 1 - alive * active END AS probability
+SELECT * EXCLUDE (alive, active, odds),
+       CASE WHEN closed THEN 1 ELSE (1 - alive * active) * odds / ((1 - alive * active) * odds + alive * active) END AS probability
 FROM (
     SELECT e.customer, e.partition, e.visits, e.first_active_at, e.last_active_at, e.account_closed_at,
            e.last_seen_at, e.last_seen_at AS as_of, m.label AS model, m.horizon AS horizon_days,
@@ -106,7 +109,8 @@ FROM (
            CASE WHEN e.visits + m.first_counts <= 1 THEN 1 ELSE 1 / (1 + exp(least(700,
                ln(m.a / (m.b + e.visits - 2 + m.first_counts))
                + (m.r + e.visits - 1) * ln(1 + e.silence / (m.alpha + e.history))))) END AS alive,
-           1 - exp(-(m.r + e.visits - 1) * ln(1 + m.horizon / (m.alpha + e.history + e.silence))) AS active
+           1 - exp(-(m.r + e.visits - 1) * ln(1 + m.horizon / (m.alpha + e.history + e.silence))) AS active,
+           exp(m.e_intercept + m.e_silence * ln(1 + (e.visits - 1) * e.silence / (m.alpha + e.history))) AS odds
     FROM (
         SELECT e.*, (e.last_active_at - e.first_active_at) / 86400000 AS history,
                greatest(0, f.as_of - e.last_active_at) / 86400000 AS silence

@@ -11,16 +11,18 @@ from sqlalchemy import Connection
 from pipeline.errors import InvalidInput
 from pipeline.fitting.churn import Baseline, Validation, baseline, validate
 from pipeline.fitting.counting import Counting
+from pipeline.fitting.covariates import Foreteller
 from pipeline.fitting.drift import LARGE, Profile, inputs, stability_index
 from pipeline.queries.models import StoredModel, active_model
 from pipeline.queries.visits import followed, visits_between
 from pipeline.scores.churn.model import ChurnModel
 
 
-def counting_of(stored: StoredModel) -> Counting:
-    """Return the parameters of a version of the churn model."""
+def foreteller(stored: StoredModel) -> Foreteller:
+    """Return a version of the churn model as it foretells many customers at once."""
     known = ChurnModel.from_parameters(stored.version, stored.source, stored.parameters)
-    return Counting(known.r, known.alpha_days, known.a, known.b, known.leaves_after_first)
+    counting = Counting(known.r, known.alpha_days, known.a, known.b, known.leaves_after_first)
+    return Foreteller(counting, known.covariates)
 
 
 def check_churn(connection: Connection, until: datetime | None, named: bool, seed: int) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def check_churn(connection: Connection, until: datetime | None, named: bool, see
             "was foretold has not had its time yet."
         )
     before = followed(connection, learned_until, end, named=named)
-    found = validate(before.histories, before.came, counting_of(active), horizon, seed)
+    found = validate(foreteller(active).comes(before.histories, horizon), before.came, seed)
     beaten = baseline(before.histories, before.came, seed)
     then = None if active.fit is None else active.fit["forms"][active.fit["best"]]["validation"]
     drift = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -17,6 +17,7 @@ _FIGURES = ("auc", "brier", "calibration_error", "intercept", "slope")
 def print_churn(report: Mapping[str, Any], unit: str) -> None:
     """Print parameters with standard errors, and the validation beside what it has to beat."""
     forms = report["forms"]
+    by_visits = [each for each in forms.values() if each["fitted"].get("covariates") is None]
     final = forms[report["best"]]["fitted"]
     click.echo(
         f"{final['customers']:,} customers with {final['repeat_visits']:,} repeat visits, "
@@ -25,7 +26,7 @@ def print_churn(report: Mapping[str, Any], unit: str) -> None:
     parameters = [Column(name, right=True) for name in ("r ±", f"α ({unit}s) ±", "a ±", "b ±", "log-likelihood")]
     print_table(
         [Column("fitted"), *parameters],
-        [[each["name"], *_parameters(each["fitted"])] for each in forms.values()],
+        [[each["name"], *_parameters(each["fitted"])] for each in by_visits],
     )
     click.echo(
         f"\nValidation: learned from visits until {report['learned_until'][:10]}, foretold who came in the "
@@ -33,7 +34,7 @@ def print_churn(report: Mapping[str, Any], unit: str) -> None:
     )
     print_table(
         [Column("learned"), *parameters],
-        [[each["name"], *_parameters(each["learned"])] for each in forms.values()],
+        [[each["name"], *_parameters(each["learned"])] for each in by_visits],
     )
     rows = [[each["name"], *_figures(each["validation"])] for each in forms.values()]
     if report["active"] is not None:
@@ -42,6 +43,7 @@ def print_churn(report: Mapping[str, Any], unit: str) -> None:
     rows.append(["recency alone", _figure(baseline["recency_auc"]), "", "", "", ""])
     rows.append(_base_rate(baseline))
     print_table([Column("foretold by"), *_FIGURE_COLUMNS], rows)
+    _print_covariates([each for each in forms.values() if each["fitted"].get("covariates") is not None])
     if report["spend"] is not None:
         _print_spend(report["spend"])
     click.echo(f"\nBest by Brier score: {forms[report['best']]['name']}. 95 % intervals are of customers drawn anew.")
@@ -65,6 +67,17 @@ def print_check(checked: Mapping[str, Any]) -> None:
     click.echo()
     for line in checked["findings"] or ["It holds."]:
         click.echo(line)
+
+
+def _print_covariates(forms: Sequence[Mapping[str, Any]]) -> None:
+    if not forms:
+        return
+    names = tuple(forms[0]["fitted"]["covariates"]["parameters"])
+    click.echo("\nBeyond visits, on the logit of not coming")
+    print_table(
+        [Column("fitted"), *[Column(f"{name} ±", right=True) for name in names]],
+        [[each["name"], *_with_errors(each["fitted"]["covariates"], names)] for each in forms],
+    )
 
 
 def _print_spend(spend: Mapping[str, Any]) -> None:

@@ -39,14 +39,33 @@ create or replace function p_active(
         )
     );
 
+-- By how much what is learned beyond visits moves the logit (pipeline/scores/churn/covariates.py).
+create or replace function covariates_shift(
+    visits int, first_at timestamptz, last_at timestamptz, as_of timestamptz, parameters jsonb
+) returns double precision
+    language sql immutable parallel safe
+    return greatest(-150, least(150, coalesce((parameters ->> 'covariate_intercept')::float8, 0)
+        + coalesce((parameters ->> 'covariate_silence')::float8, 0) * ln(
+            1 + (visits - 1) * days_between(last_at, as_of)
+                / ((parameters ->> 'alpha_days')::float8 + days_between(first_at, last_at))
+        )));
+
+-- The probability with the logit of 1 - stays, moved.
+create or replace function moved_risk(stays double precision, shift double precision) returns double precision
+    language sql immutable parallel safe
+    return 1 - 1 / (1 + (1 / greatest(stays, 1e-150) - 1) * exp(shift));
+
 -- The chance that the customer shows no activity within the horizon after as_of.
 create or replace function churn_probability(
     visits int, first_at timestamptz, last_at timestamptz, closed_at timestamptz, as_of timestamptz, parameters jsonb
 ) returns double precision
     language sql immutable parallel safe
     return case when closed_at >= last_at then 1 else
-        1 - p_alive(visits, first_at, last_at, as_of, parameters)
-          * p_active(visits, first_at, last_at, as_of, parameters)
+        moved_risk(
+            p_alive(visits, first_at, last_at, as_of, parameters)
+                * p_active(visits, first_at, last_at, as_of, parameters),
+            covariates_shift(visits, first_at, last_at, as_of, parameters)
+        )
     end;
 
 create or replace function churn_band(probability double precision, parameters jsonb) returns text

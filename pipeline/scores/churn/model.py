@@ -17,7 +17,7 @@ alive, λ ~ Gamma(r+x, α+T). So the chance that somebody alive does not come wi
 
 and of no visit within t, whether gone or only slow: 1 − P(alive)·(1 − ((α+T)/(α+T+t))^(r+x)). (Put another way, it is
 the likelihood of the same history with T + t in T's place, divided by that with T; a test holds the two together.)
-Silence raises it, and never lowers it.
+Silence raises it, and never lowers it. What is fitted on top of that moves its logit (`covariates`).
 
 The same formula stands in `pipeline/scores/churn/as_of.sql`.
 """
@@ -29,6 +29,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp, expm1, log, log1p
 from typing import ClassVar, NamedTuple
+
+from pipeline.scores.churn.covariates import LARGEST, NOTHING, Covariates, moved
 
 DAY_MS = 86_400_000
 
@@ -63,6 +65,8 @@ class ChurnModel:
     b: float
     #: Tells the MBG/NBD, where one may leave after the first visit, from the BG/NBD, where one does not.
     leaves_after_first: bool = False
+    #: What is known beyond the counting of visits.
+    covariates: Covariates = NOTHING
     #: For how long no visit counts as churn, in days, 1 or more.
     horizon_days: int = 90
     #: From these probabilities on (inclusive) the band is medium, and high; 0 ≤ medium_from ≤ high_from ≤ 1.
@@ -74,6 +78,9 @@ class ChurnModel:
         for name in ("r", "alpha_days", "a", "b"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
+        for name, coefficient in zip(Covariates._fields, self.covariates, strict=True):
+            if not abs(coefficient) <= LARGEST:
+                raise ValueError(f"covariate_{name} is {coefficient}; it takes -{LARGEST:g} to {LARGEST:g}")
         if self.horizon_days < 1:
             raise ValueError(f"horizon_days is {self.horizon_days}; it must be 1 or more")
         if not 0 <= self.medium_from <= self.high_from <= 1:
@@ -92,6 +99,7 @@ class ChurnModel:
             "a": self.a,
             "b": self.b,
             "leaves_after_first": self.leaves_after_first,
+            **{f"covariate_{name}": value for name, value in self.covariates._asdict().items() if value},
             "horizon_days": self.horizon_days,
             "medium_from": self.medium_from,
             "high_from": self.high_from,
@@ -108,6 +116,7 @@ class ChurnModel:
             a=float(parameters["a"]),
             b=float(parameters["b"]),
             leaves_after_first=bool(parameters.get("leaves_after_first", False)),
+            covariates=Covariates(*[float(parameters.get(f"covariate_{name}", 0)) for name in Covariates._fields]),
             horizon_days=int(parameters["horizon_days"]),
             medium_from=float(parameters["medium_from"]),
             high_from=float(parameters["high_from"]),
@@ -155,7 +164,15 @@ def probability(activity: Activity, as_of: int, model: ChurnModel) -> float:
         return 1.0
     t_x = (last_at - first_at) / DAY_MS
     silence = (as_of - last_at) / DAY_MS if as_of > last_at else 0.0
-    return 1.0 - alive(visits - 1, t_x, silence, model) * active(visits - 1, t_x + silence, model)
+    stays = alive(visits - 1, t_x, silence, model) * active(visits - 1, t_x + silence, model)
+    return risk(visits - 1, t_x, silence, stays, model)
+
+
+def risk(x: int, t_x: float, silence: float, stays: float, model: ChurnModel) -> float:
+    """Return the probability that is reported where by visits alone the customer comes with the chance `stays`."""
+    if model.covariates is NOTHING or model.covariates == NOTHING:
+        return 1.0 - stays
+    return moved(stays, model.covariates.shift(x, t_x, silence, model.alpha_days))
 
 
 def alive(x: int, t_x: float, silence: float, model: ChurnModel) -> float:

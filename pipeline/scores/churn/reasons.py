@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import NamedTuple
 
-from pipeline.scores.churn.model import DAY_MS, Activity, ChurnModel, active, alive
+from pipeline.scores.churn.covariates import NOTHING
+from pipeline.scores.churn.model import DAY_MS, Activity, ChurnModel, active, alive, risk
 from pipeline.scores.reason import Reason
 
 #: What carries less of the probability than this is not worth a word.
@@ -15,11 +16,11 @@ WORTH_SAYING = 0.1
 
 
 class Parts(NamedTuple):
-    """The probability taken apart. The first three add up to it, all four to 1; each is 0 to 1.
+    """The probability taken apart. The first four add up to it, the first six to 1; each is 0 to 1.
 
     With x repeat visits, the chance to be gone right after the last visit is a/(a+b+x−1), and 0 for x = 0; in the
     MBG/NBD it is a/(a+b+x). What the probability was then beyond that is the chance to be merely slow. What it has
-    risen by since is silence's.
+    risen by since is silence's. What is learned beyond visits (`covariates`) adds to that, or takes from each of these.
     """
 
     #: What the time since the last activity has added.
@@ -28,8 +29,11 @@ class Parts(NamedTuple):
     few_visits: float
     #: What rests on a slow rhythm: the customer may well be there and yet not come within the horizon.
     infrequent: float
-    #: The chance that they do come, which lowers the risk.
+    #: What is learned beyond visits has added.
+    learned: float
+    #: The chance that they do come, which lowers the risk; and what is learned beyond visits has added to it.
     stays: float
+    learned_stays: float
     visits: int
     #: Days since the last activity.
     silent_days: float
@@ -50,7 +54,7 @@ class Rule(NamedTuple):
     text: Callable[[Parts], str]
 
 
-SILENCE, FEW_VISITS, INFREQUENT, STAYS = range(4)
+SILENCE, FEW_VISITS, INFREQUENT, LEARNED, STAYS, LEARNED_STAYS = range(6)
 LOWERS = "(lowers the risk)"
 
 #: Only parts of `WORTH_SAYING` and more are said, the weightiest first. A closed account goes before all of this.
@@ -60,6 +64,14 @@ RULES = (
     Rule("few_visits", FEW_VISITS, "one", "any", lambda _: "only one visit so far"),
     Rule("few_visits", FEW_VISITS, "more", "any", lambda p: _visits(p.visits)),
     Rule("infrequent", INFREQUENT, "more", "any", lambda p: f"comes only {_rhythm(p)}"),
+    Rule("learned", LEARNED, "any", "any", lambda _: "customers like this leave more often than their visits say"),
+    Rule(
+        "learned",
+        LEARNED_STAYS,
+        "any",
+        "any",
+        lambda _: f"customers like this come back more often than their visits say {LOWERS}",
+    ),
     Rule("new_customer", STAYS, "one", "short", lambda p: f"first visit {_days(p.silent_days)} ago {LOWERS}"),
     Rule(
         "active_recently",
@@ -108,7 +120,7 @@ def explained(activity: Activity, as_of: int, model: ChurnModel) -> tuple[float,
             said.append((weight, Reason(rule.code, rule.text(parts))))
     if len(said) > 1:
         said.sort(key=_weight, reverse=True)
-    return 1.0 - parts.stays, tuple([reason for _, reason in said])
+    return 1.0 - (parts.stays + parts.learned_stays), tuple([reason for _, reason in said])
 
 
 def take_apart(activity: Activity, as_of: int, model: ChurnModel) -> Parts:
@@ -128,7 +140,25 @@ def take_apart(activity: Activity, as_of: int, model: ChurnModel) -> Parts:
     # expects of somebody so little known, not what this customer has shown.
     infrequent = at_last - gone_at_last if rhythm_days * 3 > model.horizon_days else 0.0
     # Rounding can make the rise of no silence a last bit less than nothing.
-    return Parts(risen if risen > 0.0 else 0.0, at_last - infrequent, infrequent, stays, visits, silence, rhythm_days)
+    parts = Parts(
+        risen if risen > 0.0 else 0.0, at_last - infrequent, infrequent, 0.0, stays, 0.0, visits, silence, rhythm_days
+    )
+    if model.covariates == NOTHING:
+        return parts
+    return _with_learned(parts, 1.0 - stays, risk(x, t_x, silence, stays, model))
+
+
+def _with_learned(parts: Parts, by_visits: float, reported: float) -> Parts:
+    """Return the parts of the reported probability, given those of what visits alone say."""
+    if reported >= by_visits:
+        return parts._replace(learned=reported - by_visits, stays=1.0 - reported)
+    share = reported / by_visits
+    return parts._replace(
+        silence=parts.silence * share,
+        few_visits=parts.few_visits * share,
+        infrequent=parts.infrequent * share,
+        learned_stays=by_visits - reported,
+    )
 
 
 def _days(days: float) -> str:

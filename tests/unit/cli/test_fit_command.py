@@ -68,7 +68,7 @@ def test_amounts_that_can_t_be_fitted_leave_visits_fitted(visits: Path, tmp_path
 def test_the_same_file_gives_the_same_fit(visits: Path) -> None:
     first, again = (json.loads(run("--visits", str(visits), "--json", "--form", "mbg").output) for _ in range(2))
     assert first == again
-    assert list(first["forms"]) == ["mbg"]
+    assert list(first["forms"]) == ["mbg", "mbg-covariates"]
     validation = first["forms"]["mbg"]["validation"]
     assert validation["brier"]["value"] < first["baseline"]["base_rate_brier"]
     assert 0.5 < validation["auc"]["low"] <= validation["auc"]["value"] <= validation["auc"]["high"] <= 1

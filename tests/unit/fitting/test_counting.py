@@ -27,13 +27,16 @@ def one(x: float, t_x: float, age: float) -> Histories:
 
 
 @cache
-def cdnow_followed() -> Followed:
+def cdnow_followed(halves: bool = False) -> Followed:
+    """The first 39 weeks and who came in the 39 after; or the first half of the former, and who came in the other."""
     customers, days = [], []
     for number, spent in enumerate(cdnow.purchases().values()):
         customers += [number] * len(spent)
         days += [day.toordinal() for day in spent]
-    until = cdnow.UNTIL.toordinal() * DAY_MS
-    return follow(np.array(customers), np.array(days) * DAY_MS, until, until + cdnow.HORIZON_DAYS * DAY_MS)
+    end = cdnow.UNTIL.toordinal() * DAY_MS
+    span = cdnow.HORIZON_DAYS * DAY_MS // (2 if halves else 1)
+    until = end - span if halves else end
+    return follow(np.array(customers), np.array(days) * DAY_MS, until, until + span)
 
 
 def test_the_customers_are_the_papers() -> None:

@@ -7,6 +7,7 @@ import pytest
 from test_counting import HORIZON, cdnow_followed
 
 from pipeline.fitting.churn import baseline, fit, validate
+from pipeline.fitting.counting import comes
 from pipeline.fitting.validation import auc, brier, calibration_error, calibration_line, with_interval
 
 TWO = np.array([True, False])
@@ -52,7 +53,7 @@ def test_cdnows_validation_is_the_published_one() -> None:
     assert beaten.recency_auc.value == pytest.approx(0.771, abs=5e-4)
     for leaves_after_first, figures in ((False, (0.757, 0.161, 0.043)), (True, (0.760, 0.161, 0.050))):
         model = fit(followed.histories, leaves_after_first).model
-        found = validate(followed.histories, followed.came, model, HORIZON, 1)
+        found = validate(comes(followed.histories, model, HORIZON), followed.came, 1)
         for figure, published in zip(found[:3], figures, strict=True):
             assert figure.value == pytest.approx(published, abs=6e-4)
         assert found.brier.value < beaten.base_rate_brier

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.fitting.counting import Counting, log_likelihood
 from pipeline.fitting.histories import Histories
+from pipeline.scores.churn.covariates import Covariates
 from pipeline.scores.churn.model import DAY_MS, DEFAULT, Activity, ChurnModel, band, p_active, p_alive, probability
 
 START = 1_700_000_000_000
@@ -31,6 +32,10 @@ models = st.builds(
     leaves_after_first=st.booleans(),
     horizon_days=st.integers(1, 3650),
 )
+with_covariates = st.builds(
+    lambda model, intercept, silence: replace(model, covariates=Covariates(intercept, silence)),
+    models, st.floats(-10, 10), st.floats(-10, 10),
+)  # fmt: skip
 activities = st.builds(
     lambda visits, span: Activity(visits, START, START + span),
     st.one_of(st.integers(1, 50), st.integers(1, 2**31 - 1)),
@@ -47,7 +52,7 @@ def weekly(visits: int, last_week: int) -> Activity:
     return Activity(visits, START, START + last_week * WEEK)
 
 
-@given(activities, silences, models)
+@given(activities, silences, models | with_covariates)
 def test_probabilities_lie_between_0_and_1_however_extreme(activity: Activity, silence: int, model: ChurnModel) -> None:
     as_of = activity.last_at + silence
     for value in (
@@ -140,8 +145,9 @@ def test_bands_begin_at_their_bounds(probability: float, expected: str) -> None:
 
 
 def test_a_model_survives_its_row() -> None:
-    row = json.loads(json.dumps(DEFAULT.parameters()))
-    assert ChurnModel.from_parameters(DEFAULT.version, DEFAULT.source, row) == DEFAULT
+    for model in (DEFAULT, replace(DEFAULT, covariates=Covariates(intercept=-0.1, silence=-0.6))):
+        row = json.loads(json.dumps(model.parameters()))
+        assert ChurnModel.from_parameters(DEFAULT.version, DEFAULT.source, row) == model
 
 
 @pytest.mark.parametrize(
@@ -152,6 +158,7 @@ def test_a_model_survives_its_row() -> None:
         {"a": float("inf")},
         {"b": -1},
         {"horizon_days": 0},
+        {"covariate_silence": 11},
         {"medium_from": 0.9},
         {"high_from": 1.1},
     ],

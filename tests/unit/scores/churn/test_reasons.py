@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.scores.churn.covariates import NOTHING, Covariates
 from pipeline.scores.churn.model import DAY_MS, DEFAULT, Activity, ChurnModel, probability
 from pipeline.scores.churn.reasons import RULES, Parts, explained, reasons, take_apart
 
@@ -93,6 +94,7 @@ anybody = st.builds(
     st.integers(0, 10**12),
     st.integers(-(10**11), 10**12),
 )
+coefficients = st.floats(-5, 5)
 any_model = st.builds(
     ChurnModel,
     version=st.just("t"),
@@ -101,6 +103,7 @@ any_model = st.builds(
     alpha_days=st.floats(1e-3, 1e5),
     a=st.floats(1e-3, 1e3),
     b=st.floats(1e-3, 1e3),
+    covariates=st.just(NOTHING) | st.builds(Covariates, coefficients, coefficients),
     horizon_days=st.integers(1, 3650),
 )
 
@@ -116,22 +119,37 @@ def test_there_is_always_a_reason(activity: Activity, model: ChurnModel) -> None
 def test_the_parts_add_up_to_the_probability(activity: Activity, model: ChurnModel) -> None:
     parts = take_apart(activity, NOW, model)
     risk = probability(activity, NOW, model)
-    assert all(-1e-12 <= part <= 1 + 1e-12 for part in parts[:4])
-    assert parts.silence + parts.few_visits + parts.infrequent == pytest.approx(risk, abs=1e-9)
-    assert parts.stays == pytest.approx(1 - risk, abs=1e-9)
-    assert explained(activity, NOW, model)[0] == risk
+    assert all(-1e-12 <= part <= 1 + 1e-12 for part in parts[:6])
+    assert parts.silence + parts.few_visits + parts.infrequent + parts.learned == pytest.approx(risk, abs=1e-9)
+    assert parts.stays + parts.learned_stays == pytest.approx(1 - risk, abs=1e-9)
+    assert explained(activity, NOW, model)[0] == pytest.approx(risk, abs=1e-12)
+
+
+def test_what_is_learned_beyond_visits_is_said_whether_it_raises_the_risk_or_lowers_it() -> None:
+    gloomy, cheerful = (replace(DEFAULT, covariates=Covariates(intercept=shift)) for shift in (2.0, -2.0))
+    regular = customer(10, 60, 20)
+    assert probability(regular, NOW, gloomy) > probability(regular, NOW, DEFAULT) > probability(regular, NOW, cheerful)
+    assert "customers like this leave more often than their visits say" in said(regular, gloomy)
+    assert "customers like this come back more often than their visits say (lowers the risk)" in said(
+        customer(10, 60, 45), cheerful
+    )
+
+
+def said(activity: Activity, model: ChurnModel) -> list[str]:
+    return [reason.text for reason in reasons(activity, NOW, model)]
 
 
 @given(anybody, any_model)
 def test_reasons_come_weightiest_first(activity: Activity, model: ChurnModel) -> None:
     parts = take_apart(activity, NOW, model)
     part_of = {rule.code: rule.part for rule in RULES}
+    part_of["learned"] = Parts._fields.index("learned" if parts.learned else "learned_stays")
     weights = [parts[part_of[reason.code]] for reason in reasons(activity, NOW, model)]
     assert weights == sorted(weights, reverse=True)
 
 
 def test_rules_name_parts_that_are_weights() -> None:
-    assert {Parts._fields[rule.part] for rule in RULES} == {"silence", "few_visits", "infrequent", "stays"}
+    assert {Parts._fields[rule.part] for rule in RULES} == set(Parts._fields[:6])
 
 
 def test_a_model_by_which_many_always_leave_does_not_call_many_visits_few() -> None:

@@ -1,0 +1,74 @@
+"""Where a fit has visits from: the tables, or a file."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from pipeline.cli.fit.visit_file import read_visits
+from pipeline.cli.progress import progress
+from pipeline.errors import InvalidInput
+from pipeline.fitting.histories import Followed, follow
+from pipeline.fitting.spend import Spending, spending
+from pipeline.ledger.moments import moment, ms
+from pipeline.queries.visits import followed, visits_between
+
+
+class History(Protocol):
+    """Gives visits, wherever they come from."""
+
+    def between(self) -> tuple[datetime, datetime]:
+        """Return when the first and the last visit were."""
+
+    def followed(self, until: datetime, end: datetime) -> Followed:
+        """Return visits up to `until`, and who came after that up to `end`."""
+
+    def spending(self, until: datetime) -> Spending | None:
+        """Return what was spent up to `until`, if that is known."""
+
+
+class FromTables:
+    """Visits in the tables; `named` leaves out who is not known by number."""
+
+    def __init__(self, connection: Connection, named: bool) -> None:
+        self._connection, self._named = connection, named
+
+    def between(self) -> tuple[datetime, datetime]:
+        """Return when the first and the last visit were. Raises InvalidInput if there are none."""
+        found = visits_between(self._connection)
+        if found is None:
+            raise InvalidInput("The tables hold no visits yet.")
+        return found
+
+    def followed(self, until: datetime, end: datetime) -> Followed:
+        """Return visits up to `until`, and who came after that up to `end`."""
+        with progress("Reading customers", None) as shown:
+            return followed(self._connection, until, end, named=self._named, progress=shown)
+
+    def spending(self, until: datetime) -> Spending | None:
+        """Return None: the tables hold no amounts by visit."""
+        return None
+
+
+class FromFile:
+    """Visits in a CSV file; see `visit_file`."""
+
+    def __init__(self, path: Path) -> None:
+        self._visits = read_visits(path)
+
+    def between(self) -> tuple[datetime, datetime]:
+        """Return when the first and the last visit were."""
+        at = self._visits.at_ms
+        return moment(int(at.min())), moment(int(at.max()))
+
+    def followed(self, until: datetime, end: datetime) -> Followed:
+        """Return visits up to `until`, and who came after that up to `end`."""
+        return follow(self._visits.customers, self._visits.at_ms, ms(until), ms(end))
+
+    def spending(self, until: datetime) -> Spending | None:
+        """Return what was spent up to `until`, if the file has amounts."""
+        customers, at_ms, amounts = self._visits
+        return None if amounts is None else spending(customers, at_ms, amounts, ms(until))

@@ -1,0 +1,150 @@
+"""Learning a churn model from a history, and validating it on what came afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import click
+
+from pipeline.cli.fit.history import History
+from pipeline.cli.models.check import foreteller
+from pipeline.errors import InvalidInput
+from pipeline.fitting.churn import Baseline, Fit, Validation, baseline, validate
+from pipeline.fitting.churn import fit as fit_visits
+from pipeline.fitting.covariates import CovariatesFit, Foreteller
+from pipeline.fitting.covariates import fit as fit_covariates
+from pipeline.fitting.drift import Profile, inputs, profile
+from pipeline.fitting.maximum import NotFitted
+from pipeline.fitting.spend import SpendFit, Spending
+from pipeline.fitting.spend import fit as fit_spend
+from pipeline.queries.models import StoredModel
+
+#: The forms of the counting model, and whether one may leave after the first visit.
+FORMS: Mapping[str, bool] = {"bg": False, "mbg": True}
+
+
+class Learned(NamedTuple):
+    """A counting model, and what is known beyond it, if that was learned."""
+
+    visits: Fit
+    beyond: CovariatesFit | None
+
+    @property
+    def foreteller(self) -> Foreteller:
+        """Return what foretells who comes."""
+        return (
+            Foreteller(self.visits.model)
+            if self.beyond is None
+            else Foreteller(self.visits.model, self.beyond.covariates)
+        )
+
+    @property
+    def name(self) -> str:
+        """Return what it is called."""
+        return self.visits.model.name + ("" if self.beyond is None else " + covariates")
+
+
+class Candidate(NamedTuple):
+    """Holds a model: as learned for the validation and how it did there, and as learned from everything."""
+
+    learned: Learned
+    validation: Validation
+    final: Learned
+
+
+class ChurnFit(NamedTuple):
+    """Holds what `fit churn` found. `active` is how the version for the scores does on the same customers."""
+
+    first: datetime
+    until: datetime
+    learned_until: datetime
+    horizon_days: int
+    candidates: Mapping[str, Candidate]
+    best: str
+    baseline: Baseline
+    active: tuple[str, Validation] | None
+    spend: SpendFit | None
+    inputs: Mapping[str, Profile]
+
+
+def learn(
+    history: History,
+    until: datetime | None,
+    horizon: int,
+    forms: Sequence[str],
+    with_covariates: bool,
+    active: StoredModel | None,
+    seed: int,
+) -> ChurnFit:
+    """Learn up to a horizon (days) before the end, foretell the horizon, then learn from everything.
+
+    Raises InvalidInput for a history that is too short, NotFitted where it does not tell.
+    """
+    first, last = history.between()
+    end = until or last
+    learned_until = end - timedelta(days=horizon)
+    if learned_until <= first:
+        raise InvalidInput(
+            f"Visits from {first:%Y-%m-%d} to {end:%Y-%m-%d} are less than the horizon of {horizon} days: nothing is "
+            "left to learn from. Choose a shorter --horizon."
+        )
+    before, everything = history.followed(learned_until, end), history.followed(end, end)
+    spend = _fit_spend(history.spending(end))
+    learned = {name: Learned(fit_visits(before.histories, FORMS[name]), None) for name in forms}
+    final = {name: Learned(fit_visits(everything.histories, FORMS[name]), None) for name in forms}
+    if with_covariates:
+        learned |= _with_covariates(learned, history, first, learned_until, horizon)
+        final |= _with_covariates(final, history, first, end, horizon)
+    candidates = {
+        name: Candidate(
+            each, validate(each.foreteller.comes(before.histories, horizon), before.came, seed), final[name]
+        )
+        for name, each in learned.items()
+        if name in final
+    }
+    return ChurnFit(
+        first=first.astimezone(UTC),
+        until=end.astimezone(UTC),
+        learned_until=learned_until.astimezone(UTC),
+        horizon_days=horizon,
+        candidates=candidates,
+        best=min(candidates, key=lambda name: candidates[name].validation.brier.value),
+        baseline=baseline(before.histories, before.came, seed),
+        active=None
+        if active is None
+        else (active.version, validate(foreteller(active).comes(before.histories, horizon), before.came, seed)),
+        spend=spend,
+        inputs={name: profile(values) for name, values in inputs(everything.histories).items()},
+    )
+
+
+def _with_covariates(
+    learned: Mapping[str, Learned], history: History, first: datetime, until: datetime, horizon: int
+) -> dict[str, Learned]:
+    """Return the models with what is known beyond visits, by names of their own.
+
+    It is learned by foretelling a horizon before `until`, or half of the history where that is shorter.
+    """
+    days = min(float(horizon), (until - first) / timedelta(days=2))
+    seen = history.followed(until - timedelta(days=days), until)
+    with_more = {}
+    for name, (visits, _) in learned.items():
+        try:
+            earlier = fit_visits(seen.histories, visits.model.leaves_after_first).model
+            beyond = fit_covariates(seen.histories, seen.came, earlier, days)
+        except NotFitted as error:
+            click.echo(f"Covariates are left out: {error}.", err=True)
+        else:
+            with_more[f"{name}-covariates"] = Learned(visits, beyond)
+    return with_more
+
+
+def _fit_spend(spent: Spending | None) -> SpendFit | None:
+    """Return the model of amounts; visits are of use without it."""
+    try:
+        return None if spent is None else fit_spend(spent)
+    except NotFitted as error:
+        click.echo(f"Amounts are left out: {error}.", err=True)
+        return None

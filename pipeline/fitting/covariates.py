@@ -1,0 +1,88 @@
+"""Fitting what is known beyond the counting of visits: a regularised logistic regression on top of a counting model.
+
+The offset is the logit of the counting model's probability, so that with coefficients of 0 nothing changes. The
+features are those of `scores.churn.covariates.Covariates`, as columns of an array in its order, without the intercept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from pipeline.fitting.counting import Counting, comes
+from pipeline.fitting.histories import Array, Histories
+from pipeline.fitting.maximum import NotFitted
+from pipeline.fitting.validation import Outcomes
+from pipeline.scores.churn.covariates import NOTHING, Covariates
+
+#: Weight of the squared coefficients of features in units of their standard deviation, as a number of customers.
+_RIDGE = 1.0
+#: Probabilities are taken for no closer to 0 and 1 than this when their logit is needed.
+_CLOSEST = 1e-9
+
+
+class CovariatesFit(NamedTuple):
+    """Coefficients, and their standard errors (NaN for those that were not fitted)."""
+
+    covariates: Covariates
+    errors: Sequence[float]
+
+
+class Foreteller(NamedTuple):
+    """A counting model with what is known beyond it."""
+
+    counting: Counting
+    covariates: Covariates = NOTHING
+
+    def comes(self, histories: Histories, days: float) -> Array:
+        """Return the chance, 0 to 1, that each customer comes within so many days after they were followed."""
+        by_visits = comes(histories, self.counting, days)
+        if self.covariates == NOTHING:
+            return by_visits
+        leaves = -_logit(by_visits) + self.covariates.intercept
+        leaves += features(histories, self.counting) @ np.asarray(self.covariates[1:])
+        return np.asarray(expit(-leaves))
+
+
+def features(histories: Histories, model: Counting) -> Array:
+    """Return the features of each customer, a column for each coefficient but the intercept."""
+    silence = histories.age - histories.last
+    return np.stack([np.log1p(histories.repeats * silence / (model.alpha + histories.last))], axis=1)
+
+
+def fit(histories: Histories, came: Outcomes, model: Counting, days: float) -> CovariatesFit:
+    """Return the covariates that tells best who came within so many days after histories, beside a counting model.
+
+    Raises NotFitted when all came, or nobody did. Errors are from the second derivatives at the maximum.
+    """
+    if came.all() or not came.any():
+        raise NotFitted("all customers came, or none did")
+    given = features(histories, model)
+    scale = given.std(axis=0)
+    known = scale > 0
+    columns = np.column_stack([np.ones(len(came)), given[:, known] / scale[known]])
+    offset, left = -_logit(comes(histories, model, days)), ~came
+    ridge = np.array([0.0, *[_RIDGE] * int(known.sum())])
+
+    def loss(coefficients: Array) -> tuple[float, Array]:
+        logits = offset + columns @ coefficients
+        penalty = ridge * coefficients
+        value = np.sum(np.logaddexp(0.0, logits) - left * logits) + np.sum(penalty * coefficients) / 2
+        return float(value), columns.T @ (expit(logits) - left) + penalty
+
+    found = minimize(loss, np.zeros(columns.shape[1]), jac=True, method="BFGS")
+    odds = expit(offset + columns @ found.x)
+    information = (columns * (odds * (1 - odds))[:, None]).T @ columns + np.diag(ridge)
+    coefficients, errors = np.zeros(len(scale) + 1), np.full(len(scale) + 1, np.nan)
+    places, by = np.flatnonzero([True, *known]), np.array([1.0, *scale[known]])
+    coefficients[places] = found.x / by
+    errors[places] = np.sqrt(np.diag(np.linalg.inv(information))) / by
+    return CovariatesFit(Covariates(*map(float, coefficients)), errors.tolist())
+
+
+def _logit(probabilities: Array) -> Array:
+    return np.asarray(logit(np.clip(probabilities, _CLOSEST, 1 - _CLOSEST)))
