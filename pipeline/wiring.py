@@ -51,6 +51,7 @@ from pipeline.processing.committer import Committer
 from pipeline.processing.garbage_collection import GarbageCollection
 from pipeline.processing.key_monitor import KeyMonitor
 from pipeline.processing.limits import Limits
+from pipeline.processing.model_updates import ModelUpdates
 from pipeline.processing.outbox_monitor import OutboxMonitor
 from pipeline.processing.risk_sweep import RiskSweep
 from pipeline.processing.slice_processor import CONCURRENT_TRANSACTIONS, SliceProcessor
@@ -71,6 +72,8 @@ log = structlog.get_logger(__name__)
 
 #: A dead letter carries its record, and headers beside it.
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+#: Seconds between two looks at which models are active.
+_MODELS_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +261,9 @@ def _worker(
         committer=committer,
         outbox=outbox,
         risk_sweep=risk_sweep,
+        models=ModelUpdates(ledger=ledger, committer=committer, risk_sweep=risk_sweep, interval_s=_MODELS_S)
+        if scores
+        else None,
         metrics=metrics,
         garbage=GarbageCollection(),
         reached=reached,

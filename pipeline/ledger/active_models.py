@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.errors import InvalidInput
 from pipeline.scores.protocol import ActiveScore, Score
@@ -15,7 +16,16 @@ _ACTIVE = text("SELECT name, version, source, parameters FROM model WHERE active
 
 def active_scores(connection: Connection, scores: Sequence[Score[Any, Any]]) -> list[ActiveScore]:
     """Return scores with the models they are made with. Raises InvalidInput when one is missing or is no model."""
-    rows = {row.name: row for row in connection.execute(_ACTIVE)}
+    return _with_models(connection.execute(_ACTIVE), scores)
+
+
+async def load_active_scores(connection: AsyncConnection, scores: Sequence[Score[Any, Any]]) -> list[ActiveScore]:
+    """Return the same, for a worker that runs."""
+    return _with_models(await connection.execute(_ACTIVE), scores)
+
+
+def _with_models(found: Iterable[Row[Any]], scores: Sequence[Score[Any, Any]]) -> list[ActiveScore]:
+    rows = {row.name: row for row in found}
     try:
         return [
             ActiveScore(score, score.model(row.version, row.source, row.parameters))

@@ -26,7 +26,7 @@ from pipeline.ledger.risk_sweep import RiskReading
 from pipeline.scores.churn.model import ChurnModel
 from pipeline.scores.churn.row import ChurnRow
 from pipeline.scores.churn.score import CHURN_RISK
-from pipeline.scores.protocol import Score
+from pipeline.scores.protocol import ActiveScore, Score
 
 
 class _Owner(NamedTuple):
@@ -41,6 +41,8 @@ class MemoryLedger:
 
     def __init__(self, scores: Sequence[Score[Any, Any]]) -> None:
         self._scores = scores
+        #: The active model of each score.
+        self.active = [ActiveScore(score, score.default_model) for score in scores]
         #: journey_id → row
         self.journeys: dict[str, JourneyRow] = {}
         #: table → customer → row
@@ -89,6 +91,10 @@ class MemoryLedger:
         if now is None or now.epoch != position.epoch:
             raise Fenced(f"partition {position.partition} was taken by another worker")
         return now
+
+    async def active_scores(self) -> list[ActiveScore]:
+        """Return the scores with the models that are active now."""
+        return self.active
 
     async def load_customers(self, wanted: Mapping[str, int]) -> dict[str, Customer]:
         """Return customers with their scores, and with their journeys from the given times on."""
@@ -271,9 +277,10 @@ class MemoryLedger:
                 changes.setdefault(partition, []).append(row)
         return changes
 
-    async def read_risks(self, partitions: Sequence[int], now_ms: int, limit: int) -> RiskReading:
+    async def read_risks(self, partitions: Sequence[int], now_ms: int, version: str, limit: int) -> RiskReading:
         """Return what a risk sweep reads; see `risk_sweep.RiskReader`."""
-        model = CHURN_RISK.default_model
+        [model] = [each.model for each in self.active if each.score is CHURN_RISK]
+        assert model.version == version
         changed = [row.customer for _, row in self._changed_bands(partitions, now_ms, model)]
         return RiskReading(changed[:limit], {}, {})
 

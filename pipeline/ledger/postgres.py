@@ -12,8 +12,8 @@ from pipeline.flow.identity_rows import AsideRow, NamingRow, OwnerRow, Restateme
 from pipeline.flow.state import Customer
 from pipeline.identity.correction import Correction
 from pipeline.journey.journey import Journey
+from pipeline.ledger import active_models, customers, identity, outbox, portions, positions, risk_sweep
 from pipeline.ledger import commit as committing
-from pipeline.ledger import customers, identity, outbox, portions, positions, risk_sweep
 from pipeline.ledger.commit import Commit, CommitStatement
 from pipeline.ledger.outbox import Unpublished
 from pipeline.ledger.positions import Fenced, Position
@@ -21,7 +21,7 @@ from pipeline.ledger.session import Session
 from pipeline.retry import Retry
 from pipeline.scores.churn.model import ChurnModel
 from pipeline.scores.churn.row import ChurnRow
-from pipeline.scores.protocol import Score
+from pipeline.scores.protocol import ActiveScore, Score
 
 T = TypeVar("T")
 
@@ -48,6 +48,10 @@ class PostgresLedger:
     async def current_position(self, position: Position) -> Position:
         """Return a partition's position as it is now. Raises Fenced."""
         return await self._ask(lambda c: positions.current_position(c, position))
+
+    async def active_scores(self) -> list[ActiveScore]:
+        """Return the scores with the models that are active now. Raises InvalidInput when one can't be used."""
+        return await self._ask(lambda c: active_models.load_active_scores(c, self._scores))
 
     async def load_customers(self, wanted: Mapping[str, int]) -> dict[str, Customer]:
         """Return customers with their scores, and with their journeys from the given times on."""

@@ -15,6 +15,7 @@ from pipeline.ledger.outbox import Unpublished
 from pipeline.ledger.positions import Position
 from pipeline.scores.churn.model import ChurnModel
 from pipeline.scores.churn.row import ChurnRow
+from pipeline.scores.protocol import ActiveScore
 
 
 class Ledger(Protocol):
@@ -37,6 +38,9 @@ class Ledger(Protocol):
 
     async def current_position(self, position: Position) -> Position:
         """Return a partition's position as it is now. Raises Fenced when another worker has taken the partition."""
+
+    async def active_scores(self) -> list[ActiveScore]:
+        """Return the scores with the models that are active now. Raises InvalidInput when one can't be used."""
 
     async def load_customers(self, wanted: Mapping[str, int]) -> dict[str, Customer]:
         """Return customers with their scores, and with their journeys from the given times on; at `END`, the latest."""

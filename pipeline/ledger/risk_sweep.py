@@ -15,10 +15,10 @@ from pipeline.scores.churn.model import ChurnModel
 from pipeline.scores.churn.row import TABLE, ChurnRow
 from pipeline.scores.churn.score import CHURN_RISK
 
-# Silence only raises the band. Customers whose risk was published as of a later moment than this one are left alone.
+# Customers whose risk was published as of a later moment than this one are left alone.
 _BAND_HAS_CHANGED = f"""
     FROM churn_risk
-    JOIN model AS m ON m.name || ' ' || m.version = churn_risk.model
+    JOIN model AS m ON m.name = 'churn' AND m.version = :version
     WHERE partition = ANY(:partitions) AND as_of < {sql_moment("CAST(:now AS bigint)")}
       AND band <> churn_band(churn_probability(visits, first_active_at, last_active_at, account_closed_at,
                                                {sql_moment("CAST(:now AS bigint)")}, m.parameters), m.parameters)
@@ -48,8 +48,11 @@ class RiskReading(NamedTuple):
 class RiskReader(Protocol):
     """Reads for the sweep, beside the work on records."""
 
-    async def read_risks(self, partitions: Sequence[int], now_ms: int, limit: int) -> RiskReading:
-        """Read all of the partitions as of `now_ms` (epoch ms), with up to `limit` customers whose band has changed."""
+    async def read_risks(self, partitions: Sequence[int], now_ms: int, version: str, limit: int) -> RiskReading:
+        """Read all of the partitions as of `now_ms` (epoch ms), with up to `limit` customers whose band has changed.
+
+        Bands are those of a version of the churn model.
+        """
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -61,18 +64,21 @@ class PostgresRiskReader:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def read_risks(self, partitions: Sequence[int], now_ms: int, limit: int) -> RiskReading:
+    async def read_risks(self, partitions: Sequence[int], now_ms: int, version: str, limit: int) -> RiskReading:
         """Read the partitions; errors of the database go through as they are."""
-        return await self._session.run(lambda connection: _read(connection, list(partitions), now_ms, limit))
+        return await self._session.run(lambda connection: _read(connection, list(partitions), now_ms, version, limit))
 
     async def close(self) -> None:
         """Let go of the connection."""
         await self._session.close()
 
 
-async def _read(connection: AsyncConnection, partitions: list[int], now_ms: int, limit: int) -> RiskReading:
+async def _read(
+    connection: AsyncConnection, partitions: list[int], now_ms: int, version: str, limit: int
+) -> RiskReading:
     await connection.execute(text("SET statement_timeout = 0"))
-    changed = await connection.execute(_CANDIDATES, {"partitions": partitions, "now": now_ms, "limit": limit})
+    wanted = {"partitions": partitions, "now": now_ms, "version": version, "limit": limit}
+    changed = await connection.execute(_CANDIDATES, wanted)
     names = [row.customer for row in changed]
     bands = {row.band: row.n for row in await connection.execute(_BANDS, {"partitions": partitions})}
     means = {row.channel: float(row.mean) for row in await connection.execute(_MEANS)}
@@ -82,9 +88,17 @@ async def _read(connection: AsyncConnection, partitions: list[int], now_ms: int,
 async def band_changes(
     connection: AsyncConnection, partitions: Sequence[int], now_ms: int, model: ChurnModel, customers: Sequence[str]
 ) -> dict[int, list[ChurnRow]]:
-    """Return, by partition, the new risk of those customers whose band at `now_ms` (epoch ms) is not the stored one."""
+    """Return, by partition, the new risk of those customers whose band at `now_ms` (epoch ms) is not the stored one.
+
+    Bands are those of the model.
+    """
     changes: dict[int, list[ChurnRow]] = {}
-    parameters = {"partitions": list(partitions), "now": now_ms, "customers": list(customers)}
+    parameters = {
+        "partitions": list(partitions),
+        "now": now_ms,
+        "version": model.version,
+        "customers": list(customers),
+    }
     for selected in await connection.execute(_CHANGES, parameters):
         state = CHURN_RISK.restore(load_row(TABLE, selected))._replace(as_of=now_ms)
         changes.setdefault(selected.partition, []).append(CHURN_RISK.row(selected.customer, state, model))

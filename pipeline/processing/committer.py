@@ -65,7 +65,9 @@ class Committer:
         reached: Reached,
     ) -> None:
         self._ledger, self._assigned, self._outbox = ledger, assigned, outbox
-        self._scores, self._grace_ms, self._max_customers = scores, grace_ms, max_customers
+        #: The scores with the models that they are made with; may be exchanged while nothing is under way.
+        self.scores = scores
+        self._grace_ms, self._max_customers = grace_ms, max_customers
         self._identity = identity
         self._metrics, self._reached = metrics, reached
         self._under_way: set[int] = set()
@@ -89,7 +91,7 @@ class Committer:
                     each,
                     now_ms=now_ms,
                     grace_ms=self._grace_ms,
-                    scores=self._scores,
+                    scores=self.scores,
                     identity=self._identity,
                 )
                 for each in slices
@@ -168,7 +170,7 @@ class Committer:
     async def _refolded(self, customer: str) -> Mapping[str, Any]:
         """Return the states of a customer's scores, made anew."""
         assert self._identity is not None
-        refold, after = Refold(customer, self._scores, self._identity.readmit), BEGINNING
+        refold, after = Refold(customer, self.scores, self._identity.readmit), BEGINNING
         while journeys := await self._ledger.load_page(customer, after, _PAGE):
             spans = [Span(customer, each.started_at, each.ended_at) for each in journeys if each.omitted]
             omitted = await self._ledger.load_aside([], spans) if spans else []

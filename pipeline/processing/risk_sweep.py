@@ -51,7 +51,9 @@ class RiskSweep:
         clock_ms: Callable[[], int],
     ) -> None:
         self._reader, self._ledger, self._committer, self._assigned = reader, ledger, committer, assigned
-        self._model, self._metrics, self._retry = model, metrics, retry
+        #: The model that risks are made with; may be exchanged while nothing is under way.
+        self.model = model
+        self._metrics, self._retry = metrics, retry
         self._interval_s, self._clock_ms = interval_s, clock_ms
         self._next_at = time.monotonic() + interval_s
         self._reading: asyncio.Task[Sequence[str]] | None = None
@@ -86,9 +88,9 @@ class RiskSweep:
             await self._publish(customers)
 
     async def _read(self) -> Sequence[str]:
-        """Return customers whose band now is not the one that was published."""
+        """Return customers whose band, by the model now, is not the one that was published."""
         began = time.monotonic()
-        reading = await self._reader.read_risks(list(self._assigned), self._clock_ms(), _MAX_FOUND)
+        reading = await self._reader.read_risks(list(self._assigned), self._clock_ms(), self.model.version, _MAX_FOUND)
         ended = time.monotonic()
         pause_s = max(self._interval_s, (ended - began) / _MAX_SHARE)
         self._next_at = began + pause_s if len(reading.changed) < _MAX_FOUND else ended
@@ -101,7 +103,7 @@ class RiskSweep:
         """Commit the risk of customers whose band has changed, unless they were seen since that was found."""
         for first in range(0, len(customers), _MAX_IN_TRANSACTION):
             some, now_ms, began = customers[first : first + _MAX_IN_TRANSACTION], self._clock_ms(), time.perf_counter()
-            changes = await self._ledger.band_changes(list(self._assigned), now_ms, self._model, some)
+            changes = await self._ledger.band_changes(list(self._assigned), now_ms, self.model, some)
             if changes:
                 batches = [self._batch(number, rows) for number, rows in changes.items()]
                 await self._committer.commit(batches, began)

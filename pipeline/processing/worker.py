@@ -17,6 +17,7 @@ from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartition, AssignedPartitions
 from pipeline.processing.committer import Committer
 from pipeline.processing.garbage_collection import GarbageCollection
+from pipeline.processing.model_updates import ModelUpdates
 from pipeline.processing.risk_sweep import RiskSweep
 from pipeline.processing.slice_processor import SliceProcessor
 from pipeline.processing.source import Source
@@ -52,6 +53,7 @@ class Worker:
         committer: Committer,
         outbox: OutboxPublisher,
         risk_sweep: RiskSweep | None,
+        models: ModelUpdates | None,
         metrics: Metrics,
         garbage: GarbageCollection,
         reached: Reached,
@@ -62,7 +64,7 @@ class Worker:
     ) -> None:
         self._source, self._ledger, self._assigned = source, ledger, assigned
         self._slices, self._committer, self._outbox, self._risk_sweep = slices, committer, outbox, risk_sweep
-        self._metrics, self._garbage, self._reached = metrics, garbage, reached
+        self._models, self._metrics, self._garbage, self._reached = models, metrics, garbage, reached
         self._owner, self._grace_ms, self._idle_s, self._clock_ms = owner, grace_ms, idle_s, clock_ms
         self._lock = asyncio.Lock()
         self._publishing: asyncio.Task[None] | None = None
@@ -160,12 +162,14 @@ class Worker:
         self._metrics.restatements.set(sum([len(each.state.restatements) for each in self._assigned.values()]))
 
     async def tick(self) -> None:
-        """Do what goes on beside events: close journeys, sweep for band changes, clear the outbox."""
+        """Do what goes on beside events: close journeys, take up models, sweep for band changes, clear the outbox."""
         async with self._operation():
             self._publish_soon()
             idle = self._idle_partitions()
             await self._restate()
             await self._close_due(idle)
+            if self._models is not None:
+                await self._models.take_up()
             if self._risk_sweep is not None:
                 await self._risk_sweep.publish_found()
             if idle:

@@ -37,6 +37,10 @@ class Model(Protocol):
         """Return the version; name and version together identify a model."""
 
     @property
+    def label(self) -> str:
+        """Return name and version, as rows carry them."""
+
+    @property
     def source(self) -> str:
         """Return where the parameters come from."""
 
@@ -73,6 +77,9 @@ class Score(Protocol[M, S]):
 
     def model(self, version: str, source: str, parameters: Mapping[str, float]) -> Any:
         """Return the model of a row of the table `model`. Raises KeyError or ValueError for wrong parameters."""
+
+    def continues(self, before: M, after: M) -> bool:
+        """Return whether states that were folded with one model are as they should be for another one."""
 
     @property
     def as_of_sql(self) -> tuple[str, str]:

@@ -67,7 +67,7 @@ def show(name: str, version: str, as_json: bool) -> None:
 @click.argument("version")
 @click.option("--worse", is_flag=True, help="Even if it has validated worse than the active version.")
 def activate(name: str, version: str, worse: bool) -> None:
-    """Make scores with a version. Restart all workers then; a customer's scores follow with the next touchpoint.
+    """Make scores with a version. Workers take it up within seconds; scores follow with the next touchpoint.
 
     A version that validated worse (by Brier score) than the one that is active is refused without --worse. The version
     that was active before is activated again in the same way.
@@ -79,7 +79,7 @@ def activate(name: str, version: str, worse: bool) -> None:
             return
         stored.activate(connection, name, version, even_if_worse=worse)
         connection.commit()
-    click.echo(f"Active: {name} {version}. Restart all workers, so that they make scores with it.")
+    click.echo(f"Active: {name} {version}. Workers take it up within seconds.")
 
 
 @models.command()

@@ -59,6 +59,10 @@ class ChurnScore:
         """Return the model of a row of the table `model`."""
         return ChurnModel.from_parameters(version, source, parameters)
 
+    def continues(self, before: ChurnModel, after: ChurnModel) -> bool:
+        """Return True: the state does not depend on the model."""
+        return True
+
     def fold(self, state: ChurnState | None, change: CustomerChange, model: ChurnModel) -> ChurnState | None:
         """Add the customer's activity. Every event says that the customer was seen, so the state always changes."""
         if state is None:

@@ -36,6 +36,10 @@ class SatisfactionScore:
         """Return the model of a row of the table `model`."""
         return SatisfactionModel.from_parameters(version, source, parameters)
 
+    def continues(self, before: SatisfactionModel, after: SatisfactionModel) -> bool:
+        """Return whether both weigh answers alike."""
+        return before.half_life_ms == after.half_life_ms
+
     def fold(self, state: Answers | None, change: CustomerChange, model: SatisfactionModel) -> Answers | None:
         """Add the answers among the events."""
         for event in change.events:

@@ -50,6 +50,9 @@ class ContactCountScore:
     def model(self, version: str, source: str, parameters: Mapping[str, float]) -> ContactCountModel:
         return ContactCountModel(version, source)
 
+    def continues(self, before: ContactCountModel, after: ContactCountModel) -> bool:
+        return True
+
     def fold(
         self, state: ContactCountState | None, change: CustomerChange, model: ContactCountModel
     ) -> ContactCountState | None:

@@ -33,7 +33,7 @@ class Reader:
         self.go = asyncio.Event()
         self.asked = 0
 
-    async def read_risks(self, _partitions: Sequence[int], _now_ms: int, _limit: int) -> RiskReading:
+    async def read_risks(self, _partitions: Sequence[int], _now_ms: int, _version: str, _limit: int) -> RiskReading:
         self.asked += 1
         await self.go.wait()
         answer = self._answers.pop(0)

@@ -20,6 +20,7 @@ from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartitions
 from pipeline.processing.committer import Committer
 from pipeline.processing.garbage_collection import GarbageCollection
+from pipeline.processing.model_updates import ModelUpdates
 from pipeline.processing.risk_sweep import RiskSweep
 from pipeline.processing.slice_processor import SliceProcessor
 from pipeline.processing.worker import Worker
@@ -107,6 +108,21 @@ class InMemory:
             metrics=self.metrics,
             reached=self.reached.append,
         )
+        risk_sweep = (
+            RiskSweep(
+                reader=self.ledger,
+                ledger=self.ledger,
+                committer=committer,
+                assigned=assigned,
+                model=CHURN_MODEL,
+                metrics=self.metrics,
+                retry=retry,
+                interval_s=0.0,
+                clock_ms=lambda: self.clock_ms,
+            )
+            if sweeps
+            else None
+        )
         self.worker = Worker(
             source=self.source,
             ledger=self.ledger,
@@ -121,19 +137,8 @@ class InMemory:
             ),
             committer=committer,
             outbox=outbox,
-            risk_sweep=RiskSweep(
-                reader=self.ledger,
-                ledger=self.ledger,
-                committer=committer,
-                assigned=assigned,
-                model=CHURN_MODEL,
-                metrics=self.metrics,
-                retry=retry,
-                interval_s=0.0,
-                clock_ms=lambda: self.clock_ms,
-            )
-            if sweeps
-            else None,
+            risk_sweep=risk_sweep,
+            models=ModelUpdates(ledger=self.ledger, committer=committer, risk_sweep=risk_sweep, interval_s=0.0),
             metrics=self.metrics,
             garbage=cast(GarbageCollection, Garbage()),
             reached=self.reached.append,
