@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 from pipeline.contract.validate import check_kind
 from pipeline.errors import PipelineError
 from pipeline.identity.naming import DECLARED, NONE, TRUSTS
-from pipeline.touchpoint import CHANNELS, ROLES, STAGES
+from pipeline.touchpoint import CHANNELS, INITIATORS, ROLES, STAGES
 
 MODALITIES = ("digital", "in_person")
-INITIATORS = ("customer", "company")
 
 _FILE = "catalogue.toml"
 _CHANNEL_FIELDS = frozenset({"modality", "by"})

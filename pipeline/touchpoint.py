@@ -12,6 +12,8 @@ CHANNELS = (
 )  # fmt: skip
 STAGES = ("before", "during", "after")
 OUTCOMES = ("none", "succeeded", "failed", "abandoned")
+#: Who begins a contact.
+INITIATORS = ("customer", "company")
 #: What a touchpoint is to the customer; schemas/catalogue.toml says what each means.
 ROLES = ("browse", "buy", "use", "help", "complain", "answer", "leave", "inform")
 
@@ -64,6 +66,9 @@ class Touchpoint(NamedTuple):
     currency: str | None = None
     subject: str | None = None
     attributes: Mapping[str, str] = NO_ATTRIBUTES
+    due_at: int | None = None
+    begun_by: str | None = None
+    sequence: int | None = None
 
 
 CUSTOMER, ANONYMOUS = "customer", "anonymous"

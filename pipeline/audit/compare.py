@@ -118,7 +118,7 @@ _STEP = {"occurred_at": "at"} | {
     name: name
     for name in (
         "channel", "kind", "stage", "outcome", "wait_ms", "duration_ms", "score", "amount_minor", "currency",
-        "via",
+        "late_ms", "begun_by", "via",
     )
 }  # fmt: skip
 

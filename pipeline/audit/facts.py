@@ -23,7 +23,7 @@ SKEW_MS = 3_600_000
 _SENT_ON = "pipeline-forwarded-from"
 
 #: Number of columns that only a touchpoint has.
-_UNTOLD = (None,) * 17
+_UNTOLD = (None,) * 20
 
 
 class Rules(NamedTuple):
@@ -75,7 +75,8 @@ def facts(message: Message, rules: Rules) -> Facts:
     row = (
         partition, offset, appended, None, depends, None, None, sent_on, customer, _key(t), t.occurred_at, t.channel,
         t.kind, t.stage, t.outcome, t.wait_ms, t.duration_ms, t.amount_minor, t.currency,
-        *_answer(t, rules.half_life_ms),
+        *_answer(t, rules.half_life_ms), None if t.due_at is None else t.occurred_at - t.due_at, t.begun_by,
+        t.sequence or 0,
     )  # fmt: skip
     weaker = () if sent_on else weaker_keys(keys)
     trust = rules.trusts.of(t) if weaker else NONE

@@ -102,7 +102,15 @@ def details(step: Mapping[str, Any]) -> str:
         said.append(f"answered {score:.0f} of 100")
     if (minor := step.get("amount_minor")) is not None:
         said.append(formatting.amount(minor, step.get("currency")))
+    if (late := step.get("late_ms")) is not None:
+        said.append(_lateness(late))
     return ", ".join(said)
+
+
+def _lateness(late_ms: int) -> str:
+    if not late_ms:
+        return "in time to the millisecond"
+    return f"{formatting.span(abs(late_ms))} {'late' if late_ms > 0 else 'before it was due'}"
 
 
 def _sameness(number: int, step: Mapping[str, Any]) -> tuple[object, ...]:

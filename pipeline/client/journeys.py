@@ -30,7 +30,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class JourneyStep(NamedTuple):
-    """A touchpoint of a journey; `score` is 0 to 100, `amount_minor` in the currency's smallest unit."""
+    """A touchpoint of a journey; `score` is 0 to 100, `amount_minor` in the currency's smallest unit.
+
+    `late_ms` is by how much it came later than it was due. `begun_by` is customer or company where the event says so.
+    """
 
     at: datetime
     channel: str
@@ -43,6 +46,8 @@ class JourneyStep(NamedTuple):
     amount_minor: int | None
     currency: str | None
     via: str | None
+    late_ms: int | None = None
+    begun_by: str | None = None
 
 
 class JourneyRevision(NamedTuple):

@@ -20,6 +20,7 @@ from pipeline.contract.encode import HEADER_BYTES
 from pipeline.contract.validate import (
     AHEAD_MS,
     EARLIEST_MS,
+    LATEST_DUE_MS,
     MAX_KIND,
     MAX_SPAN_MS,
     check_amount,
@@ -53,6 +54,10 @@ class TouchpointColumns(NamedTuple):
     duration_ms: list[int | None]
     amount_minor: list[int | None]
     currency: list[str | None]
+    #: By how much it came later than it was due; negative: earlier.
+    late_ms: list[int | None]
+    begun_by: list[str | None]
+    sequence: list[int]
     answers: dict[int, tuple[Feedback, str]]
 
 
@@ -79,6 +84,10 @@ class _TouchpointReader:
         spans = [self._numbers(name) for name in ("wait_ms", "duration_ms")]
         for given, span in spans:
             ok &= ~given | ((span >= 0) & (span <= MAX_SPAN_MS))
+        due_given, due = self._numbers("due_at")
+        ok &= ~due_given | ((due >= EARLIEST_MS) & (due <= LATEST_DUE_MS))
+        _, sequence = self._numbers("sequence")
+        ok &= sequence >= 0
         keys = self._key_reader()
         money, answers = self._money(), self._answers(attribute)
         rows = np.flatnonzero(ok)
@@ -104,6 +113,9 @@ class _TouchpointReader:
             duration_ms=_optional(rows, *spans[1]),
             amount_minor=amounts,
             currency=currencies,
+            late_ms=_optional(rows, due_given, at - due),
+            begun_by=self._symbols("begun_by", rows),
+            sequence=sequence[rows].tolist(),
             answers={places[row]: answer for row, answer in answers.items() if row in places},
         )
 

@@ -138,7 +138,7 @@ def _list(cell: str) -> object:
 
 _READERS: dict[str, Callable[[str], object]] = {
     **{name: _same for name in Touchpoint._fields if name not in ("feedback", "attributes")},
-    **dict.fromkeys(("occurred_at", "sent_at"), _time),
-    **dict.fromkeys(("wait_ms", "duration_ms", "amount_minor"), _whole),
+    **dict.fromkeys(("occurred_at", "sent_at", "due_at"), _time),
+    **dict.fromkeys(("wait_ms", "duration_ms", "amount_minor", "sequence"), _whole),
     "identifiers": _list,
 }

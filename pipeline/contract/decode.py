@@ -16,7 +16,7 @@ from pipeline.contract.identifiers import lower_hashes
 from pipeline.contract.reject import Rejected
 from pipeline.contract.schema import UnsafeSchema, enum_symbols, field_types, logical_type, parse_safely, schema_text
 from pipeline.topics import TOUCHPOINTS
-from pipeline.touchpoint import CHANNELS, KEY_FIELDS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint
+from pipeline.touchpoint import CHANNELS, INITIATORS, KEY_FIELDS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint
 
 _FIELDS = Touchpoint._fields
 _DEFAULTS: dict[str, Any] = {**Touchpoint._field_defaults, "identifiers": [], "attributes": {}}
@@ -29,6 +29,7 @@ ENUMERATIONS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "channel": (CHANNELS, "unknown"),
     "outcome": (OUTCOMES, "none"),
     "stage": (STAGES, None),
+    "begun_by": (INITIATORS, None),
 }
 
 #: Types that a writer's field may have besides ours: Avro's promotions.

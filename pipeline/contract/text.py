@@ -87,6 +87,11 @@ def to_record(touchpoint: Touchpoint) -> dict[str, Any]:
             record[name] = value
     if t.attributes:
         record["attributes"] = dict(t.attributes)
+    if t.due_at is not None:
+        record["due_at"] = _time_text(t.due_at)
+    for name in ("begun_by", "sequence"):
+        if (value := getattr(t, name)) is not None:
+            record[name] = value
     return record
 
 
@@ -193,5 +198,8 @@ _READERS: dict[str, Callable[[str, object], Any]] = {
     "currency": _text,
     "subject": _text,
     "attributes": _attributes,
+    "due_at": _time,
+    "begun_by": _text,
+    "sequence": _long,
 }
 assert tuple(_READERS) == Touchpoint._fields

@@ -15,6 +15,7 @@ from pipeline.touchpoint import (
     CUSTOMER,
     CUSTOMER_MERGED,
     CUSTOMER_SPLIT,
+    INITIATORS,
     MAX_TEXT,
     MERGED_CUSTOMER,
     OUTCOMES,
@@ -32,6 +33,8 @@ AHEAD_MS = 86_400_000
 MAX_KIND = 100
 #: Longest wait or duration: ten years. A longer one is a mistake of units.
 MAX_SPAN_MS = 10 * 366 * 86_400_000
+#: 2100-01-01T00:00:00Z: nothing is promised for later.
+LATEST_DUE_MS = 4_102_444_800_000
 
 _KIND = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_KIND - 1}}}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -53,6 +56,8 @@ def check(touchpoint: Touchpoint, now_ms: int, nobody: Set[str] = frozenset()) -
         wrong := check_amount(t.amount_minor, t.currency)
     ) is not None:
         return wrong
+    if (wrong := check_due(t.due_at) or check_sequence(t.sequence)) is not None:
+        return wrong
     wrong = check_words(t) or check_keys(t, nobody)
     return check_correction(t, nobody) if wrong is None and t.kind in CORRECTION_KINDS else wrong
 
@@ -68,6 +73,8 @@ def check_words(t: Touchpoint) -> Rejected | None:
         return Rejected("invalid_value", f"outcome is none of {', '.join(OUTCOMES)}")
     if t.stage is not None and t.stage not in STAGES:
         return Rejected("invalid_value", f"stage is none of {', '.join(STAGES)}")
+    if t.begun_by is not None and t.begun_by not in INITIATORS:
+        return Rejected("invalid_value", f"begun_by is none of {', '.join(INITIATORS)}")
     return check_kind(t.kind) or check_identifiers(t.identifiers)
 
 
@@ -129,6 +136,20 @@ def check_spans(wait_ms: int | None, duration_ms: int | None) -> Rejected | None
         if span is not None and not 0 <= span <= MAX_SPAN_MS:
             return Rejected("invalid_value", f"{field} is {span}; it takes 0 to ten years of milliseconds")
     return None
+
+
+def check_due(due_at: int | None) -> Rejected | None:
+    """Return a rejection if nothing can have been promised for that time."""
+    if due_at is None or EARLIEST_MS <= due_at <= LATEST_DUE_MS:
+        return None
+    return Rejected("invalid_value", f"due_at is {due_at} ms; it takes 1990 to 2100, in milliseconds")
+
+
+def check_sequence(sequence: int | None) -> Rejected | None:
+    """Return a rejection if a place among events of the same moment is negative."""
+    if sequence is None or sequence >= 0:
+        return None
+    return Rejected("invalid_value", f"sequence is {sequence}; it takes 0 or more")
 
 
 def check_amount(amount_minor: int | None, currency: str | None) -> Rejected | None:

@@ -107,21 +107,29 @@ class Admission:
 
     def readmit(self, customer: str, step: Step) -> Admitted:
         """Return the touchpoint of a customer's step, as it was admitted; whether an answer was satisfied is lost."""
-        channel, kind, stage, outcome = step.type
-        traits = self._traits.traits(channel, kind, stage)
+        channel, kind, stage, outcome, begun_by = step.type
+        traits = self._traits.traits(channel, kind, stage, begun_by)
         score = None if step.measures is None else step.measures.score
         answer = None if score is None else Answer(round(score * 1000), False, traits)
         return Admitted(customer, step.at + traits.gap_ms, step._replace(type=traits.types[outcome]), traits, answer)
 
     def _admitted(self, keys: tuple[str, ...], t: Touchpoint) -> Admitted:
-        traits = self._traits.traits(t.channel, t.kind, t.stage)
+        traits = self._traits.traits(t.channel, t.kind, t.stage, t.begun_by)
         answer = None if t.feedback is None else self._traits.answer(t.feedback, t.attributes.get(ABOUT, ""), traits)
         score = None if answer is None else answer.millipoints / 1000
         step = Step(
             at=t.occurred_at,
+            sequence=t.sequence or 0,
             key=event_key(t.source, t.event_id, t.occurred_at),
             type=traits.types[t.outcome],
-            measures=measured(t.wait_ms, t.duration_ms, score, t.amount_minor, t.currency),
+            measures=measured(
+                t.wait_ms,
+                t.duration_ms,
+                score,
+                t.amount_minor,
+                t.currency,
+                None if t.due_at is None else t.occurred_at - t.due_at,
+            ),
         )
         weaker = weaker_keys(keys) if len(keys) > 1 else ()
         naming = self._namings.naming(weaker, traits, t.source, t.event_id) if weaker else None

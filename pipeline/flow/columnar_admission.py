@@ -78,7 +78,10 @@ class ColumnarAdmission:
         """
         _drop_nul(columns, customers)
         traits = list(
-            map(self._traits.unchecked_traits, zip(columns.channel, columns.kind, columns.stage, strict=True))
+            map(
+                self._traits.unchecked_traits,
+                zip(columns.channel, columns.kind, columns.stage, columns.begun_by, strict=True),
+            )
         )
         answers: list[Answer | None] = [None] * len(customers)
         scores: list[float | None] = [None] * len(customers)
@@ -91,11 +94,14 @@ class ColumnarAdmission:
             namings[place] = self._namings.naming(weaker, traits[place], source, event_id)
         times = columns.occurred_at
         types = [each.types[outcome or "none"] for each, outcome in zip(traits, columns.outcome, strict=True)]
-        values = zip(columns.wait_ms, columns.duration_ms, scores, columns.amount_minor, columns.currency, strict=True)
+        values = zip(
+            columns.wait_ms, columns.duration_ms, scores, columns.amount_minor, columns.currency, columns.late_ms,
+            strict=True,
+        )  # fmt: skip
         measures = [None if some == NOT_MEASURED else measured(*some) for some in values]
         keys = event_keys(columns.source, columns.event_id, times)
         no_origin = [None] * len(times)
-        values_of_steps = zip(times, keys, types, measures, no_origin, no_origin, strict=True)
+        values_of_steps = zip(times, columns.sequence, keys, types, measures, no_origin, no_origin, strict=True)
         steps = map(tuple.__new__, repeat(Step), values_of_steps)
         until = [at + each.gap_ms for at, each in zip(times, traits, strict=True)]
         return map(tuple.__new__, repeat(Admitted), zip(customers, until, steps, traits, answers, namings, strict=True))

@@ -29,7 +29,7 @@ def drop_duplicates(journeys: list[Journey], events: list[Admitted], duplicates:
     if len(events) > 1:
         until = max([event.until for event in events])
         if not _is_in_order(steps):
-            events = sorted(events, key=_time_and_key)
+            events = sorted(events, key=_place)
             steps = [event.step for event in events]
     places = find_duplicates(journeys, steps, until)
     if not places:
@@ -47,8 +47,8 @@ def without(admitted: Sequence[Admitted], duplicates: Sequence[Admitted]) -> Seq
     return [event for event in admitted if id(event) not in dropped]
 
 
-def _time_and_key(event: Admitted) -> tuple[int, bytes]:
-    return event.step.at, event.step.key
+def _place(event: Admitted) -> tuple[int, int, bytes]:
+    return event.step.place
 
 
 def _is_in_order(steps: Sequence[Step]) -> bool:

@@ -126,15 +126,21 @@ def _parts(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
 
 
 def _step(step: Step) -> list[Any]:
-    return [step.at, step.key.hex(), *step.type, *(step.measures or ()), step.via]
+    return [step.at, step.sequence, step.key.hex(), *step.type, *(step.measures or ()), step.via]
 
 
 def _read_step(values: list[Any], sender: str) -> Step:
-    at, event_key, *words = values[: 2 + len(StepType._fields)]
-    *measures, via = values[2 + len(StepType._fields) :]
+    at, sequence, event_key, *words = values[: 3 + len(StepType._fields)]
+    *measures, via = values[3 + len(StepType._fields) :]
     key = bytes.fromhex(event_key)
     if len(key) != KEY_BYTES:
         raise ValueError("a touchpoint's key has another length")
     return Step(
-        at, key, StepType(*words), Measures(*measures) if measures else None, via, sender if sender != via else None
+        at,
+        sequence,
+        key,
+        StepType(*words),
+        Measures(*measures) if measures else None,
+        via,
+        sender if sender != via else None,
     )

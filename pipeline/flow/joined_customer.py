@@ -116,7 +116,7 @@ class JoinedCustomer:
         if not self._added:
             return removed, None
         key = self._customer.key
-        events = [self._readmit(key, step) for step in sorted(self._added.values(), key=_time_and_key)]
+        events = [self._readmit(key, step) for step in sorted(self._added.values(), key=_place)]
         return removed, sessionize(self._customer, events, changed, self._salt)
 
     def _remove_all(self, changed: list[Journey]) -> CustomerChange:
@@ -150,7 +150,7 @@ class JoinedCustomer:
                 mark_changed(target, changed)
             journeys[place : place + 1] = again
         events = [self._readmit(self._customer.key, removed.step) for removed in self._removed.values()]
-        events.sort(key=lambda event: (event.step.at, event.step.key))
+        events.sort(key=lambda event: event.step.place)
         return CustomerChange(events, visits, self._customer.last_seen_at)
 
     def _new_journey(self, part: Sequence[Admitted]) -> Journey:
@@ -257,5 +257,5 @@ class JoinedCustomer:
         self._effects.drop_aside(row)
 
 
-def _time_and_key(step: Step) -> tuple[int, bytes]:
-    return step.at, step.key
+def _place(step: Step) -> tuple[int, int, bytes]:
+    return step.place

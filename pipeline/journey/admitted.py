@@ -16,8 +16,9 @@ BEGUN_BY_CUSTOMER, ACTIVITY = 1, 2
 class Traits:
     """What holds for every touchpoint of a channel, kind and stage, by the catalogue and the policy.
 
-    `types` has the step's type by outcome, `trust` is that in two keys that such an event names. `is_activity` says
-    that the customer began it and it counts as activity; `signs` has both as bits. Equal traits can be there twice.
+    `said_by_event` is who began it, where the event says so itself. `types` has the step's type by outcome, `trust` is
+    that in two keys that such an event names. `is_activity` says that the customer began it and it counts as activity;
+    `signs` has both as bits. Equal traits can be there twice.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class Traits:
         begun_by_customer: bool,
         is_activity: bool,
         trust: str = NONE,
+        said_by_event: str | None = None,
     ) -> None:
         self.channel = channel
         self.kind = kind
@@ -43,7 +45,9 @@ class Traits:
         self.gap_ms = gap_ms
         self.signs = BEGUN_BY_CUSTOMER * begun_by_customer | ACTIVITY * is_activity
         self.trust = trust
-        self.types: Mapping[str, StepType] = {outcome: StepType(channel, kind, stage, outcome) for outcome in OUTCOMES}
+        self.types: Mapping[str, StepType] = {
+            outcome: StepType(channel, kind, stage, outcome, said_by_event) for outcome in OUTCOMES
+        }
         self._hash = hash((channel, kind, stage))
 
     @property

@@ -13,22 +13,30 @@ KEY_BYTES = 8
 
 
 class StepType(NamedTuple):
-    """What a step is. Steps that agree in all four words share one object where this is easy to have."""
+    """What a step is. Steps that agree in all of it share one object where this is easy to have.
+
+    `begun_by` is there only where the event says who began the contact, and not the catalogue.
+    """
 
     channel: str
     kind: str
     stage: str
     outcome: str
+    begun_by: str | None = None
 
 
 class Measures(NamedTuple):
-    """What was measured at a touchpoint; at least one field is not None. `score` is 0 to 100."""
+    """What was measured at a touchpoint; at least one field is not None.
+
+    `score` is 0 to 100. `late_ms` is by how much it came later than it was due, negative where it came earlier.
+    """
 
     wait_ms: int | None = None
     duration_ms: int | None = None
     score: float | None = None
     amount_minor: int | None = None
     currency: str | None = None
+    late_ms: int | None = None
 
 
 #: The values of `Measures` where nothing was measured.
@@ -38,17 +46,24 @@ NOT_MEASURED = (None,) * len(Measures._fields)
 class Step(NamedTuple):
     """One touchpoint of a journey.
 
-    Steps sort by time (epoch milliseconds), then by key, so that their order does not depend on their arrival.
-    `measures` is None where nothing was measured. `via` is the touchpoint's own key where that is not the customer's,
-    and `sender` the key that has transferred it to the customer where that is not `via`.
+    Steps sort by time (epoch milliseconds), then by the source's `sequence` (0 where it names none), then by key: their
+    order does not depend on their arrival. `measures` is None where nothing was measured. `via` is the touchpoint's own
+    key where that is not the customer's, and `sender` the key that has transferred it to the customer where that is not
+    `via`.
     """
 
     at: int
+    sequence: int
     key: bytes
     type: StepType
     measures: Measures | None = None
     via: str | None = None
     sender: str | None = None
+
+    @property
+    def place(self) -> tuple[int, int, bytes]:
+        """Return what steps sort by."""
+        return self.at, self.sequence, self.key
 
     @property
     def origin(self) -> tuple[str, str]:
@@ -57,12 +72,17 @@ class Step(NamedTuple):
 
 
 def measured(
-    wait_ms: int | None, duration_ms: int | None, score: float | None, amount_minor: int | None, currency: str | None
+    wait_ms: int | None = None,
+    duration_ms: int | None = None,
+    score: float | None = None,
+    amount_minor: int | None = None,
+    currency: str | None = None,
+    late_ms: int | None = None,
 ) -> Measures | None:
     """Return the measures, or None if there are none. A currency never comes without an amount."""
-    if wait_ms is None and duration_ms is None and score is None and amount_minor is None:
+    if wait_ms is None and duration_ms is None and score is None and amount_minor is None and late_ms is None:
         return None
-    return Measures(wait_ms, duration_ms, score, amount_minor, currency)
+    return Measures(wait_ms, duration_ms, score, amount_minor, currency, late_ms)
 
 
 def event_key(source: str, event_id: str, occurred_at: int) -> bytes:

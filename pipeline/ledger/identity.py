@@ -103,7 +103,7 @@ _FOLLOWING = text(f"""
     (SELECT {select_list(ASIDE)} FROM identity_touchpoint
      WHERE key = :key AND place = '{OMITTED}'
        AND at > {sql_moment("greatest(CAST(:after AS bigint), CAST(:until AS bigint))")}
-     ORDER BY at, identity_touchpoint.keys
+     ORDER BY at, coalesce((steps -> 0 ->> 'sequence')::bigint, 0), identity_touchpoint.keys
      LIMIT :more)
 """)
 _OF_ALL = text(f"""

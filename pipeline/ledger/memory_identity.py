@@ -92,7 +92,7 @@ class MemoryIdentity:
     def following(self, key: str, after: int, until: int) -> list[AsideRow]:
         """Return the touchpoints after a moment that long journeys leave out."""
         rows = [row for row in self._rows(ASIDE.name) if row.key == key and row.place == OMITTED and row.at > after]
-        rows.sort(key=lambda row: (row.at, row.keys))
+        rows.sort(key=lambda row: row.step.place)
         up_to = [row for row in rows if row.at <= until]
         return rows[: len(up_to) + MORE_FOLLOWING]
 

@@ -35,7 +35,7 @@ class _StepsWriter:
         """Return a JSON object for each step, each followed by a comma; `at` is RFC 3339 in UTC."""
         parts: list[str] = []
         types, hours = self._types, self._hours
-        for at, _, kind, measures, via, sender in steps:
+        for at, sequence, _, kind, measures, via, sender in steps:
             hour, rest = divmod(at, _HOUR_MS)
             second, millisecond = divmod(rest, 1_000)
             parts += (
@@ -46,6 +46,8 @@ class _StepsWriter:
             )
             if measures is not None:
                 parts.append(_measures_text(measures))
+            if sequence:
+                parts.append(f',"sequence":{sequence}')
             if via is not None:
                 parts.append(_origin_text(via, sender))
             parts.append("},")
@@ -61,7 +63,9 @@ class _StepsWriter:
     def _write_type(self, kind: StepType) -> str:
         if len(self._types) >= _MEMO:
             self._types.clear()
-        text = self._types[kind] = "".join([f',"{name}":{_quoted(word)}' for name, word in kind._asdict().items()])
+        text = self._types[kind] = "".join(
+            [f',"{name}":{_quoted(word)}' for name, word in kind._asdict().items() if word is not None]
+        )
         return text
 
 
@@ -84,6 +88,8 @@ def _measures_text(measures: Measures) -> str:
         text += f',"score":{measures.score}'
     if measures.amount_minor is not None:
         text += f',"amount_minor":{measures.amount_minor},"currency":{_quoted(measures.currency)}'
+    if measures.late_ms is not None:
+        text += f',"late_ms":{measures.late_ms}'
     return text
 
 
@@ -103,8 +109,9 @@ def parse_steps(text: str, keys: bytes) -> list[Step]:
     return [
         Step(
             ms(datetime.fromisoformat(step["at"])),
+            step.get("sequence", 0),
             keys[i * KEY_BYTES : (i + 1) * KEY_BYTES],
-            _shared_type(*[step[name] for name in StepType._fields]),
+            _shared_type(*[step.get(name) for name in StepType._fields]),
             _parse_measures(step),
             step.get("via"),
             step.get("sender"),
@@ -114,8 +121,10 @@ def parse_steps(text: str, keys: bytes) -> list[Step]:
 
 
 @lru_cache(_MEMO)
-def _shared_type(channel: str, kind: str, stage: str, outcome: str) -> StepType:
-    return StepType(intern(channel), intern(kind), intern(stage), intern(outcome))
+def _shared_type(channel: str, kind: str, stage: str, outcome: str, begun_by: str | None) -> StepType:
+    return StepType(
+        intern(channel), intern(kind), intern(stage), intern(outcome), None if begun_by is None else intern(begun_by)
+    )
 
 
 def _parse_measures(step: dict[str, object]) -> Measures | None:

@@ -142,7 +142,8 @@ _step_types: dict[StepType, bytes] = {}
 def _write_step_type(step_type: StepType) -> bytes:
     if len(_step_types) >= _MEMO:
         _step_types.clear()
-    written = _step_types[step_type] = b"".join([text(word) for word in step_type])
+    *words, begun_by = step_type
+    written = _step_types[step_type] = b"".join([text(word) for word in words]) + optional_text(begun_by)
     return written
 
 
@@ -156,6 +157,7 @@ def _measures(measures: Measures | None) -> bytes:
             NULL if measures.score is None else SOME + double(measures.score),
             optional_long(measures.amount_minor),
             optional_text(measures.currency),
+            optional_long(measures.late_ms),
         )
     )
 

@@ -10,8 +10,8 @@ from pipeline.topics import TOUCHPOINTS
 
 
 def texts() -> list[str]:
-    """Ours; an older one with what every version must have; a newer one with more symbols and nested fields."""
-    return [schema_text(TOUCHPOINTS), json.dumps(_older()), json.dumps(_newer())]
+    """Ours; one with what every version must have; a newer one with more symbols and nested fields; version 1."""
+    return [schema_text(TOUCHPOINTS), json.dumps(_older()), json.dumps(_newer()), json.dumps(_first())]
 
 
 def _ours() -> dict[str, Any]:
@@ -26,6 +26,14 @@ def _older() -> dict[str, Any]:
     return schema
 
 
+def _first() -> dict[str, Any]:
+    """Version 1, in which nothing was said of promises, of who began a contact, and of the order within a moment."""
+    schema = _ours()
+    later = ("due_at", "begun_by", "sequence")
+    schema["fields"] = [field for field in schema["fields"] if field["name"] not in later]
+    return schema
+
+
 def _newer() -> dict[str, Any]:
     schema = _ours()
     for field in schema["fields"]:
@@ -33,6 +41,8 @@ def _newer() -> dict[str, Any]:
             field["type"]["symbols"].insert(3, "hologram")
         if field["name"] == "stage":
             field["type"][1]["symbols"].insert(0, "long_before")
+        if field["name"] == "begun_by":
+            field["type"][1]["symbols"].append("machine")
     deep: Any = "string"
     for _ in range(30):
         deep = {"type": "array", "items": ["null", {"type": "map", "values": deep}]}

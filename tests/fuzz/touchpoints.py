@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from pipeline.contract.validate import AHEAD_MS, EARLIEST_MS, MAX_SPAN_MS
-from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES
+from pipeline.contract.validate import AHEAD_MS, EARLIEST_MS, LATEST_DUE_MS, MAX_SPAN_MS
+from pipeline.touchpoint import CHANNELS, INITIATORS, OUTCOMES, STAGES
 
 #: The clock of all runs: inputs and outcomes do not depend on when they are tried.
 NOW_MS = 1_780_000_000_000
@@ -49,6 +49,9 @@ def record(random: Random) -> dict[str, Any]:
         "currency": None,
         "subject": pick((None, None, pick(_TEXTS))),
         "attributes": {pick(_TEXTS): pick(_TEXTS) for _ in range(pick((0, 0, 1, 3)))},
+        "due_at": pick((None, None, None, _time(random), LATEST_DUE_MS + random.randrange(2))),
+        "begun_by": pick((None, None, *INITIATORS)),
+        "sequence": pick((None, None, 0, random.randrange(9), -1 if chance() < 0.05 else 1)),
     }
     if chance() < 0.3:
         t["feedback"] = {

@@ -71,7 +71,7 @@ async def visits(made: Committer, assigned: AssignedPartitions, partition: int, 
     begin = assigned[partition].state.next_offset
     admitted = []
     for offset, name in enumerate(names, begin):
-        step = Step(NOW_MS, event_key("shop", f"{partition}-{offset}", NOW_MS), TRAITS.types["none"])
+        step = Step(NOW_MS, 0, event_key("shop", f"{partition}-{offset}", NOW_MS), TRAITS.types["none"])
         admitted.append(Admitted(name, NOW_MS + TRAITS.gap_ms, step, TRAITS, None))
     await made.advance([AdmittedSlice(partition, begin + len(names), admitted)], NOW_MS, 0.0)
 

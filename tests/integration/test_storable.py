@@ -67,7 +67,7 @@ class Line:
         assert rest is not None
         list(self.serializer.of_unpublished(rest, 0))
         later = NOW_MS + 30 * 86_400_000
-        reading = await PostgresRiskReader(self.session).read_risks([0], later, 100_000)
+        reading = await PostgresRiskReader(self.session).read_risks([0], later, churn.DEFAULT.version, 100_000)
         await self.ledger.band_changes([0], later, churn.DEFAULT, reading.changed)
 
 

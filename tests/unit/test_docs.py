@@ -223,7 +223,7 @@ def test_the_tables_of_journeys_hold(rows: list[list[str]]) -> None:
         entry = kinds.entry(channel, kind)
         assert entry.catalogued
         step_type = StepType(channel, kind, entry.stage or "unknown", "none")
-        step = Step(at, event_key("docs", str(number), at), step_type)
+        step = Step(at, 0, event_key("docs", str(number), at), step_type)
         letters[step.key] = letter
         place(journeys, "customer:1", step, at + shipped.gap(channel, kind), int(entry.initiated_by == "customer"))
     found = {frozenset(journey.keys) for journey in journeys}

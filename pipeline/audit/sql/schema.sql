@@ -3,7 +3,8 @@ CREATE TABLE record (
     partition INTEGER, "offset" BIGINT, appended_at BIGINT, reason VARCHAR, depends BOOLEAN, raw VARCHAR,
     record_key VARCHAR, sent_on BOOLEAN, customer VARCHAR, key UBIGINT, occurred_at BIGINT, channel VARCHAR, kind VARCHAR,
     stage VARCHAR, outcome VARCHAR, wait_ms BIGINT, duration_ms BIGINT, amount_minor BIGINT, currency VARCHAR,
-    instrument VARCHAR, score DOUBLE, about_channel VARCHAR, about_kind VARCHAR, weight BIGINT, half_lives INTEGER
+    instrument VARCHAR, score DOUBLE, about_channel VARCHAR, about_kind VARCHAR, weight BIGINT, half_lives INTEGER,
+    late_ms BIGINT, begun_by VARCHAR, sequence BIGINT
 );
 CREATE TABLE naming (
     partition INTEGER, "offset" BIGINT, key VARCHAR, target VARCHAR, trust VARCHAR, "at" BIGINT, source VARCHAR,

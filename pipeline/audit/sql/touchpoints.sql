@@ -22,13 +22,14 @@ FROM (SELECT DISTINCT customer FROM record WHERE reason IS NULL AND NOT sent_on)
 CREATE TABLE own_touchpoint AS
 SELECT c.id, c.customer AS own_key, r.partition, r."offset", r.key, r.occurred_at, r.occurred_at + coalesce(by_kind.ms, by_channel.ms, all_others.ms) AS until,
        r.channel, r.kind, coalesce(r.stage, k.stage, 'unknown') AS stage, k.kind IS NOT NULL AS catalogued,
-       coalesce(k.begun_by, ch.begun_by) = 'customer' AS begun,
+       coalesce(r.begun_by, k.begun_by, ch.begun_by) = 'customer' AS begun,
        begun AND CASE
            WHEN r.kind = 'account_closed' THEN true
            WHEN as_kind.counts IS NOT NULL THEN as_kind.counts AND coalesce(k.role IN ('browse', 'buy', 'use', 'answer'), true)
            ELSE coalesce(as_channel.counts, as_role.counts, false)
                 AND coalesce(k.role IN ('browse', 'buy', 'use', 'answer'), false)
        END AS active, r.outcome, r.wait_ms, r.duration_ms, r.amount_minor, r.currency,
+       r.late_ms, r.begun_by, r.sequence,
        round_even((r.score - s.worst) / (s.best - s.worst) * 100000, 0)::BIGINT AS millipoints,
        r.score >= s.satisfied AS satisfied, r.about_channel, r.about_kind, r.weight, r.half_lives
 FROM record AS r

@@ -14,7 +14,7 @@ from pipeline.contract.reject import Rejected
 from pipeline.contract.schema import schema_text
 from pipeline.contract.validate import check
 from pipeline.topics import TOUCHPOINTS
-from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint, own_key
+from pipeline.touchpoint import CHANNELS, INITIATORS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint, own_key
 
 NOW_MS = 1_790_000_000_000
 ENCODER = Encoder(1, schema_text(TOUCHPOINTS))
@@ -42,6 +42,9 @@ touchpoints = st.builds(
     feedback=st.none() | st.builds(Feedback, st.sampled_from(["nps", "csat"]), st.sampled_from([0.0, 5.0, 11.0])),
     amount_minor=st.none() | st.just(5),
     currency=st.none() | st.sampled_from(["EUR", "eur"]),
+    due_at=st.none() | st.sampled_from([-1, NOW_MS, 5_000_000_000_000]),
+    begun_by=st.none() | st.sampled_from(INITIATORS),
+    sequence=st.none() | st.sampled_from([-1, 0, 2**63 - 1]),
     stage=st.none() | st.sampled_from(STAGES),
     sent_at=st.none(),
     duration_ms=st.none(),

@@ -15,7 +15,7 @@ from pipeline.contract.text import from_json_line, from_record, to_json_line, to
 from pipeline.contract.validate import EARLIEST_MS, check
 from pipeline.scales import SCALES
 from pipeline.topics import TOUCHPOINTS
-from pipeline.touchpoint import CHANNELS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint, is_nobody
+from pipeline.touchpoint import CHANNELS, INITIATORS, OUTCOMES, STAGES, Feedback, Identifier, Touchpoint, is_nobody
 
 NOW_MS = 1_780_000_000_000
 LEAST = {
@@ -61,6 +61,9 @@ def touchpoints(draw: st.DrawFn) -> Touchpoint:
         currency=None if amount is None else draw(st.sampled_from(["EUR", "JPY"])),
         subject=draw(st.none() | texts),
         attributes=draw(st.dictionaries(texts, texts, max_size=3)),
+        due_at=draw(st.none() | times),
+        begun_by=draw(st.none() | st.sampled_from(INITIATORS)),
+        sequence=draw(st.none() | st.integers(0, 2**63 - 1)),
     )
 
 

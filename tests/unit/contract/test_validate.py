@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.contract.reject import REASONS
-from pipeline.contract.validate import AHEAD_MS, EARLIEST_MS, check
+from pipeline.contract.validate import AHEAD_MS, EARLIEST_MS, LATEST_DUE_MS, check
 from pipeline.touchpoint import Feedback, Touchpoint
 
 NOW = 1_700_000_000_000
@@ -36,6 +36,10 @@ GOOD = Touchpoint(
         ({"occurred_at": NOW // 1000}, "time_out_of_range", "are these seconds?"),
         ({"occurred_at": NOW + AHEAD_MS}, "time_out_of_range", "24.0 hours ahead"),
         ({"wait_ms": -1}, "invalid_value", "wait_ms is -1"),
+        ({"due_at": NOW // 1000}, "invalid_value", "due_at is 1700000000 ms; it takes 1990 to 2100"),
+        ({"due_at": LATEST_DUE_MS + 1}, "invalid_value", "it takes 1990 to 2100"),
+        ({"begun_by": "us"}, "invalid_value", "begun_by is none of customer, company"),
+        ({"sequence": -1}, "invalid_value", "sequence is -1; it takes 0 or more"),
         ({"duration_ms": 10**15}, "invalid_value", "duration_ms is"),
         ({"amount_minor": 5}, "invalid_value", "needs a currency"),
         ({"amount_minor": 5, "currency": "eur"}, "invalid_value", "needs a currency"),
@@ -89,6 +93,8 @@ def test_a_correction_that_does_not_say_what_it_corrects_is_refused(fields: dict
         {"occurred_at": EARLIEST_MS},
         {"occurred_at": NOW + AHEAD_MS - 1},
         {"wait_ms": 0, "duration_ms": 0},
+        {"due_at": EARLIEST_MS, "begun_by": "company", "sequence": 0},
+        {"due_at": LATEST_DUE_MS},
         {"amount_minor": -500, "currency": "EUR"},
         {"feedback": Feedback("csat", 1)},
         {"feedback": Feedback("nps", 10)},

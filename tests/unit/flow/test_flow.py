@@ -35,6 +35,8 @@ events = st.builds(
             {"channel": "web", "kind": "survey_answered", "feedback": Feedback("csat", 4.0)},
             {"channel": "web", "kind": "survey_answered", "feedback": Feedback("nps", 3.0)},
             {"channel": "web", "kind": "account_closed"},
+            {"channel": "web", "kind": "purchase", "begun_by": "company", "sequence": 1},
+            {"channel": "partner", "kind": "order_delivered", "due_at": T0, "sequence": 2},
         ]
     ),
 )
@@ -286,6 +288,17 @@ def test_a_long_journey_knows_all_of_its_touchpoints_whatever_the_order_slices_a
     assert (row.touchpoints, len(row.keys), row.steps_omitted) == (700, 700 * 8, 500)
     again = shuffled.process([record(event) for event in events])
     assert (again.processed, again.duplicates) == (0, 700)
+
+
+def test_events_of_the_same_moment_are_in_the_order_that_the_source_gives_them() -> None:
+    kinds = ["order_delivered", "order_shipped", "purchase", "checkout_started"]
+    events = [touchpoint(kind, 1, kind=kind, sequence=3 - place) for place, kind in enumerate(kinds)]
+    for arriving in (events, events[::-1]):
+        ledger = Memory()
+        for n, event in enumerate(arriving):
+            ledger.process([record(event, n)])
+        [row] = ledger.journeys.values()
+        assert [step.type.kind for step in row.steps] == kinds[::-1]
 
 
 def test_of_duplicates_that_say_different_things_the_first_to_come_counts() -> None:

@@ -25,7 +25,7 @@ def test_traits_are_the_same_after_they_are_forgotten(monkeypatch: pytest.Monkey
     monkeypatch.setattr(traits, "_MEMO", 3)
     resolver = TraitsResolver(catalogue.load(), POLICY)
     kinds = [f"made_up_{n}" for n in range(10)]
-    first = [resolver.unchecked_traits(("web", kind.encode(), None)) for kind in kinds]
+    first = [resolver.unchecked_traits(("web", kind.encode(), None, None)) for kind in kinds]
     again = [resolver.traits("web", kind, None) for kind in kinds]
     assert first == again
     assert [each.kind for each in again] == kinds

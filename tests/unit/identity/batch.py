@@ -175,7 +175,8 @@ class Batch:
             if other is None or (rank(event.own), event.own) < (rank(other.own), other.own):
                 owned[event.touchpoint] = event
         return {
-            owner: sorted(events.values(), key=lambda e: (e.at, e.touchpoint)) for owner, events in by_owner.items()
+            owner: sorted(events.values(), key=lambda e: (e.at, e.sequence, e.touchpoint))
+            for owner, events in by_owner.items()
         }
 
     def journeys(self) -> set[tuple[Any, ...]]:

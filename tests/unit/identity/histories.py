@@ -33,7 +33,8 @@ def history(rng: Random, size: int) -> list[Event]:
         number, trust = rng.randrange(len(moments)), rng.choice(_TRUSTS)
         some = rng.sample(keys, min(len(keys), rng.randint(1, 3)))
         score = rng.choice([None, 0.0, 25.0, 100.0])
-        events.append(Event(f"e{number}", moments[number], tuple(some), rng.choice(_KINDS), trust, trust, score=score))
+        said = {"score": score, "sequence": rng.choice([0, 0, 1, 2]), "begun_by": rng.choice([None, None, "company"])}
+        events.append(Event(f"e{number}", moments[number], tuple(some), rng.choice(_KINDS), trust, trust, **said))
     touchpoints = list(events)
     for number in range(rng.randint(0, min(8, size))):
         kind, corrected = rng.choice(_CORRECTIONS), rng.choice(events if rng.random() < 0.5 else touchpoints)

@@ -38,6 +38,8 @@ class Event(NamedTuple):
     subject: str | None = None
     other: str | None = None
     score: float | None = None
+    sequence: int = 0
+    begun_by: str | None = None
 
     @property
     def own(self) -> str:
@@ -55,8 +57,8 @@ TRAITS = TraitsResolver(load(), POLICY)
 
 def admitted(event: Event) -> Admitted:
     """A touchpoint as admission gives it."""
-    traits = TRAITS.traits("web", event.kind, None)
-    step = Step(event.at, event.touchpoint, traits.types["none"], measured(None, None, event.score, None, None))
+    traits = TRAITS.traits("web", event.kind, None, event.begun_by)
+    step = Step(event.at, event.sequence, event.touchpoint, traits.types["none"], measured(score=event.score))
     weaker = tuple(sorted([key for key in event.keys if rank(key) > rank(event.own)], key=rank))
     naming = (
         EventNaming(weaker, event.trust, event.source, event.event_id) if weaker and event.trust != "none" else None

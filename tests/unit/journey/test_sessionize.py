@@ -17,7 +17,7 @@ T0 = 1_700_000_000_000
 
 
 def step(at: int, name: str = "", outcome: str = "none") -> Step:
-    return Step(at, event_key("test", name or str(at), at), StepType("web", "page_viewed", "before", outcome))
+    return Step(at, 0, event_key("test", name or str(at), at), StepType("web", "page_viewed", "before", outcome))
 
 
 def build(touches: list[tuple[int, int]]) -> list[Journey]:

@@ -15,7 +15,7 @@ TYPE = StepType("web", "page_viewed", "before", "none")
 
 
 def steps(count: int) -> list[Step]:
-    return [Step(n, bytes([n]), TYPE) for n in range(count)]
+    return [Step(n, 0, bytes([n]), TYPE) for n in range(count)]
 
 
 class Writer:

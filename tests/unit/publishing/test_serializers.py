@@ -24,6 +24,7 @@ from pipeline.scores.reason import Reason
 from pipeline.scores.registry import SCORES, topic_schemas
 from pipeline.scores.satisfaction.row import SatisfactionRow
 from pipeline.topics import CHURN_RISK, IDENTITIES, JOURNEYS, SATISFACTION
+from pipeline.touchpoint import INITIATORS
 
 SERIALIZER = RecordSerializer({JOURNEYS: 7, SATISFACTION: 8, CHURN_RISK: 2**31, IDENTITIES: 9}, SCORES)
 
@@ -36,14 +37,18 @@ outcomes = st.sampled_from(["none", "succeeded", "failed", "abandoned"])
 optional_longs = st.none() | longs
 unpaid = st.builds(
     Measures, wait_ms=optional_longs, duration_ms=optional_longs, score=st.none() | doubles,
-    amount_minor=optional_longs, currency=st.none(),
+    amount_minor=optional_longs, currency=st.none(), late_ms=optional_longs,
 )  # fmt: skip
 paid = st.builds(
     lambda measures, amount, currency: measures._replace(amount_minor=amount, currency=currency), unpaid, longs, texts
 )
 steps = st.builds(
-    Step, at=moments, key=st.just(b"12345678"),
-    type=st.builds(StepType, channel=texts, kind=texts, stage=texts, outcome=texts), measures=st.none() | unpaid | paid,
+    Step, at=moments, sequence=ints, key=st.just(b"12345678"),
+    type=st.builds(
+        StepType, channel=texts, kind=texts, stage=texts, outcome=texts,
+        begun_by=st.none() | st.sampled_from(INITIATORS),
+    ),
+    measures=st.none() | unpaid | paid,
     via=st.none() | texts,
 )  # fmt: skip
 journeys = st.builds(

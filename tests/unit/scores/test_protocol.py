@@ -32,7 +32,7 @@ def event(number: int, day: int, shape: tuple[Traits, int | None]) -> Admitted:
     kind, millipoints = shape
     at = T0 + day * DAY + number
     answer = None if millipoints is None else Answer(millipoints, millipoints > 50_000, kind)
-    step = Step(at, event_key("test", str(number), at), kind.types["none"])
+    step = Step(at, 0, event_key("test", str(number), at), kind.types["none"])
     return Admitted("customer:1", at + kind.gap_ms, step, kind, answer)
 
 
