@@ -6,12 +6,16 @@ from typing import NamedTuple
 
 
 class Scale(NamedTuple):
-    """The ends of an instrument's scale, and the least answer that counts as satisfied, all on its own scale."""
+    """The ends of an instrument's scale, and the least answer that counts as satisfied, all on its own scale.
+
+    Answers above `dissatisfied` and below `satisfied` are neutral, and count as neither, where it is given.
+    """
 
     worst: float
     best: float
     satisfied: float
     source: str
+    dissatisfied: float | None = None
 
 
 SCALES = {
@@ -19,7 +23,7 @@ SCALES = {
     "nps": Scale(0, 10, 9, "promoters: Reichheld (2003), The One Number You Need to Grow"),
     "ces": Scale(1, 7, 5, "agrees that it was easy, 5 to 7: Dixon, Toman and DeLisi (2013), CES 2.0"),
     "stars": Scale(1, 5, 4, "four or five stars"),
-    "sentiment": Scale(-1, 1, 0.05, "positive compound score: Hutto and Gilbert (2014), VADER"),
+    "sentiment": Scale(-1, 1, 0.05, "compound score, neutral within ±0.05: Hutto and Gilbert (2014), VADER", -0.05),
 }
 
 #: Scores inside are whole thousandths of a point on 0 to 100, so that sums do not depend on the order of adding.
@@ -35,6 +39,9 @@ def millipoints(instrument: str, score: float) -> int:
     return round((score - scale.worst) / (scale.best - scale.worst) * MILLIPOINTS)
 
 
-def is_satisfied(instrument: str, score: float) -> bool:
-    """Return whether an answer counts as satisfied."""
-    return score >= SCALES[instrument].satisfied
+def is_satisfied(instrument: str, score: float) -> bool | None:
+    """Return whether an answer counts as satisfied; None if it is neutral, and counts as neither."""
+    scale = SCALES[instrument]
+    if score >= scale.satisfied:
+        return True
+    return None if scale.dissatisfied is not None and score > scale.dissatisfied else False

@@ -16,7 +16,7 @@ _SKEW = 60_000
 
 _COUNTS = (
     "events", "answers", "satisfied", "score_sum", "failures", "abandoned", "waits", "wait_ms_sum", "durations",
-    "duration_ms_sum",
+    "duration_ms_sum", "neutral",
 )  # fmt: skip
 
 
@@ -91,6 +91,19 @@ COMPARISONS = (
         ("partition", "stage", "channel", "kind"),
         _columns(_OTHER, "catalogued") | _columns(_SUM, *_COUNTS),
         expected="touchpoint_count",
+    ),
+    Comparison(
+        "feedback",
+        ("key", '"at"', "touchpoint"),
+        _columns(_OTHER, "partition", "instrument", "score", "stage", "channel", "kind", "subject"),
+        frozenset({"at"}),
+        expected="feedback",
+    ),
+    Comparison(
+        "feedback_verbatim",
+        ("key", '"at"', "touchpoint"),
+        _columns(_OTHER, "partition", "verbatim"),
+        frozenset({"at"}),
     ),
     Comparison(
         "quarantine",

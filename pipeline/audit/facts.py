@@ -23,7 +23,7 @@ SKEW_MS = 3_600_000
 _SENT_ON = "pipeline-forwarded-from"
 
 #: Number of columns that only a touchpoint has.
-_UNTOLD = (None,) * 20
+_UNTOLD = (None,) * 22
 
 
 class Rules(NamedTuple):
@@ -76,7 +76,7 @@ def facts(message: Message, rules: Rules) -> Facts:
         partition, offset, appended, None, depends, None, None, sent_on, customer, _key(t), t.occurred_at, t.channel,
         t.kind, t.stage, t.outcome, t.wait_ms, t.duration_ms, t.amount_minor, t.currency,
         *_answer(t, rules.half_life_ms), None if t.due_at is None else t.occurred_at - t.due_at, t.begun_by,
-        t.sequence or 0,
+        t.sequence or 0, *_said(t),
     )  # fmt: skip
     weaker = () if sent_on else weaker_keys(keys)
     trust = rules.trusts.of(t) if weaker else NONE
@@ -108,6 +108,13 @@ def _answer(t: Touchpoint, half_life_ms: int) -> Sequence[Any]:
     channel, slash, kind = t.attributes.get("about", "").partition("/")
     about = (channel, kind) if slash and channel in CHANNELS and check_kind(kind) is None else (None, None)
     return t.feedback.instrument, t.feedback.score, *about, weight, half_lives
+
+
+def _said(t: Touchpoint) -> Sequence[Any]:
+    """Return digests of the subject and of the words that came with an answer."""
+    if t.feedback is None:
+        return None, None
+    return tuple([_digest(text.replace("\0", "\ufffd")) if text else None for text in (t.subject, t.feedback.verbatim)])
 
 
 def _key(t: Touchpoint) -> int:

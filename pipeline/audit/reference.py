@@ -14,13 +14,13 @@ from pipeline.audit.trusts import NONE, Trusts
 from pipeline.errors import InvalidInput
 from pipeline.touchpoint import normalised_value
 
-#: instrument, worst, best, and the lowest score that counts as satisfied.
+#: instrument, worst, best, the lowest score that counts as satisfied, and the highest that counts as dissatisfied.
 SCALES = (
-    ("csat", 1.0, 5.0, 4.0),
-    ("nps", 0.0, 10.0, 9.0),
-    ("ces", 1.0, 7.0, 5.0),
-    ("stars", 1.0, 5.0, 4.0),
-    ("sentiment", -1.0, 1.0, 0.05),
+    ("csat", 1.0, 5.0, 4.0, None),
+    ("nps", 0.0, 10.0, 9.0, None),
+    ("ces", 1.0, 7.0, 5.0, None),
+    ("stars", 1.0, 5.0, 4.0, None),
+    ("sentiment", -1.0, 1.0, 0.05, -0.05),
 )
 #: What counts as activity where the policy does not say.
 ACTIVE_ROLES = ("browse", "buy", "use")

@@ -35,8 +35,16 @@ EXPORTS = {
         FROM churn_risk""",
     "touchpoint_count": """
         SELECT partition, stage, channel, kind, catalogued, events, answers, satisfied, score_sum, failures, abandoned,
-               waits, wait_ms_sum, durations, duration_ms_sum
+               waits, wait_ms_sum, durations, duration_ms_sum, neutral
         FROM touchpoint_count""",
+    "feedback": f"""
+        SELECT partition, key, {_ms("at")}, encode(touchpoint, 'hex') AS touchpoint, instrument, score, stage, channel,
+               kind, CASE WHEN subject <> '' THEN encode(sha256(convert_to(subject, 'UTF8')), 'hex') END AS subject
+        FROM feedback""",
+    "feedback_verbatim": f"""
+        SELECT partition, key, {_ms("at")}, encode(touchpoint, 'hex') AS touchpoint,
+               encode(sha256(convert_to(verbatim, 'UTF8')), 'hex') AS verbatim
+        FROM feedback_verbatim""",
     "quarantine": f"""
         SELECT partition, "offset", reason, encode(sha256(key), 'hex') AS key, encode(sha256(raw), 'hex') AS raw,
                {_ms("appended_at")}

@@ -9,6 +9,7 @@ from pipeline import settings
 from pipeline.cli.formatting import moment, plural
 from pipeline.cli.running_workers import refuse_running_workers
 from pipeline.client.topic_records import TopicRecords
+from pipeline.flow.feedback import FEEDBACK, VERBATIM
 from pipeline.flow.identity_rows import TABLES
 from pipeline.ledger.ledger_id import renew_ledger_id
 from pipeline.ledger.moments import moment as from_ms
@@ -16,7 +17,10 @@ from pipeline.queries.connection import writing
 from pipeline.scores.registry import SCORES
 from pipeline.topics import TOUCHPOINTS
 
-_TABLES = ("journey", "touchpoint_count", "quarantine", "outbox", "position", *[table.name for table in TABLES])
+_TABLES = (
+    "journey", "touchpoint_count", FEEDBACK.name, VERBATIM.name, "quarantine", "outbox", "position",
+    *[table.name for table in TABLES],
+)  # fmt: skip
 
 
 @click.command()

@@ -36,7 +36,7 @@ class TouchpointColumns(NamedTuple):
 
     Texts are bytes (ASCII). It is not yet checked whether `source`, `event_id` and keys hold a NUL, whether keys name
     somebody, and whether `kind` is in snake_case. `answers` has the feedback by index, with the attribute that was
-    asked for.
+    asked for and the subject.
     """
 
     rows: list[int]
@@ -58,7 +58,7 @@ class TouchpointColumns(NamedTuple):
     late_ms: list[int | None]
     begun_by: list[str | None]
     sequence: list[int]
-    answers: dict[int, tuple[Feedback, str]]
+    answers: dict[int, tuple[Feedback, str, str | None]]
 
 
 def decode_columns(values: Sequence[bytes], writer: Writer, now_ms: int, attribute: str) -> TouchpointColumns:
@@ -146,8 +146,9 @@ class _TouchpointReader:
                 self._ok[row] = False
         return money
 
-    def _answers(self, attribute: str) -> dict[int, tuple[Feedback, str]]:
-        answers: dict[int, tuple[Feedback, str]] = {}
+    def _answers(self, attribute: str) -> dict[int, tuple[Feedback, str, str | None]]:
+        answers: dict[int, tuple[Feedback, str, str | None]] = {}
+        subjects = self._optional_texts("subject")
         for which, fields in _leaves(self._columns.get("feedback")):
             assert isinstance(fields, Fields)
             instruments, scores = fields.by_name.get("instrument"), fields.by_name.get("score")
@@ -155,10 +156,15 @@ class _TouchpointReader:
                 self._ok[which] = False
                 continue
             rows = np.arange(len(self._ok))[which].tolist()
-            for row, index, score in zip(rows, instruments.place.tolist(), scores.tolist(), strict=True):
-                feedback = Feedback(instruments.symbols[index], score)
+            verbatims = self._texts_of(fields.by_name.get("verbatim"), len(rows))
+            for place, (row, index, score) in enumerate(
+                zip(rows, instruments.place.tolist(), scores.tolist(), strict=True)
+            ):
+                if not self._ok[row]:
+                    continue
+                feedback = Feedback(instruments.symbols[index], score, self._text(row, verbatims, place))
                 if check_feedback(feedback) is None:
-                    answers[row] = feedback, self._attribute(row, attribute)
+                    answers[row] = feedback, self._attribute(row, attribute), self._text(row, subjects, row)
                 else:
                     self._ok[row] = False
         return answers
@@ -181,12 +187,25 @@ class _TouchpointReader:
         return given, numbers
 
     def _optional_texts(self, name: str) -> Texts:
-        """Return the texts; those that are null have the size -1."""
-        start, size = np.zeros(len(self._ok), np.int64), np.full(len(self._ok), -1)
-        for which, leaf in _leaves(self._columns.get(name)):
+        return self._texts_of(self._columns.get(name), len(self._ok))
+
+    @staticmethod
+    def _texts_of(column: Column, rows: int) -> Texts:
+        """Return the texts of a column; those that are null have the size -1."""
+        start, size = np.zeros(rows, np.int64), np.full(rows, -1)
+        for which, leaf in _leaves(column):
             assert isinstance(leaf, Texts)
             start[which], size[which] = leaf
         return Texts(start, size)
+
+    def _text(self, row: int, texts: Texts, place: int) -> str | None:
+        """Return a text of a row, or None; the row is not regular if the text is not UTF-8."""
+        start, size = int(texts.start[place]), int(texts.size[place])
+        try:
+            return None if size < 0 else self._data[start : start + size].decode()
+        except UnicodeDecodeError:
+            self._ok[row] = False
+            return None
 
     def _symbols(self, name: str, rows: Ints) -> list[str | None]:
         known, default = ENUMERATIONS[name]

@@ -115,7 +115,11 @@ class Admission:
 
     def _admitted(self, keys: tuple[str, ...], t: Touchpoint) -> Admitted:
         traits = self._traits.traits(t.channel, t.kind, t.stage, t.begun_by)
-        answer = None if t.feedback is None else self._traits.answer(t.feedback, t.attributes.get(ABOUT, ""), traits)
+        answer = (
+            None
+            if t.feedback is None
+            else self._traits.answer(t.feedback, t.attributes.get(ABOUT, ""), traits, t.subject)
+        )
         score = None if answer is None else answer.millipoints / 1000
         step = Step(
             at=t.occurred_at,

@@ -1,6 +1,6 @@
 """An admitted slice into one batch of effects.
 
-identify ▶ dedupe ▶ sessionize ▶ score ▶ advance event time ▶ revise ▶ count
+identify ▶ dedupe ▶ sessionize ▶ score ▶ advance event time ▶ revise ▶ count ▶ keep answers
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from pipeline.flow.counts import count_channels, count_touchpoints, count_types
 from pipeline.flow.dedupe import drop_duplicates, group_by_customer, without
+from pipeline.flow.feedback import feedback_of
 from pipeline.flow.identities import Identities, IdentityRules
 from pipeline.flow.revisions import revise
 from pipeline.flow.scoring import Scoring
@@ -107,6 +108,7 @@ def advance(
         journeys=revisions.rows,
         scores=scoring.rows,
         counts=count_touchpoints(fresh, by_type) if scores else (),
+        feedback=feedback_of(fresh),
         refused=admitted.refused,
         forwarded=admitted.forwarded,
         processed=len(fresh),

@@ -85,8 +85,8 @@ class ColumnarAdmission:
         )
         answers: list[Answer | None] = [None] * len(customers)
         scores: list[float | None] = [None] * len(customers)
-        for place, (feedback, about) in columns.answers.items():
-            answer = answers[place] = self._traits.answer(feedback, about, traits[place])
+        for place, (feedback, about, subject) in columns.answers.items():
+            answer = answers[place] = self._traits.answer(feedback, about, traits[place], subject)
             scores[place] = answer.millipoints / 1000
         namings: list[EventNaming | None] = [None] * len(customers)
         for place, weaker in columns.weaker_keys.items():

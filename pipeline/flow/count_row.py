@@ -8,7 +8,10 @@ from pipeline.rows import BIGINT, BOOLEAN, NUMERIC, TEXT, Table
 
 
 class TouchpointCountRow(NamedTuple):
-    """What is added to the counts of a touchpoint. `score_sum` is in thousandths of a point on 0 to 100."""
+    """What is added to the counts of a touchpoint. `score_sum` is in thousandths of a point on 0 to 100.
+
+    `neutral` are the answers that are neither satisfied nor unsatisfied.
+    """
 
     stage: Annotated[str, TEXT]
     channel: Annotated[str, TEXT]
@@ -24,6 +27,7 @@ class TouchpointCountRow(NamedTuple):
     wait_ms_sum: Annotated[int, NUMERIC]
     durations: Annotated[int, BIGINT]
     duration_ms_sum: Annotated[int, NUMERIC]
+    neutral: Annotated[int, BIGINT]
 
 
 _KEY = ("stage", "channel", "kind")

@@ -14,12 +14,12 @@ class _Sums:
     """The sums of one touchpoint while they are made."""
 
     __slots__ = (
-        "abandoned", "answers", "duration_ms_sum", "durations", "events", "failures", "satisfied", "score_sum",
-        "wait_ms_sum", "waits",
+        "abandoned", "answers", "duration_ms_sum", "durations", "events", "failures", "neutral", "satisfied",
+        "score_sum", "wait_ms_sum", "waits",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.events = self.answers = self.satisfied = self.score_sum = 0
+        self.events = self.answers = self.satisfied = self.neutral = self.score_sum = 0
         self.failures = self.abandoned = self.waits = self.durations = 0
         self.wait_ms_sum = self.duration_ms_sum = 0
 
@@ -39,6 +39,7 @@ class _Sums:
             wait_ms_sum=self.wait_ms_sum,
             durations=self.durations,
             duration_ms_sum=self.duration_ms_sum,
+            neutral=self.neutral,
         )
 
 
@@ -102,6 +103,7 @@ def count_touchpoints(events: Sequence[Admitted], by_type: Mapping[StepType, int
         if answer is not None:
             judged = tally.of(answer.about)
             judged.answers += 1
-            judged.satisfied += answer.is_satisfied
+            judged.satisfied += answer.is_satisfied is True
+            judged.neutral += answer.is_satisfied is None
             judged.score_sum += answer.millipoints
     return tally.rows()

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from pipeline.catalogue import Catalogue
 from pipeline.contract.validate import check_kind
-from pipeline.journey.admitted import Answer, Traits
+from pipeline.journey.admitted import Answer, Said, Traits
 from pipeline.journey.policy import Policy
 from pipeline.scales import is_satisfied, millipoints
 from pipeline.touchpoint import CHANNELS, CORRECTION_KINDS, Feedback
@@ -46,8 +46,8 @@ class TraitsResolver:
             return traits.trust
         return identity.trust(traits.kind, traits.channel, source, traits.trust)
 
-    def answer(self, feedback: Feedback, about: str, own: Traits) -> Answer:
-        """Return feedback on the common scale.
+    def answer(self, feedback: Feedback, about: str, own: Traits, subject: str | None) -> Answer:
+        """Return feedback on the common scale. `subject` is the event's.
 
         `about` is the attribute that names another touchpoint, as CHANNEL/KIND; `own` are the traits of the touchpoint
         that carries the feedback, which it is about otherwise.
@@ -62,6 +62,7 @@ class TraitsResolver:
             millipoints(feedback.instrument, feedback.score),
             is_satisfied(feedback.instrument, feedback.score),
             judged,
+            Said(*feedback, subject),
         )
 
     def _resolve(self, channel: str, kind: str, stage: str | None, begun_by: str | None) -> Traits:

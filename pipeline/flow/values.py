@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from pipeline.contract.reject import Rejected
 from pipeline.flow.count_row import TouchpointCountRow
 from pipeline.flow.exchange import Message
+from pipeline.flow.feedback import NO_FEEDBACK, Feedbacks
 from pipeline.flow.identity_effects import IdentityChanges
 from pipeline.flow.identity_rows import AsideRow, OwnerRow, RestatementRow
 from pipeline.identity.correction import Correction
@@ -101,6 +102,7 @@ class Batch(NamedTuple):
     journeys: Sequence[JourneyRow] = ()
     scores: Mapping[str, Sequence[Any]] = {}
     counts: Sequence[TouchpointCountRow] = ()
+    feedback: Feedbacks = NO_FEEDBACK
     refused: Sequence[Refused] = ()
     forwarded: Sequence[Forwarded] = ()
     processed: int = 0

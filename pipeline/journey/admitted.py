@@ -72,12 +72,25 @@ class Traits:
         )  # fmt: skip
 
 
+class Said(NamedTuple):
+    """What a customer answered, on the instrument's own scale, and what the event is about (an order, a case)."""
+
+    instrument: str
+    score: float
+    verbatim: str | None
+    subject: str | None
+
+
 class Answer(NamedTuple):
-    """Feedback on the common scale (`scales.millipoints`), and the traits of the touchpoint that it is about."""
+    """Feedback on the common scale (`scales.millipoints`), and the traits of the touchpoint that it is about.
+
+    `is_satisfied` is None for a neutral answer. `said` is not there where the answer is known from a step alone.
+    """
 
     millipoints: int
-    is_satisfied: bool
+    is_satisfied: bool | None
     about: Traits
+    said: Said | None = None
 
 
 class Admitted(NamedTuple):

@@ -11,6 +11,7 @@ from psycopg.types.json import Json
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.flow.count_row import TOUCHPOINT_COUNT
+from pipeline.flow.feedback import FEEDBACK, VERBATIM
 from pipeline.flow.values import Batch, Headers, Refused
 from pipeline.journey.row import JOURNEY
 from pipeline.ledger.commit_identity import IdentityStatement, changes_identity
@@ -87,6 +88,7 @@ class CommitStatement:
 
     def __init__(self, scores: Sequence[Score[Any, Any]]) -> None:
         self._journeys, self._counts = Upsert(JOURNEY), Upsert(TOUCHPOINT_COUNT)
+        self._feedback, self._verbatims = Upsert(FEEDBACK), Upsert(VERBATIM)
         self._scores = {score.table.name: Upsert(score.table) for score in scores}
         self._identity = IdentityStatement(scores)
         self.sql, self.identity_sql = self._statement(), self._statement(self._identity.sql)
@@ -102,6 +104,8 @@ class CommitStatement:
                  {score_parts}
                  {identity_parts}
                  counts AS ({self._counts.sql}),
+                 answers AS ({self._feedback.sql}),
+                 verbatims AS ({self._verbatims.sql}),
                  refused AS ({_QUARANTINE}),
                  told AS ({self._outbox_sql()}),
                  confirmed AS ({_PUBLISHED} AND EXISTS (SELECT FROM going))
@@ -159,6 +163,8 @@ class CommitStatement:
             ),
             **score_arrays,
             **self._counts.arrays((b.partition, row) for b in batches for row in b.counts),
+            **self._feedback.arrays((b.partition, row) for b in batches for row in b.feedback.answers),
+            **self._verbatims.arrays((b.partition, row) for b in batches for row in b.feedback.verbatims),
             "topic": commits[0].position.topic,
             "partitions": len(commits),
             "position": _json([_position(commit) for commit in commits]),

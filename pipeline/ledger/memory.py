@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from pipeline.flow.count_row import TOUCHPOINT_COUNT, TouchpointCountRow
+from pipeline.flow.feedback import FeedbackRow
 from pipeline.flow.identity_needs import AsidePoint, Concerned, Span
 from pipeline.flow.identity_rows import AsideRow, NamingRow, OwnerRow, RestatementRow
 from pipeline.flow.portions import LastJourney, portion_end
@@ -48,6 +49,8 @@ class MemoryLedger:
         #: table → customer → row
         self.scores: dict[str, dict[str, Any]] = {score.table.name: {} for score in scores}
         #: (partition, stage, channel, kind) → row
+        self.feedback: dict[tuple[str, int, bytes], FeedbackRow] = {}
+        self.verbatims: dict[tuple[str, int, bytes], str] = {}
         self.counts: dict[tuple[int, str, str, str], TouchpointCountRow] = {}
         #: (partition, offset) → record and reason
         self.quarantine: dict[tuple[int, int], Refused] = {}
@@ -212,6 +215,8 @@ class MemoryLedger:
                 self.scores[name].pop(customer, None)
         if batch.identity is not None:
             self.identity.write(number, batch.identity)
+        self.feedback |= {(row.key, row.at, row.touchpoint): row for row in batch.feedback.answers}
+        self.verbatims |= {(row.key, row.at, row.touchpoint): row.verbatim for row in batch.feedback.verbatims}
         for counts in batch.counts:
             key = (number, counts.stage, counts.channel, counts.kind)
             before = self.counts.get(key)

@@ -55,6 +55,8 @@ _COMPARED = {
         SELECT customer, probability, band FROM churn_risk_at((SELECT max(last_seen_at) FROM churn_risk))
     """,
     "touchpoint_count": "SELECT * FROM touchpoint_count",
+    "feedback": "SELECT * FROM feedback",
+    "feedback_verbatim": "SELECT * FROM feedback_verbatim",
     "identity_owner": """
         SELECT * FROM identity_owner WHERE NOT (since < '0002-01-01' AND until > '9999-01-01' AND why = 'nobody')
     """,

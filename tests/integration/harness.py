@@ -35,6 +35,7 @@ PARTITIONS = 4
 TABLES = ", ".join(
     [
         *("journey", "satisfaction", "churn_risk", "touchpoint_count", "quarantine", "position", "outbox"),
+        *("feedback", "feedback_verbatim"),
         *[table.name for table in identity_rows.TABLES],
     ]
 )

@@ -130,6 +130,15 @@ FROM found_touchpoint_count AS f LEFT JOIN stretch AS read USING (partition)
 WHERE read.since IS NULL
    OR (f.partition, f.stage, f.channel, f.kind) IN (SELECT partition, stage, channel, kind FROM touchpoint_count);
 
+CREATE TABLE there_feedback AS
+SELECT f.* FROM found_feedback AS f LEFT JOIN stretch AS read USING (partition)
+WHERE read.since IS NULL OR f."at" >= read.since;
+CREATE TABLE there_feedback_verbatim AS
+SELECT f.* FROM found_feedback_verbatim AS f LEFT JOIN stretch AS read USING (partition)
+WHERE read.since IS NULL OR f."at" >= read.since;
+CREATE TABLE expected_feedback_verbatim AS
+SELECT partition, key, "at", touchpoint, verbatim FROM feedback WHERE verbatim IS NOT NULL;
+
 CREATE TABLE there_quarantine AS
 SELECT f.* FROM found_quarantine AS f LEFT JOIN stretch AS read USING (partition)
 WHERE read.low IS NULL OR f."offset" >= read.low;

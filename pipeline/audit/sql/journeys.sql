@@ -66,7 +66,7 @@ WITH counted AS (
 ),
 judged AS (
     SELECT partition, coalesce(about_channel, t.channel) AS channel, coalesce(about_kind, t.kind) AS kind,
-           CASE WHEN about_kind IS NULL THEN t.stage ELSE coalesce(k.stage, 'unknown') END AS stage, satisfied,
+           CASE WHEN about_kind IS NULL THEN t.stage ELSE coalesce(k.stage, 'unknown') END AS stage, satisfied, neutral,
            millipoints
     FROM counted AS t LEFT JOIN known_kind AS k ON k.kind = t.about_kind
     WHERE millipoints IS NOT NULL
@@ -79,6 +79,7 @@ happened AS (
 ),
 said AS (
     SELECT partition, stage, channel, kind, count(*) AS answers, count(*) FILTER (satisfied) AS satisfied,
+           count(*) FILTER (neutral) AS neutral,
            sum(millipoints) AS score_sum
     FROM judged GROUP BY ALL
 )
@@ -87,8 +88,18 @@ SELECT partition, stage, channel, kind, kind IN (SELECT kind FROM known_kind) AS
        coalesce(satisfied, 0)::BIGINT AS satisfied, coalesce(score_sum, 0)::BIGINT AS score_sum,
        coalesce(failures, 0)::BIGINT AS failures, coalesce(abandoned, 0)::BIGINT AS abandoned,
        coalesce(waits, 0)::BIGINT AS waits, coalesce(wait_ms_sum, 0)::BIGINT AS wait_ms_sum,
-       coalesce(durations, 0)::BIGINT AS durations, coalesce(duration_ms_sum, 0)::BIGINT AS duration_ms_sum
+       coalesce(durations, 0)::BIGINT AS durations, coalesce(duration_ms_sum, 0)::BIGINT AS duration_ms_sum,
+       coalesce(neutral, 0)::BIGINT AS neutral
 FROM happened FULL JOIN said USING (partition, stage, channel, kind);
+
+CREATE TABLE feedback AS
+SELECT t.partition, t.own_key AS key, t.occurred_at AS "at", format('{:016x}', t.key) AS touchpoint, t.instrument, t.score,
+       CASE WHEN t.about_kind IS NULL THEN t.stage ELSE coalesce(k.stage, 'unknown') END AS stage,
+       coalesce(t.about_channel, t.channel) AS channel, coalesce(t.about_kind, t.kind) AS kind, t.subject, t.verbatim
+FROM own_touchpoint AS t
+JOIN stretch AS s USING (partition)
+LEFT JOIN known_kind AS k ON k.kind = t.about_kind
+WHERE t.instrument IS NOT NULL AND (s.since IS NULL OR t.occurred_at >= s.since);
 
 CREATE TABLE position AS
 SELECT s.partition, coalesce(t.processed, 0) AS processed, coalesce(r.arrived, 0) - coalesce(t.processed, 0) AS duplicates,

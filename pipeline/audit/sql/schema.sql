@@ -4,7 +4,7 @@ CREATE TABLE record (
     record_key VARCHAR, sent_on BOOLEAN, customer VARCHAR, key UBIGINT, occurred_at BIGINT, channel VARCHAR, kind VARCHAR,
     stage VARCHAR, outcome VARCHAR, wait_ms BIGINT, duration_ms BIGINT, amount_minor BIGINT, currency VARCHAR,
     instrument VARCHAR, score DOUBLE, about_channel VARCHAR, about_kind VARCHAR, weight BIGINT, half_lives INTEGER,
-    late_ms BIGINT, begun_by VARCHAR, sequence BIGINT
+    late_ms BIGINT, begun_by VARCHAR, sequence BIGINT, subject VARCHAR, verbatim VARCHAR
 );
 CREATE TABLE naming (
     partition INTEGER, "offset" BIGINT, key VARCHAR, target VARCHAR, trust VARCHAR, "at" BIGINT, source VARCHAR,
@@ -20,7 +20,7 @@ CREATE TABLE gap (scope VARCHAR, name VARCHAR, ms BIGINT);
 CREATE TABLE known_kind (kind VARCHAR, stage VARCHAR, begun_by VARCHAR, role VARCHAR);
 CREATE TABLE known_channel (channel VARCHAR, begun_by VARCHAR);
 CREATE TABLE activity (scope VARCHAR, name VARCHAR, counts BOOLEAN);
-CREATE TABLE scale (instrument VARCHAR, worst DOUBLE, best DOUBLE, satisfied DOUBLE);
+CREATE TABLE scale (instrument VARCHAR, worst DOUBLE, best DOUBLE, satisfied DOUBLE, dissatisfied DOUBLE);
 -- Of each partition that was read, from which offset; since is null where that is its very beginning, else the time
 -- (epoch ms) from which on no touchpoint can have expired.
 CREATE TABLE stretch (partition INTEGER, low BIGINT, since BIGINT);
@@ -43,8 +43,13 @@ CREATE TABLE found_churn_risk (
 CREATE TABLE found_touchpoint_count (
     partition INTEGER, stage VARCHAR, channel VARCHAR, kind VARCHAR, catalogued BOOLEAN, events BIGINT, answers BIGINT,
     satisfied BIGINT, score_sum BIGINT, failures BIGINT, abandoned BIGINT, waits BIGINT, wait_ms_sum BIGINT,
-    durations BIGINT, duration_ms_sum BIGINT
+    durations BIGINT, duration_ms_sum BIGINT, neutral BIGINT
 );
+CREATE TABLE found_feedback (
+    partition INTEGER, key VARCHAR, "at" BIGINT, touchpoint VARCHAR, instrument VARCHAR, score DOUBLE, stage VARCHAR,
+    channel VARCHAR, kind VARCHAR, subject VARCHAR
+);
+CREATE TABLE found_feedback_verbatim (partition INTEGER, key VARCHAR, "at" BIGINT, touchpoint VARCHAR, verbatim VARCHAR);
 CREATE TABLE found_quarantine (
     partition INTEGER, "offset" BIGINT, reason VARCHAR, key VARCHAR, raw VARCHAR, appended_at BIGINT
 );

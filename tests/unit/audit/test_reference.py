@@ -49,7 +49,7 @@ def test_the_catalogue_and_the_scales_say_the_same_to_both() -> None:
     }
     assert dict(found.channels) == {name: channel.initiated_by for name, channel in worker.channels.items()}
     assert {name: limits for name, *limits in reference.SCALES} == {
-        name: [scale.worst, scale.best, scale.satisfied] for name, scale in SCALES.items()
+        name: [scale.worst, scale.best, scale.satisfied, scale.dissatisfied] for name, scale in SCALES.items()
     }
 
 

@@ -244,6 +244,21 @@ def test_an_answer_judges_the_touchpoint_that_it_is_about() -> None:
     assert judged == {("after", "call_centre", "call_ended"): 1}
 
 
+def test_an_answer_is_kept_with_what_was_said_once_and_without_what_can_not_be_stored() -> None:
+    ledger = Memory()
+    said = touchpoint("a", 1, kind="survey_answered", feedback=Feedback("nps", 3.0, "nul\0!"), subject="case-1")
+    unsaid = touchpoint(
+        "b", 2, kind="survey_answered", feedback=Feedback("sentiment", 0.0), attributes={"about": "web/x"}
+    )
+    for event in (said, said, unsaid, touchpoint("c", 3)):
+        ledger.process([record(event)])
+    kept = [(row.instrument, row.score, row.channel, row.kind, row.subject) for row in ledger.ledger.feedback.values()]
+    assert kept == [("nps", 3.0, "web", "survey_answered", "case-1"), ("sentiment", 0.0, "web", "x", "")]
+    assert list(ledger.ledger.verbatims.values()) == ["nul\ufffd!"]
+    neutral = {key[2]: row.neutral for key, row in ledger.counts.items() if row.answers}
+    assert neutral == {"survey_answered": 0, "x": 1}
+
+
 def test_an_unknown_kind_is_accepted_and_marked_as_uncatalogued() -> None:
     [row] = Memory().process([record(touchpoint("a", kind="tea_served"))]).counts
     assert (row.kind, row.catalogued, row.stage) == ("tea_served", False, "unknown")

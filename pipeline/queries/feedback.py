@@ -1,0 +1,85 @@
+"""What customers answered: each instrument's figures over a period, by what it is about and by time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from pipeline.scales import SCALES
+from pipeline.scores.satisfaction.figures import NPS_DETRACTOR, Figures, Tally, figures
+
+#: What figures are divided by → the columns.
+GROUPS = {
+    "touchpoint": ("stage", "channel", "kind"),
+    "channel": ("channel",),
+    "stage": ("stage",),
+    "all": (),
+}
+#: Periods → when the one begins that a moment is in. Weeks begin on Mondays, all times are in UTC.
+PERIODS = {
+    "day": "date_trunc('day', at, 'UTC')",
+    "week": "date_trunc('week', at, 'UTC')",
+    "28d": "date_bin('28 days', at, '1970-01-05 00:00:00+00')",
+}
+
+
+class Answered(NamedTuple):
+    """The figures of one instrument. `group` has the values of the columns of `GROUPS`; `begins` is the period's."""
+
+    instrument: str
+    group: Sequence[str]
+    begins: datetime | None
+    answers: int
+    figures: Figures
+
+
+def answered(
+    connection: Connection,
+    *,
+    by: str = "touchpoint",
+    every: str | None = None,
+    instrument: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Answered]:
+    """Return the figures of answers from `since` (inclusive) to `until` (exclusive), the most answers first.
+
+    `by` is of `GROUPS`, `every` of `PERIODS`; without it there is one period, and with it, periods are in order.
+    """
+    columns = GROUPS[by]
+    begins = PERIODS[every] if every else "NULL::timestamptz"
+    limits = " ".join(f"WHEN '{name}' THEN {scale.satisfied}::float8" for name, scale in SCALES.items())
+    bad = " ".join(
+        f"WHEN '{name}' THEN {NPS_DETRACTOR if name == 'nps' else scale.dissatisfied}::float8"
+        for name, scale in SCALES.items()
+        if name == "nps" or scale.dissatisfied is not None
+    )
+    grouped = ", ".join(["instrument", "begins", *columns])
+    rows = connection.execute(
+        text(f"""
+            SELECT {grouped}, count(*) AS answers,
+                   count(*) FILTER (WHERE score >= CASE instrument {limits} END) AS satisfied,
+                   count(*) FILTER (WHERE score <= CASE instrument {bad} END) AS dissatisfied,
+                   sum(score) AS total, sum(score * score) AS squares
+            FROM (
+                SELECT DISTINCT ON (touchpoint, at) {begins} AS begins, instrument, score, stage, channel, kind
+                FROM feedback
+                WHERE (CAST(:since AS timestamptz) IS NULL OR at >= :since)
+                  AND (CAST(:until AS timestamptz) IS NULL OR at < :until)
+                  AND (CAST(:instrument AS text) IS NULL OR instrument = :instrument)
+                ORDER BY touchpoint, at, starts_with(key, 'customer:') DESC, key
+            ) AS once
+            GROUP BY {grouped}
+            ORDER BY begins NULLS FIRST, answers DESC, {grouped}
+        """),
+        {"since": since, "until": until, "instrument": instrument},
+    )
+    found = []
+    for row in rows:
+        known, period, *rest = row
+        group, sums = rest[: len(columns)], rest[len(columns) :]
+        found.append(Answered(known, group, period, sums[0], figures(known, Tally(*sums))))
+    return found
