@@ -13,10 +13,14 @@ import orjson
 
 from pipeline.identity.correction import Correction
 from pipeline.identity.naming import Naming
-from pipeline.journey.step import KEY_BYTES, Measures, Step, StepType
+from pipeline.journey.step import KEY_BYTES, NOT_MEASURED, Step, StepType, measured
 
 #: Number of touchpoints, or namings, in a record.
 MAX_ITEMS = 500
+#: `sequence`, `begun_by` and `late_ms` of a step that says nothing of them. Only the second form of a step has them.
+_NOTHING_LATER: tuple[Any, ...] = (0, None, None)
+#: Number of values of a step in the second form.
+_SECOND_FORM = 15
 
 
 class Named(NamedTuple):
@@ -126,21 +130,35 @@ def _parts(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
 
 
 def _step(step: Step) -> list[Any]:
-    return [step.at, step.sequence, step.key.hex(), *step.type, *(step.measures or ()), step.via]
+    """Return a step as a list: in the first form where that says all of it, so that earlier versions read it, too.
+
+    Of a step in the second form an earlier version finds too many values, instead of reading it wrongly.
+    """
+    *words, begun_by = step.type
+    *measures, late_ms = step.measures or NOT_MEASURED
+    first = [step.at, step.key.hex(), *words]
+    later = (step.sequence, begun_by, late_ms)
+    if later != _NOTHING_LATER:
+        return [*first, *measures, step.via, *later]
+    return [*first, *(measures if step.measures else ()), step.via]
 
 
 def _read_step(values: list[Any], sender: str) -> Step:
-    at, sequence, event_key, *words = values[: 3 + len(StepType._fields)]
-    *measures, via = values[3 + len(StepType._fields) :]
+    later = _NOTHING_LATER
+    if len(values) == _SECOND_FORM:
+        values, later = values[: -len(later)], tuple(values[-len(later) :])
+    at, event_key, channel, kind, stage, outcome, *measures, via = values
+    wait_ms, duration_ms, score, amount_minor, currency = measures or NOT_MEASURED[:-1]
+    sequence, begun_by, late_ms = later
     key = bytes.fromhex(event_key)
     if len(key) != KEY_BYTES:
         raise ValueError("a touchpoint's key has another length")
     return Step(
-        at,
-        sequence,
-        key,
-        StepType(*words),
-        Measures(*measures) if measures else None,
-        via,
-        sender if sender != via else None,
+        at=at,
+        sequence=sequence,
+        key=key,
+        type=StepType(channel, kind, stage, outcome, begun_by),
+        measures=measured(wait_ms, duration_ms, score, amount_minor, currency, late_ms),
+        via=via,
+        sender=sender if sender != via else None,
     )

@@ -1,0 +1,54 @@
+"""The steps that partitions transfer keep all that they say, also between workers of two versions."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from pipeline.flow.exchange import Transferred, read, write
+from pipeline.journey.step import Measures, Step, StepType, event_key, measured
+
+COOKIE = "anonymous:cookie"
+KEY = event_key("shop", "1", 5)
+PLAIN = Step(5, 0, KEY, StepType("web", "page_viewed", "before", "none"), via=COOKIE)
+FULL = Step(
+    5, 7, KEY, StepType("web", "page_viewed", "before", "none", "company"), Measures(1, 2, 50.0, 3, "EUR", -4), COOKIE
+)
+
+
+def transferred(step: Step) -> bytes:
+    [record] = write(Transferred("customer:ryan", COOKIE, [step]), 1, "here")
+    return record.value
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        PLAIN,
+        FULL,
+        PLAIN._replace(sequence=3),
+        PLAIN._replace(type=PLAIN.type._replace(begun_by="customer")),
+        PLAIN._replace(measures=measured(late_ms=60_000)),
+        PLAIN._replace(measures=measured(wait_ms=0)),
+    ],
+)
+def test_a_step_arrives_as_it_was_transferred(step: Step) -> None:
+    assert read(b"customer:ryan", transferred(step), "here") == Transferred("customer:ryan", COOKIE, [step])
+
+
+@pytest.mark.parametrize(
+    ("values", "step"),
+    [
+        ([5, KEY.hex(), "web", "page_viewed", "before", "none", COOKIE], PLAIN),
+        (
+            [5, KEY.hex(), "web", "page_viewed", "before", "none", 1, None, None, 3, "EUR", COOKIE],
+            PLAIN._replace(measures=Measures(1, None, None, 3, "EUR")),
+        ),
+    ],
+)
+def test_steps_without_anything_new_have_the_form_that_earlier_workers_wrote_and_read(
+    values: list[object], step: Step
+) -> None:
+    earlier = orjson.dumps({"ledger": "here", "transferred": [values], "sender": COOKIE})
+    assert read(b"customer:ryan", earlier, "here") == Transferred("customer:ryan", COOKIE, [step])
+    assert orjson.loads(transferred(step))["transferred"] == [values]
