@@ -26,17 +26,20 @@ def drop_duplicates(journeys: list[Journey], events: list[Admitted], duplicates:
     """
     steps = [event.step for event in events]
     until = events[0].until
+    is_in_order = True
     if len(events) > 1:
         until = max([event.until for event in events])
-        if not _is_in_order(steps):
-            events = sorted(events, key=_place)
+        is_in_order = _is_in_order(steps)
+        if not is_in_order:
+            # By time alone: copies can differ in their sequence, and those of a moment stay as they arrived.
+            events = sorted(events, key=_at)
             steps = [event.step for event in events]
     places = find_duplicates(journeys, steps, until)
-    if not places:
-        return events
-    duplicates += [events[place] for place in places]
-    dropped = set(places)
-    return [event for place, event in enumerate(events) if place not in dropped]
+    if places:
+        duplicates += [events[place] for place in places]
+        dropped = set(places)
+        events = [event for place, event in enumerate(events) if place not in dropped]
+    return events if is_in_order else sorted(events, key=_place)
 
 
 def without(admitted: Sequence[Admitted], duplicates: Sequence[Admitted]) -> Sequence[Admitted]:
@@ -45,6 +48,10 @@ def without(admitted: Sequence[Admitted], duplicates: Sequence[Admitted]) -> Seq
         return admitted
     dropped = {id(event) for event in duplicates}
     return [event for event in admitted if id(event) not in dropped]
+
+
+def _at(event: Admitted) -> int:
+    return event.step.at
 
 
 def _place(event: Admitted) -> tuple[int, int, bytes]:

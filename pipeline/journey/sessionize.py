@@ -33,7 +33,7 @@ def find_sessions(journeys: list[Journey], at: int, until: int) -> tuple[int, in
 def find_duplicates(journeys: list[Journey], steps: Sequence[Step], until: int) -> list[int]:
     """Return the indexes of steps that are duplicates: of an earlier step, or of one that a journey has.
 
-    `steps` are a customer's, in order, and `until` is the latest end of their covers.
+    `steps` are a customer's, in order of time, and `until` is the latest end of their covers.
     """
     keys = [step.key for step in steps]
     seen = set(keys)
