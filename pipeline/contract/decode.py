@@ -57,8 +57,9 @@ class Writer:
         names = {field["name"] for field in self.schema["fields"]}
         if lacking := [name for name in _REQUIRED if name not in names]:
             raise UnsafeSchema(f"it has no {', '.join(lacking)}")
-        if (unit := logical_type(text, "occurred_at")) not in (None, "timestamp-millis"):
-            raise UnsafeSchema(f"its occurred_at is {unit}, not timestamp-millis")
+        for name in ("occurred_at", "due_at"):
+            if (unit := logical_type(text, name)) not in (None, "timestamp-millis"):
+                raise UnsafeSchema(f"its {name} is {unit}, not timestamp-millis")
         if wrong := [
             name for name in _FIELDS if name in names and not _fits(field_types(self.schema, name), _TYPES[name])
         ]:

@@ -62,11 +62,13 @@ def enum_symbols(schema: ParsedSchema, field: str) -> tuple[str, ...]:
 
 
 def logical_type(text: str, field: str) -> str | None:
-    """Return the logical type of a record's field, given the schema as JSON; None if it has none."""
+    """Return the logical type of a record's field, or of a branch of its union, given the schema as JSON, or None."""
     for candidate in json.loads(text)["fields"]:
-        if candidate["name"] == field and isinstance(candidate["type"], dict):
-            logical: str | None = candidate["type"].get("logicalType")
-            return logical
+        if candidate["name"] == field:
+            branches = candidate["type"] if isinstance(candidate["type"], list) else [candidate["type"]]
+            for branch in branches:
+                if isinstance(branch, dict) and "logicalType" in branch:
+                    return str(branch["logicalType"])
     return None
 
 
