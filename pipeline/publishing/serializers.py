@@ -35,6 +35,8 @@ _Encode = Callable[[Sequence[Any]], Sequence[bytes]]
 
 _TRUE, _FALSE = b"\1", b"\0"
 _END_OF_BLOCKS = b"\0"
+#: The sequence 0.
+_FIRST = long(0)
 _NO_MEASURES = NULL * len(Measures._fields)
 #: Number of rows that are written together.
 _CHUNK = 1_000
@@ -131,7 +133,11 @@ def _step_array(steps: Steps, rest: bytes) -> bytes:
 def _step_items(steps: Sequence[Step]) -> list[bytes]:
     known = _step_types.get
     return [
-        at + (known(step.type) or _write_step_type(step.type)) + _measures(step.measures) + optional_text(step.via)
+        at
+        + (known(step.type) or _write_step_type(step.type))
+        + _measures(step.measures)
+        + (long(step.sequence) if step.sequence else _FIRST)
+        + optional_text(step.via)
         for at, step in zip(times([step.at for step in steps]), steps, strict=True)
     ]
 

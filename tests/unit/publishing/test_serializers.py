@@ -87,7 +87,10 @@ def test_a_journeys_record_holds_its_row(row: JourneyRow) -> None:
     assert (out.topic, out.key, out.partition) == (JOURNEYS, f"{row.customer}/{row.journey_id}".encode(), 3)
     expected = columns(row, JOURNEYS)
     expected["steps"] = [
-        {"at": step.at} | step.type._asdict() | (step.measures or Measures())._asdict() | {"via": step.via}
+        {"at": step.at}
+        | step.type._asdict()
+        | (step.measures or Measures())._asdict()
+        | {"sequence": step.sequence, "via": step.via}
         for step in row.steps
     ]
     assert read(JOURNEYS, out.value) == expected
