@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -103,14 +103,19 @@ def details(step: Mapping[str, Any]) -> str:
     if (minor := step.get("amount_minor")) is not None:
         said.append(formatting.amount(minor, step.get("currency")))
     if (late := step.get("late_ms")) is not None:
-        said.append(_lateness(late))
+        said.append(_lateness(datetime.fromisoformat(step["at"]), late))
+    if (begun_by := step.get("begun_by")) is not None:
+        said.append(f"begun by the {begun_by}")
     return ", ".join(said)
 
 
-def _lateness(late_ms: int) -> str:
+def _lateness(at: datetime, late_ms: int) -> str:
+    """Return when it was due and by how much it missed that; the date where it was due on another day than it came."""
+    due, came = (formatting.moment(each, seconds=False) for each in (at - timedelta(milliseconds=late_ms), at))
+    due = due[11:] if due[:10] == came[:10] else due
     if not late_ms:
-        return "in time to the millisecond"
-    return f"{formatting.span(abs(late_ms))} {'late' if late_ms > 0 else 'before it was due'}"
+        return f"due {due}, on time"
+    return f"due {due}, {'late' if late_ms > 0 else 'early'} by {formatting.span(abs(late_ms))}"
 
 
 def _sameness(number: int, step: Mapping[str, Any]) -> tuple[object, ...]:
