@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from pipeline.cli.journeys import heading, lines, rows
 from pipeline.queries.customers import JourneyView
 
@@ -64,6 +66,26 @@ def test_the_date_is_said_when_it_changes() -> None:
 def test_details_say_waits_answers_and_money() -> None:
     full = step(0, "purchase", outcome="succeeded", wait_ms=61_000, score=75.0, amount_minor=1999, currency="EUR")
     assert texts(journey([full]))[0][3:] == ["succeeded", "waited 1 min 1 s, answered 75 of 100, 19.99 EUR"]
+
+
+@pytest.mark.parametrize(
+    ("late_ms", "said"),
+    [
+        (26 * 60_000, "due 23:24, late by 26 min"),
+        (-5 * 60_000, "due 23:55, early by 5 min"),
+        (0, "due 23:50, on time"),
+        (2 * 86_400_000, "due 2026-04-29 23:50, late by 2 days"),
+        (-3_600_000, "due 2026-05-02 00:50, early by 1 h"),
+    ],
+)
+def test_details_say_when_it_was_due_and_by_how_much_that_was_missed(late_ms: int, said: str) -> None:
+    assert texts(journey([step(0, "order_delivered", late_ms=late_ms)]))[0][4] == said
+
+
+def test_details_say_who_began_it_where_the_event_says_so() -> None:
+    assert texts(journey([step(0, "purchase", begun_by="company", late_ms=0)]))[0][4] == (
+        "due 23:50, on time, begun by the company"
+    )
 
 
 def test_a_long_journey_shows_its_beginning_and_end_and_says_what_is_between() -> None:

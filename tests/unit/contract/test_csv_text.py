@@ -46,6 +46,28 @@ def test_feedback_attributes_and_identifiers_have_a_column_each() -> None:
     )
 
 
+def test_lateness_initiator_and_sequence_have_a_column_each() -> None:
+    found = row(due_at="2026-05-01T09:00:00Z", begun_by="company", sequence="3")
+    assert isinstance(found, Touchpoint)
+    assert (found.due_at, found.begun_by, found.sequence) == (1_777_626_000_000, "company", 3)
+    assert row(due_at="", begun_by="", sequence="") == from_csv_row(columns(LEAST), ROW)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ({"due_at": "2026-05-01T09:00:00"}, "due_at"),
+        ({"due_at": "tomorrow"}, "due_at"),
+        ({"sequence": "first"}, "sequence"),
+        ({"sequence": "1.5"}, "sequence"),
+    ],
+)
+def test_a_cell_that_is_no_time_or_number_is_refused_by_its_columns_name(cells: dict[str, str], said: str) -> None:
+    found = row(**cells)
+    assert isinstance(found, Rejected)
+    assert found.detail.startswith(said)
+
+
 def test_an_empty_cell_is_absent() -> None:
     plain = from_csv_row(columns(LEAST), ROW)
     assert isinstance(plain, Touchpoint)

@@ -35,6 +35,10 @@ def unit(fields: dict[str, Any], _schema: dict[str, Any]) -> None:
     fields["occurred_at"]["type"] = {"type": "long", "logicalType": "timestamp-micros"}
 
 
+def unit_of_due(fields: dict[str, Any], _schema: dict[str, Any]) -> None:
+    fields["due_at"]["type"] = ["null", {"type": "long", "logicalType": "timestamp-micros"}]
+
+
 def without(name: str) -> Any:
     def change(fields: dict[str, Any], schema: dict[str, Any]) -> None:
         schema["fields"].remove(fields[name])
@@ -52,6 +56,7 @@ def without(name: str) -> Any:
         (without("anonymous_id"), "it has no anonymous_id"),
         (without("identifiers"), "it has no identifiers"),
         (unit, "its occurred_at is timestamp-micros, not timestamp-millis"),
+        (unit_of_due, "its due_at is timestamp-micros, not timestamp-millis"),
     ],
 )
 def test_a_version_that_breaks_the_contract_is_refused_with_what_is_wrong(change: Any, why: str) -> None:
@@ -62,7 +67,9 @@ def test_a_version_that_breaks_the_contract_is_refused_with_what_is_wrong(change
     assert rejected == Rejected("refused_schema", f"schema id 7 breaks the contract: {why}")
 
 
-@pytest.mark.parametrize("name", ["sent_at", "stage", "wait_ms", "feedback", "subject", "attributes"])
+@pytest.mark.parametrize(
+    "name", ["sent_at", "stage", "wait_ms", "feedback", "subject", "attributes", "due_at", "begun_by", "sequence"]
+)
 def test_a_version_without_an_optional_field_is_read(name: str) -> None:
     assert isinstance(read_writer(changed(without(name))), Writer)
 

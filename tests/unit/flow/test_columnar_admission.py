@@ -13,7 +13,7 @@ from memory import NOW, POLICY, Record, record
 
 from pipeline import catalogue
 from pipeline.contract.decode import Writer
-from pipeline.contract.encode import Encoder
+from pipeline.contract.encode import Encoder, touchpoint_record
 from pipeline.contract.partition import partition_of
 from pipeline.flow.admission import Admission
 from pipeline.flow.slices import Slice
@@ -147,3 +147,16 @@ def test_one_unusual_touchpoint_among_plain_ones_keeps_its_place(changed: dict[s
     records = [each for each in records if partition_of(each.key or b"", PARTITIONS) == 0 or each.offset == 70]
     [many] = admission().admit([Slice(0, 0, len(records), records)], WRITERS, touchpoints.NOW_MS)
     assert many == alone(records)
+
+
+def test_a_word_for_who_began_it_that_only_a_newer_schema_has_reads_as_none() -> None:
+    said = ["customer", "machine", "company", None]
+    newer = {"deep": [], "data": b"", "mark": b"abc", "nothing": None}
+    values = [touchpoint_record(plain(n, customer_id="c")) | newer | {"begun_by": said[n % 4]} for n in range(40)]
+    records = [Record(n, b"customer:c", ENCODERS[2].encode(value)) for n, value in enumerate(values)]
+    home = partition_of(b"customer:c", PARTITIONS)
+    [many] = admission().admit([Slice(home, 0, len(records), records)], WRITERS, touchpoints.NOW_MS)
+    assert [event.step.type.begun_by for event in many.admitted] == ["customer", None, "company", None] * 10
+    assert [event.traits.begun_by_customer for event in many.admitted] == [True, True, False, True] * 10
+    single = [admission().admit([Slice(home, 0, 0, [each])], WRITERS, touchpoints.NOW_MS)[0] for each in records]
+    assert many.admitted == [event for each in single for event in each.admitted]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory import DAY, MINUTE, NOW, T0, Memory, Record, partition_for, record, tables
 
-from pipeline.journey.step import Measures
+from pipeline.journey.step import Measures, event_key
 from pipeline.topics import FORWARDED_HEADER
 from pipeline.touchpoint import Feedback, Touchpoint, own_key
 
@@ -332,3 +333,58 @@ def test_of_duplicates_that_say_different_things_the_first_to_come_counts() -> N
     assert not batch.scores["satisfaction"]
     [counts] = batch.counts
     assert counts.events == 1
+
+
+@pytest.mark.parametrize("sizes", [[2], [1]])
+def test_of_duplicates_with_different_sequences_the_first_to_come_counts_whatever_the_slices(sizes: list[int]) -> None:
+    copies = [
+        touchpoint("same", 1, sequence=5, begun_by="company", due_at=T0),
+        touchpoint("same", 1, sequence=2, begun_by="customer"),
+    ]
+    assert run(copies, sizes) == run(copies[:1], [1])
+    assert run(copies[::-1], sizes) == run(copies[1:], [1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(order=st.permutations(range(6)), sizes=st.lists(st.integers(1, 6), min_size=1, max_size=3), twice=st.booleans())
+def test_steps_of_one_moment_are_in_the_order_of_their_sequence_whatever_the_order_of_arrival(
+    order: list[int], sizes: list[int], twice: bool
+) -> None:
+    events = [touchpoint(f"e{n}", 1, sequence=n or None, outcome="failed" if n == 5 else "succeeded") for n in range(6)]
+    arrived = [events[n] for n in order]
+    ledger = Memory()
+    at = turn = 0
+    queue = arrived * (2 if twice else 1)
+    while at < len(queue):
+        size = sizes[turn % len(sizes)]
+        ledger.process([record(t, at + i) for i, t in enumerate(queue[at : at + size])])
+        ledger.restart()
+        at, turn = at + size, turn + 1
+    [row] = ledger.journeys.values()
+    assert [step.key for step in row.steps] == [event_key("shop", f"e{n}", T0 + MINUTE) for n in range(6)]
+    assert [step.sequence for step in row.steps] == list(range(6))
+    assert row.outcome == "failed"
+
+
+def test_who_began_it_goes_by_the_event_before_the_catalogue() -> None:
+    ledger = Memory()
+    ledger.process([record(touchpoint("a", begun_by="company"))])
+    assert ledger.churn == {}
+    assert [row.begun_by_customer for row in ledger.journeys.values()] == [False]
+    ledger.process([record(touchpoint("b", 60, begun_by="customer"), 1)])
+    assert ledger.churn["customer:1"].visits == 1
+    assert sorted(row.begun_by_customer for row in ledger.journeys.values()) == [False, True]
+    [(_, counted)] = ledger.counts.items()
+    assert counted.events == 2
+
+
+def test_a_touchpoint_that_is_admitted_again_as_a_step_keeps_who_began_it_its_order_and_its_lateness() -> None:
+    ledger = Memory()
+    ledger.process([record(touchpoint("a", 1, begun_by="company", sequence=7, due_at=T0, stage="after"))])
+    [row] = ledger.journeys.values()
+    [step] = row.steps
+    assert (step.sequence, step.type.begun_by, step.measures) == (7, "company", Measures(late_ms=MINUTE))
+    again = ledger.admission.readmit("customer:2", step)
+    assert again.step == step
+    assert not again.traits.begun_by_customer
+    assert not again.traits.is_activity
