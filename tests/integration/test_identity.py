@@ -57,6 +57,9 @@ def touchpoint(event: Event, prefix: str = "") -> Touchpoint:
         feedback=None if event.score is None else Feedback("csat", _CSAT[event.score]),
         subject=None if event.subject is None else prefix + event.subject,
         attributes=attributes,
+        due_at=event.at + _SHIFT - event.sequence * 1_000 if event.sequence else None,
+        begun_by=event.begun_by,
+        sequence=event.sequence or None,
     )
 
 

@@ -77,3 +77,28 @@ def test_what_the_company_began_is_no_activity_of_the_customers(pipe: Pipe) -> N
     assert (found["customer:c1"].begun_by_customer, found["customer:c1"].is_visit) == (False, False)
     assert (found["customer:c2"].begun_by_customer, found["customer:c2"].is_visit) == (True, False)
     assert pipe.sql("SELECT customer FROM churn_risk") == []
+
+
+def test_what_is_found_to_be_a_customers_keeps_its_order_who_began_it_and_its_lateness(pipe: Pipe) -> None:
+    def of_cookie(event_id: str, **fields: Any) -> Touchpoint:
+        return touchpoint(event_id, T0, **fields)._replace(customer_id=None, anonymous_id="cookie-1")
+
+    pipe.publish(
+        [
+            of_cookie("second", kind="cart_added", sequence=2, due_at=T0 - MINUTE),
+            of_cookie("first", kind="purchase", sequence=1, begun_by="company"),
+        ]
+    )
+    pipe.work()
+    signed_in = touchpoint("signed-in", T0 + MINUTE, "signed_in")._replace(anonymous_id="cookie-1")
+    pipe.publish([signed_in])
+    pipe.work()
+    [row] = pipe.sql("SELECT steps FROM journey WHERE customer = 'customer:c1'")
+    shown = ("kind", "via", "sequence", "begun_by", "late_ms")
+    assert [tuple(step.get(name) for name in shown) for step in row.steps] == [
+        ("purchase", "anonymous:cookie-1", 1, "company", None),
+        ("cart_added", "anonymous:cookie-1", 2, None, MINUTE),
+        ("signed_in", None, None, None, None),
+    ]
+    audited = pipe.run("audit", check=False)
+    assert audited.returncode == 0, audited.stdout
