@@ -1,4 +1,4 @@
-"""Normalises and hashes identifiers, so that no plain address or number leaves the producer.
+"""Normalises and hashes identifiers, so that no plain address, number or account leaves the producer.
 
 docs/contract.md ("Hashing") says the same for other languages; docs/examples/identifiers.json has test vectors.
 """
@@ -25,17 +25,20 @@ _NO_COUNTRY = "is a phone number without its country: write it with +, or say th
 def identifier(type: str, value: str, country: str | None = None) -> Identifier:
     """Return the identifier of a customer, as all channels have to send it.
 
-    An `email` or `phone` becomes the SHA-256 (64 hex digits) of its normal form; a value that is such a hash stays, in
-    lower case. Values of other types are trimmed. `country` (see `region`) is where a phone number without + was
-    written down. Raises ValueError, without quoting the value, when it is no address or number, or when a number lacks
-    its country, since guessing that would join strangers.
+    An `email`, a `phone` and a `social` account become the SHA-256 (64 hex digits) of their normal form; a value that is
+    such a hash stays, in lower case. Values of other types are trimmed. `country` (see `region`) is where a phone number
+    without + was written down. Raises ValueError, without quoting the value, when it is no address, number or account,
+    or when a number lacks its country, since guessing that would join strangers.
     """
     plain, personal = value.strip(), type.strip().lower()
     if personal not in PERSONAL:
         return Identifier(type, plain)
     if is_hash(plain):
         return Identifier(personal, plain.lower())
-    normal = _address(plain) if personal == "email" else _number(plain, None if country is None else region(country))
+    if personal == "phone":
+        normal = _number(plain, None if country is None else region(country))
+    else:
+        normal = _address(plain) if personal == "email" else _account(plain)
     return Identifier(personal, sha256(normal.encode()).hexdigest())
 
 
@@ -81,6 +84,18 @@ def _address(value: str) -> str:
     if ascii_domain is None:
         raise ValueError("is not an e-mail address: its domain can't be written in ASCII")
     return f"{name}@{ascii_domain}"
+
+
+def _account(value: str) -> str:
+    """Return an account of a social network as NETWORK/NAME, in lower case and NFC, without an @ before the name.
+
+    Names are unique within a network only, and no network tells them apart by case.
+    """
+    network, _, name = unicodedata.normalize("NFC", value.lower()).partition("/")
+    name = name.removeprefix("@")
+    if not (network and name) or "/" in name or any(c.isspace() or "\ud800" <= c <= "\udfff" for c in value):
+        raise ValueError("is not an account of a social network, as instagram/anna")
+    return f"{network}/{name}"
 
 
 def _ascii(domain: str) -> str | None:

@@ -9,7 +9,7 @@ from pipeline.contract.reject import Rejected
 from pipeline.touchpoint import Identifier
 
 #: Types whose values are SHA-256, in 64 hexadecimal digits in lower case.
-PERSONAL = ("email", "phone")
+PERSONAL = ("email", "phone", "social")
 
 _HEX, _DIGITS = "0123456789abcdef", 64
 _ANY_HASH = re.compile(r"[0-9a-fA-F]{64}")

@@ -50,6 +50,12 @@ def test_letters_are_lowered_without_a_locale_and_to_composed_characters() -> No
     assert identifier("email", "ΣΟΦΟΣ@example.org").value == digest("σοφος@example.org")
 
 
+@pytest.mark.parametrize("account", ["", "anna", "/anna", "instagram/", "instagram/@", "a/b/c", "insta gram/anna"])
+def test_what_is_no_account_of_a_social_network_is_refused(account: str) -> None:
+    with pytest.raises(ValueError, match="is not an account of a social network"):
+        identifier("social", account)
+
+
 @pytest.mark.parametrize("number", ["+49 30 901820", "0049 30 90 18 20", "+49-30-901820", "+49.30/901820"])
 def test_the_ways_to_write_an_international_number_are_one(number: str) -> None:
     assert identifier("phone", number) == Identifier("phone", digest("4930901820"))
