@@ -25,10 +25,10 @@ _NO_COUNTRY = "is a phone number without its country: write it with +, or say th
 def identifier(type: str, value: str, country: str | None = None) -> Identifier:
     """Return the identifier of a customer, as all channels have to send it.
 
-    An `email`, a `phone` and a `social` account become the SHA-256 (64 hex digits) of their normal form; a value that is
-    such a hash stays, in lower case. Values of other types are trimmed. `country` (see `region`) is where a phone number
-    without + was written down. Raises ValueError, without quoting the value, when it is no address, number or account,
-    or when a number lacks its country, since guessing that would join strangers.
+    An `email`, a `phone` and a `social` account become the SHA-256 (64 hex digits) of their normal form; a value that
+    is such a hash stays, in lower case. Values of other types are trimmed. `country` (see `region`) is where a phone
+    number without + was written down. Raises ValueError, without quoting the value, when it is no address, number or
+    account, or when a number lacks its country, since guessing that would join strangers.
     """
     plain, personal = value.strip(), type.strip().lower()
     if personal not in PERSONAL:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,6 +11,8 @@ from sqlalchemy import Connection, text
 from pipeline.scales import SCALES
 from pipeline.scores.satisfaction.figures import NPS_DETRACTOR, Figures, Tally, figures
 
+#: Number of answers that are fetched at once.
+_FETCHED = 20_000
 #: What figures are divided by → the columns.
 GROUPS = {
     "touchpoint": ("stage", "channel", "kind"),
@@ -83,3 +85,28 @@ def answered(
         group, sums = rest[: len(columns)], rest[len(columns) :]
         found.append(Answered(known, group, period, sums[0], figures(known, Tally(*sums))))
     return found
+
+
+def answers_of_customers(
+    connection: Connection, until: datetime | None, progress: Callable[[int], None] = lambda _done: None
+) -> Iterator[tuple[str, datetime, str, float, str]]:
+    """Yield customer, time, instrument, score and what it is about (CHANNEL/KIND) of each answer up to `until`.
+
+    Answers come by customer, then by time. `progress` is told how many are read.
+    """
+    rows = connection.execute(
+        text("""
+            SELECT customer, at, instrument, score, channel || '/' || kind
+            FROM customer_feedback
+            WHERE CAST(:until AS timestamptz) IS NULL OR at <= :until
+            ORDER BY customer, at, touchpoint
+        """),
+        {"until": until},
+        execution_options={"yield_per": _FETCHED},
+    )
+    read = 0
+    for some in rows.partitions():
+        for customer, at, instrument, score, about in some:
+            yield customer, at, instrument, score, about
+        read += len(some)
+        progress(read)

@@ -12,6 +12,17 @@ from sqlalchemy import Connection, text
 from pipeline.errors import InvalidInput
 
 
+class Loss(NamedTuple):
+    """A figure of a validation; `to_beat` is that of the version that was active then, on the same customers."""
+
+    name: str
+    value: float
+    to_beat: float | None
+
+
+_LOSSES = {"brier": "Brier", "error": "mean error"}
+
+
 class StoredModel(NamedTuple):
     """A version of a model. `fit` says how it was fitted and validated; None for one that came with the pipeline."""
 
@@ -24,16 +35,15 @@ class StoredModel(NamedTuple):
     fit: Mapping[str, Any] | None
 
     @property
-    def brier(self) -> float | None:
-        """Return the Brier score of its validation."""
-        return None if self.fit is None else float(self.fit["forms"][self.fit["best"]]["validation"]["brier"]["value"])
-
-    @property
-    def brier_to_beat(self) -> float | None:
-        """Return the Brier score, on the same customers, of the version that was active when it was fitted."""
-        if self.fit is None or self.fit["active"] is None:
+    def loss(self) -> Loss | None:
+        """Return how wrong it was in its validation, less being better; None for one that was not fitted."""
+        if self.fit is None:
             return None
-        return float(self.fit["active"]["validation"]["brier"]["value"])
+        figure = "brier" if "forms" in self.fit else "error"
+        own = self.fit["forms"][self.fit["best"]]["validation"] if "forms" in self.fit else self.fit["validation"]
+        active = self.fit["active"]
+        to_beat = None if active is None else float(active["validation"][figure]["value"])
+        return Loss(_LOSSES[figure], float(own[figure]["value"]), to_beat)
 
 
 _COLUMNS = "name, version, active, fitted_at, source, parameters, fit"
@@ -89,11 +99,11 @@ def activate(connection: Connection, name: str, version: str, *, even_if_worse: 
     """
     connection.execute(_LOCK)
     wanted = model(connection, name, version)
-    own, to_beat = wanted.brier, wanted.brier_to_beat
-    if not even_if_worse and own is not None and to_beat is not None and own > to_beat:
+    loss = wanted.loss
+    if not even_if_worse and loss is not None and loss.to_beat is not None and loss.value > loss.to_beat:
         raise InvalidInput(
-            f"{name} {version} validated worse than the version that was active then: Brier {own:.4f} against "
-            f"{to_beat:.4f}. `pipeline models activate --worse` activates a stored version all the same."
+            f"{name} {version} validated worse than the version that was active then: {loss.name} {loss.value:.4f} "
+            f"against {loss.to_beat:.4f}. `pipeline models activate --worse` activates a stored version all the same."
         )
     connection.execute(_DEACTIVATE, {"name": name, "version": version})
     connection.execute(_ACTIVATE, {"name": name, "version": version})

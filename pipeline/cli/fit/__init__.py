@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pipeline.cli.fit.churn import churn
+from pipeline.cli.fit.satisfaction import satisfaction
 
 
 @click.group()
@@ -16,3 +17,4 @@ def fit() -> None:
 
 
 fit.add_command(churn)
+fit.add_command(satisfaction)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ import click
 import numpy as np
 from sqlalchemy import Connection
 
-from pipeline import settings
 from pipeline.cli.fit.history import FromFile, FromTables, History
 from pipeline.cli.fit.learning import FORMS, ChurnFit, Learned, learn
+from pipeline.cli.fit.opened import opened
 from pipeline.cli.models.report import print_churn
 from pipeline.cli.output import print_json
 from pipeline.cli.quarantine.places import SinceType
@@ -23,7 +22,6 @@ from pipeline.fitting.covariates import CovariatesFit
 from pipeline.fitting.maximum import NotFitted
 from pipeline.fitting.spend import SpendFit
 from pipeline.queries import models
-from pipeline.queries.connection import writing
 from pipeline.scores.churn.model import DEFAULT, ChurnModel
 
 _UNITS = {"day": 1, "week": 7}
@@ -76,7 +74,7 @@ def churn(
     """
     if dry_run and activate:
         raise click.UsageError("--dry-run stores nothing that could be activated.")
-    with _opened(file, dry_run) as connection:
+    with opened(file, dry_run) as connection:
         history = _history(file, connection, named)
         active = None if connection is None else models.active_model(connection, ChurnModel.NAME)
         try:
@@ -101,16 +99,6 @@ def churn(
     else:
         state = "active" if activate else f"not active; see `pipeline models activate churn {stored}`"
         click.echo(f"Stored as churn {stored}, {state}.")
-
-
-@contextmanager
-def _opened(file: Path | None, dry_run: bool) -> Iterator[Connection | None]:
-    """Open the tables, unless neither the history nor the result is there."""
-    if file is not None and dry_run:
-        yield None
-        return
-    with writing(settings.load(needs=settings.READER).database_url) as connection:
-        yield connection
 
 
 def _history(file: Path | None, connection: Connection | None, named: bool) -> History:

@@ -42,7 +42,7 @@ def read_visits(path: Path) -> Visits:
                 )
             for row in rows:
                 customers.append(numbers.setdefault(_customer(path, rows.line_num, row), len(numbers)))
-                times.append(_time(path, rows.line_num, row["at"]))
+                times.append(time_of(path, rows.line_num, row["at"]))
                 if "amount" in row:
                     amounts.append(_amount(path, rows.line_num, row["amount"]))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -60,7 +60,8 @@ def _customer(path: Path, line: int, row: dict[str, str]) -> str:
     return row["customer"]
 
 
-def _time(path: Path, line: int, written: str | None) -> int:
+def time_of(path: Path, line: int, written: str | None) -> int:
+    """Return a time in epoch milliseconds, in UTC if it has no offset. Raises InvalidInput, which names the line."""
     try:
         at = datetime.fromisoformat(written or "")
     except ValueError:

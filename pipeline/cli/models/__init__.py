@@ -9,14 +9,16 @@ import click
 from pipeline import settings
 from pipeline.cli.formatting import moment
 from pipeline.cli.models.report import print_check, print_churn
+from pipeline.cli.models.satisfaction_report import print_satisfaction
 from pipeline.cli.output import Column, print_json, print_table
 from pipeline.cli.quarantine.places import SinceType
 from pipeline.queries import models as stored
 from pipeline.queries.connection import reading, writing
 from pipeline.queries.models import StoredModel
+from pipeline.scores.churn.model import ChurnModel
 
 _COLUMNS = (
-    Column("model"), Column("version"), Column("active"), Column("since (UTC)"), Column("Brier", right=True),
+    Column("model"), Column("version"), Column("active"), Column("since (UTC)"), Column("validated", right=True),
     Column("source", folds=True),
 )  # fmt: skip
 
@@ -38,7 +40,7 @@ def list_models(as_json: bool) -> None:
     print_table(
         _COLUMNS,
         [
-            [each.name, each.version, "yes" if each.active else "", moment(each.fitted_at), _brier(each), each.source]
+            [each.name, each.version, "yes" if each.active else "", moment(each.fitted_at), _loss(each), each.source]
             for each in found
         ],
     )
@@ -59,7 +61,10 @@ def show(name: str, version: str, as_json: bool) -> None:
     print_table((Column("parameter"), Column("value")), [[key, f"{value}"] for key, value in found.parameters.items()])
     if found.fit is not None:
         click.echo()
-        print_churn(found.fit, "week" if found.fit["unit_days"] == 7 else "day")
+        if found.name == ChurnModel.NAME:
+            print_churn(found.fit, "week" if found.fit["unit_days"] == 7 else "day")
+        else:
+            print_satisfaction(found.fit)
 
 
 @models.command()
@@ -107,5 +112,5 @@ def check(until: datetime | None, named: bool, seed: int, as_json: bool) -> None
         click.get_current_context().exit(1)
 
 
-def _brier(model: StoredModel) -> str:
-    return "" if model.brier is None else f"{model.brier:.4f}"
+def _loss(model: StoredModel) -> str:
+    return "" if model.loss is None else f"{model.loss.name} {model.loss.value:.4f}"
