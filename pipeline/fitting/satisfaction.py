@@ -7,8 +7,8 @@ Variance Components, section 3.6), as Bühlmann and Straub (1970) do for credibi
     σ² = Σ (y − ȳᵢ)² / Σ (nᵢ − 1),
     τ² = (Σ nᵢ (ȳᵢ − ȳ)² − (k − 1) σ²) / (N − Σ nᵢ²/N)
 
-over k customers with nᵢ of N answers. The prior weighs σ²/τ² answers; its mean is the mean of customers' means, weighted
-by their credibility nᵢ/(nᵢ + σ²/τ²).
+over k customers with nᵢ of N answers. The prior weighs σ²/τ² answers; its mean is the mean of customers' means,
+weighted by their credibility nᵢ/(nᵢ + σ²/τ²).
 """
 
 from __future__ import annotations

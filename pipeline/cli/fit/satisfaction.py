@@ -146,7 +146,7 @@ def _learn(
     active: models.StoredModel | None,
     seed: int,
 ) -> dict[str, Any]:
-    """Return what was learned, as it is stored and printed. Raises NotFitted, or InvalidInput where it is too little."""
+    """Return what was learned, as it is stored and printed. Raises NotFitted, or InvalidInput if it is too little."""
     if until is not None:
         answers = answers.where(answers.days <= until.timestamp() / _DAY_S)
     if not len(answers.days):

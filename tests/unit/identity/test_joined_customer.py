@@ -70,7 +70,7 @@ def test_what_came_by_two_senders_is_handed_on_once() -> None:
     ("key", "value"),
     [
         (None, b'{"ledger":"here","named":[]}'),
-        (b"k", b'{"ledger":"here","sender":"s","transferred":[[1,0,"00","web","k","before","none",null,"s"]]}'),
+        (b"k", b'{"ledger":"here","sender":"s","transferred":[[1,"00","web","k","before","none","s"]]}'),
     ],
 )
 def test_a_message_that_makes_no_sense_is_an_error(key: bytes | None, value: bytes) -> None:
