@@ -130,7 +130,7 @@ def last_answers(answers: Answers) -> Array:
 
 
 def usual_answers(learned: Answers, answers: Answers, otherwise: float) -> Array:
-    """Return for each answer the mean of those that were learned about the same touchpoint; `otherwise` if none were."""
+    """Return for each answer the mean of the learned ones about the same touchpoint; `otherwise` if there are none."""
     size = int(max(learned.about.max(initial=0), answers.about.max(initial=0))) + 1
     counts = np.bincount(learned.about, minlength=size)
     sums = np.bincount(learned.about, learned.scores, minlength=size)
@@ -139,7 +139,7 @@ def usual_answers(learned: Answers, answers: Answers, otherwise: float) -> Array
 
 
 def validate(predicted: Array, scores: Array, customers: NDArray[np.int64], seed: int) -> Validation:
-    """Return how predictions agree with answers, which are of these customers; the same seed gives the same intervals."""
+    """Return how predictions agree with answers of these customers; the same seed gives the same intervals."""
     rng = np.random.default_rng(seed)
     _, places = np.unique(customers, return_inverse=True)
     groups = int(places.max()) + 1
