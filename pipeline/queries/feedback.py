@@ -38,6 +38,16 @@ class Answered(NamedTuple):
     figures: Figures
 
 
+class CustomerAnswer(NamedTuple):
+    """A customer's answer on the instrument's own scale, and what it is about, as CHANNEL/KIND."""
+
+    customer: str
+    at: datetime
+    instrument: str
+    score: float
+    about: str
+
+
 def answered(
     connection: Connection,
     *,
@@ -89,10 +99,10 @@ def answered(
 
 def answers_of_customers(
     connection: Connection, until: datetime | None, progress: Callable[[int], None] = lambda _done: None
-) -> Iterator[tuple[str, datetime, str, float, str]]:
-    """Yield customer, time, instrument, score and what it is about (CHANNEL/KIND) of each answer up to `until`.
+) -> Iterator[CustomerAnswer]:
+    """Yield all answers up to `until`, by customer, then by time.
 
-    Answers come by customer, then by time. `progress` is told how many are read.
+    `progress` is told how many are read.
     """
     rows = connection.execute(
         text("""
@@ -106,7 +116,6 @@ def answers_of_customers(
     )
     read = 0
     for some in rows.partitions():
-        for customer, at, instrument, score, about in some:
-            yield customer, at, instrument, score, about
+        yield from [CustomerAnswer(*row) for row in some]
         read += len(some)
         progress(read)
