@@ -84,6 +84,15 @@ def test_expected_visits_are_those_of_simulated_customers(leaves_after_first: bo
     assert comes(known, model, days).mean() == pytest.approx(came.mean(), rel=0.03)
 
 
+def played_out(model: Counting, customers: int, until: float, days: float) -> Followed:
+    """Customers who behave as a model says, up to a day, and who came in so many days after it."""
+    rng = np.random.default_rng(7)
+    visits = [_story(rng, model, until + days) for _ in range(customers)]
+    number = np.repeat(np.arange(customers), [len(each) for each in visits])
+    at = (np.concatenate(visits) * DAY_MS).astype(np.int64)
+    return follow(number, at, round(until * DAY_MS), round((until + days) * DAY_MS))
+
+
 def _story(rng: np.random.Generator, model: Counting, until: float) -> np.ndarray:
     """Return when a customer visits, in days from the first visit."""
     rate, leaves = rng.gamma(model.r, 1 / model.alpha), rng.beta(model.a, model.b)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_counting import HORIZON, cdnow_followed
+from test_counting import HORIZON, cdnow_followed, played_out
 
 from pipeline.fitting.churn import baseline, fit, validate
-from pipeline.fitting.counting import comes
+from pipeline.fitting.counting import Counting, comes
+from pipeline.fitting.covariates import Foreteller
+from pipeline.fitting.covariates import fit as fit_covariates
 from pipeline.fitting.validation import auc, brier, calibration_error, calibration_line, with_interval
 
 TWO = np.array([True, False])
@@ -58,3 +60,19 @@ def test_cdnows_validation_is_the_published_one() -> None:
             assert figure.value == pytest.approx(published, abs=6e-4)
         assert found.brier.value < beaten.base_rate_brier
         assert found.slope.low < 1 < found.slope.high
+
+
+@pytest.mark.parametrize("leaves_after_first", [False, True])
+def test_risks_of_customers_who_behave_as_the_model_says_are_calibrated_and_nothing_is_found_beyond_visits(
+    leaves_after_first: bool,
+) -> None:
+    """Rates, and the chances to leave, are drawn from stated distributions; all is learned before the foretold time."""
+    truth, horizon = Counting(0.9, 30.0, 1.1, 2.8, leaves_after_first), 60.0
+    earlier, now = (played_out(truth, 12_000, until, horizon) for until in (180.0, 240.0))
+    model = fit(now.histories, leaves_after_first).model
+    beyond = fit_covariates(earlier.histories, earlier.came, fit(earlier.histories, leaves_after_first).model, horizon)
+    assert abs(beyond.covariates.silence) < 3 * beyond.errors[1]
+    found = validate(Foreteller(model, beyond.covariates).comes(now.histories, horizon), now.came, 1)
+    assert 0.9 < found.slope.value < 1.1
+    assert found.intercept.low < 0.1
+    assert found.intercept.high > -0.1
