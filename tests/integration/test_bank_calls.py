@@ -34,3 +34,5 @@ def test_the_abandonment_share_and_the_waits_of_real_calls_come_out_in_pipeline_
     assert abandoned["events"] == len(gave_up)
     assert math.isclose(abandoned["wait_ms_mean"], 1000 * fmean(int(call["q_time"]) for call in gave_up))
     assert pipe.sql("SELECT 1 FROM quarantine") == []
+    # Calls for help are no signs of life, so that nothing is said of who leaves.
+    assert pipe.sql("SELECT 1 FROM churn_risk") == []
