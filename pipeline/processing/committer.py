@@ -282,13 +282,13 @@ class Committer:
             await self._outbox.send_held()
             positions = await writing
         except Fenced:
-            await self._drop_all(commits)
+            self._drop_all(commits)
+            await self._note_fenced(commits)
             return
         except BaseException:
             writing.cancel()
+            self._drop_all(commits)
             await asyncio.wait({writing})
-            for batch in batches:
-                self._assigned.drop(batch.partition)  # its state is ahead of the ledger
             raise
         for position, batch in zip(positions, batches, strict=True):
             self._assigned[batch.partition].position = position
@@ -300,16 +300,18 @@ class Committer:
         position = self._assigned[batch.partition].position
         return Commit(position, batch, self._outbox.confirmed(batch.partition))
 
-    async def _drop_all(self, commits: Sequence[Commit]) -> None:
-        """Drop partitions of which another worker has taken at least one; the others are soon taken again."""
+    def _drop_all(self, commits: Sequence[Commit]) -> None:
+        """Drop the partitions of commits that failed, before anything is waited for: their states are ahead."""
         for commit in commits:
-            number = commit.position.partition
+            self._assigned.drop(commit.position.partition)
+
+    async def _note_fenced(self, commits: Sequence[Commit]) -> None:
+        """Say which partitions another worker has taken, at least one; the others are soon taken again."""
+        for commit in commits:
             try:
                 await self._ledger.current_position(commit.position)
             except Fenced:
-                self._assigned.drop_fenced(number)
-            else:
-                self._assigned.drop(number)  # its state is ahead of the ledger
+                self._assigned.drop_fenced(commit.position.partition)
 
 
 def _keys(*needed: Iterable[AsidePoint | Span]) -> list[str]:

@@ -69,6 +69,7 @@ class Worker:
         self._lock = asyncio.Lock()
         self._publishing: asyncio.Task[None] | None = None
         self._was_unpublished = False
+        self._is_closed = False
 
     @property
     def assigned(self) -> Mapping[int, AssignedPartition]:
@@ -84,9 +85,12 @@ class Worker:
         """Take partitions and publish what earlier owners committed; return where each is to be read from.
 
         What is known about a partition is kept if no other worker had it in between. `assignment` is asked when the
-        lock is held: by then the group may have given a partition to another worker, which would be fenced off.
+        lock is held: by then the group may have given a partition to another worker, which would be fenced off. A
+        worker that was closed meanwhile takes nothing.
         """
         async with self._operation():
+            if self._is_closed:
+                return {}
             partitions = assignment()
             for number in set(self._assigned) - partitions:
                 self._assigned.drop(number)
@@ -240,6 +244,7 @@ class Worker:
                 await self._clear_outbox()
             await self._outbox.close()
             self._assigned.clear()
+            self._is_closed = True
             if self._risk_sweep is not None:
                 await self._risk_sweep.close()
             await self._ledger.close()

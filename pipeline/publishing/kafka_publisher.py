@@ -80,17 +80,21 @@ class KafkaPublisher:
     async def send(self, position: Position, records: Iterable[OutgoingRecord]) -> None:
         """Publish the records of the commit that led to `position`. Raises Interrupted."""
         self._raise_if_interrupted()
+        try:
+            await self._take(position, records)
+        except BaseException as why:
+            # The open transaction may hold some of the records or none, so that nothing after them may be committed.
+            self._begun = False
+            self._interruption = why if isinstance(why, Interrupted) else Interrupted("It was broken off.")
+            raise
+
+    async def _take(self, position: Position, records: Iterable[OutgoingRecord]) -> None:
+        """Put records into the open transaction; while one ends, keep them for the next one."""
         async with self._lock:
             if self._closing:
                 self._waiting.append((position, list(records)))
             else:
-                try:
-                    await self._put(position, records)
-                except BaseException as why:
-                    # The open transaction may hold some of the records, so that it must not be committed either.
-                    self._begun = False
-                    self._interruption = why if isinstance(why, Interrupted) else Interrupted("It was broken off.")
-                    raise
+                await self._put(position, records)
                 if self._ending is None or self._ending.done():
                     self._ending = asyncio.create_task(self._end())
         if sum(len(waiting) for _, waiting in self._waiting) > _MAX_WAITING:

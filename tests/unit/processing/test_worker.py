@@ -217,6 +217,62 @@ def test_partitions_of_the_same_transaction_as_a_fenced_one_are_dropped_without_
     run(test)
 
 
+@pytest.mark.parametrize("is_fenced", [True, False])
+def test_what_a_failed_commit_has_advanced_is_forgotten_even_if_it_is_cancelled_again_and_again(is_fenced: bool) -> None:
+    class Slow(MemoryLedger):
+        asked = asyncio.Event()
+
+        async def commit(self, commits: Sequence[Commit]) -> list[Position]:
+            if is_fenced:
+                return await super().commit(commits)
+            self.asked.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0.01)
+            raise AssertionError
+
+        async def current_position(self, position: Position) -> Position:
+            if not self.asked.is_set() and position.partition == 0:
+                self.asked.set()
+                await asyncio.Event().wait()
+            return await super().current_position(position)
+
+    async def test() -> None:
+        ledger = Slow(SCORES)
+        it = InMemory(ledger, partitions=2)
+        ledger.asked.set()
+        await it.take(0, 1)
+        ledger.asked.clear()
+        if is_fenced:
+            await ledger.take_partitions(TOUCHPOINTS, [1], "two")
+        zero, one = slice_of(0, 0, of_partition(0, 3)), slice_of(1, 0, of_partition(1, 2))
+        processing = asyncio.create_task(it.process(zero, one))
+        await ledger.asked.wait()
+        for _ in range(3):
+            processing.cancel()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await processing
+        assert dict(it.worker.assigned) == {}
+
+    run(test)
+
+
+def test_a_worker_that_is_closed_meanwhile_takes_nothing() -> None:
+    async def test() -> None:
+        it = InMemory()
+        await it.take(0)
+        closing, taking = asyncio.create_task(it.worker.close()), asyncio.create_task(it.take(0))
+        await closing
+        assert await taking == {}
+        assert dict(it.worker.assigned) == {}
+        assert await it.ledger.current_position(it.ledger.positions[0]._replace(epoch=1))
+
+    run(test)
+
+
 def test_who_takes_over_publishes_what_was_committed_and_not_published_once() -> None:
     async def test() -> None:
         it = InMemory()

@@ -203,6 +203,26 @@ def test_nothing_of_a_commit_comes_out_whose_records_were_broken_off() -> None:
     asyncio.run(test())
 
 
+def test_nothing_comes_out_after_a_commit_that_was_broken_off_before_its_records_were_taken() -> None:
+    async def test() -> None:
+        topic = Topic()
+        publisher = KafkaPublisher(topic, "one", Health())  # type: ignore[arg-type]
+        await publisher.ready()
+        async with publisher._lock:
+            sending = asyncio.create_task(publisher.send(position(0, 1), [record(0, 1)]))
+            await asyncio.sleep(0)
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+        assert publisher.interrupted
+        with pytest.raises(Interrupted):
+            await publisher.send(position(0, 2), [record(0, 2)])
+        assert await publisher.ready()
+        assert await publisher.published([position(0, 2)]) == {0: 0}
+
+    asyncio.run(test())
+
+
 @pytest.mark.parametrize("refused", [None, record(0, 1)])
 def test_whoever_is_the_first_to_notice_an_interruption_it_is_told_once(refused: OutgoingRecord | None) -> None:
     topic = Topic()
