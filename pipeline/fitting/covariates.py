@@ -17,7 +17,7 @@ from pipeline.fitting.counting import Counting, comes
 from pipeline.fitting.histories import Array, Histories
 from pipeline.fitting.maximum import NotFitted
 from pipeline.fitting.validation import Outcomes
-from pipeline.scores.churn.covariates import NOTHING, Covariates
+from pipeline.scores.churn.covariates import LARGEST, NOTHING, Covariates
 
 #: Weight of the squared coefficients of features in units of their standard deviation, as a number of customers.
 _RIDGE = 1.0
@@ -55,9 +55,10 @@ def features(histories: Histories, model: Counting) -> Array:
 
 
 def fit(histories: Histories, came: Outcomes, model: Counting, days: float) -> CovariatesFit:
-    """Return the covariates that tells best who came within so many days after histories, beside a counting model.
+    """Return the covariates that tell best who came within so many days after histories, beside a counting model.
 
-    Raises NotFitted when all came, or nobody did. Errors are from the second derivatives at the maximum.
+    Raises NotFitted when all came, or nobody did, and when a coefficient is larger than a model takes. Errors are from
+    the second derivatives at the maximum.
     """
     if came.all() or not came.any():
         raise NotFitted("all customers came, or none did")
@@ -80,6 +81,8 @@ def fit(histories: Histories, came: Outcomes, model: Counting, days: float) -> C
     coefficients, errors = np.zeros(len(scale) + 1), np.full(len(scale) + 1, np.nan)
     places, by = np.flatnonzero([True, *known]), np.array([1.0, *scale[known]])
     coefficients[places] = found.x / by
+    if not np.all(np.abs(coefficients) <= LARGEST):
+        raise NotFitted(f"a coefficient beyond ±{LARGEST:g} would be needed, so the features hardly differ")
     errors[places] = np.sqrt(np.diag(np.linalg.inv(information))) / by
     return CovariatesFit(Covariates(*map(float, coefficients)), errors.tolist())
 

@@ -69,6 +69,13 @@ def test_without_any_who_came_or_who_did_not_there_is_nothing_to_learn(who: bool
         fit(drawn(10), np.full(10, who), MODEL, 90)
 
 
+def test_a_coefficient_that_no_model_takes_is_not_learned() -> None:
+    silence = np.linspace(0.0, 1.0, 2_000)
+    nearly_alike = Histories(np.ones(2_000), np.ones(2_000), 1.0 + silence)
+    with pytest.raises(NotFitted, match="a coefficient beyond ±10"):
+        fit(nearly_alike, silence < 0.5, MODEL, 90)
+
+
 def test_cdnows_second_39_weeks_are_foretold_better_than_by_recency_or_by_visits_alone() -> None:
     """It is learned from the first 39 weeks alone: from the first half, who came in the second."""
     followed, half = cdnow_followed(), cdnow_followed(halves=True)
