@@ -9,7 +9,8 @@
       d ± z·√((p₊ + p₋ − d²) / (n + 2)), where p₊ = (promoters + 1)/(n + 2), p₋ alike, and d = p₊ − p₋.
 
 Student's interval rests on answers that scatter about their mean alike on both sides, which few answers near an end of
-the scale do not; it is cut off at the ends of the scale.
+the scale do not; it is cut off at the ends of the scale. Answers that are all the same tell nothing of how they scatter:
+their mean has no interval.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from pipeline.scores.satisfaction.share import Z95, satisfied_share
 
 #: Up to this answer on NPS's scale, customers are detractors.
 NPS_DETRACTOR = 6
+#: Share of a sum of squares that may be rounding.
+_ROUNDING = 1e-12
 #: What the standard figure of each instrument is, in words.
 STANDARD: Mapping[str, str] = {
     "csat": "share of 4 and 5",
@@ -47,7 +50,7 @@ class Tally(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A figure with the ends of its 95 % interval, which are None where a single answer tells nothing of it."""
+    """A figure with the ends of its 95 % interval, which are None where the answers tell nothing of it."""
 
     value: float
     low: float | None
@@ -90,9 +93,10 @@ def _net_promoters(tally: Tally) -> Interval:
 def _mean(instrument: str, tally: Tally) -> Interval:
     n, scale = tally.answers, SCALES[instrument]
     mean = tally.total / n
-    if n == 1:
+    squares = tally.squares - n * mean * mean
+    if n == 1 or squares <= _ROUNDING * tally.squares:
         return Interval(mean, None, None)
-    variance = max(0.0, tally.squares - n * mean * mean) / (n - 1)
+    variance = squares / (n - 1)
     half = student_95(n - 1) * sqrt(variance / n)
     return Interval(mean, max(scale.worst, mean - half), min(scale.best, mean + half))
 

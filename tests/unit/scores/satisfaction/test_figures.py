@@ -66,6 +66,12 @@ def test_one_answer_has_a_mean_and_no_interval_of_it() -> None:
     assert of("stars", 4).mean == (4.0, None, None)
 
 
+@pytest.mark.parametrize("score", [0.1, 0.7, -0.3])
+def test_answers_that_are_all_the_same_do_not_say_how_far_others_are_from_them(score: float) -> None:
+    assert of("csat", 5, 5).mean == (5.0, None, None)
+    assert of("sentiment", score, score, score).mean == (pytest.approx(score), None, None)
+
+
 def test_a_mean_has_students_interval_within_the_scale() -> None:
     mean = of("ces", 5, 6, 7).mean
     # 6 ± 4.303·1/√3
