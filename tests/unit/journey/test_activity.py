@@ -23,6 +23,11 @@ def test_who_looks_buys_or_uses_is_active_and_who_asks_for_help_or_complains_is_
     ] * 3
 
 
+def test_who_does_not_come_or_cancels_is_not_active() -> None:
+    assert not counts("branch", "appointment_missed")
+    assert not counts("web", "order_cancelled")
+
+
 def test_what_the_company_does_is_no_activity_even_if_the_policy_names_it() -> None:
     assert not counts("email", "email_delivered", kind={"email_delivered": True})
     assert not counts("web", "invoice_paid")

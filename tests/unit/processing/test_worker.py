@@ -218,7 +218,9 @@ def test_partitions_of_the_same_transaction_as_a_fenced_one_are_dropped_without_
 
 
 @pytest.mark.parametrize("is_fenced", [True, False])
-def test_what_a_failed_commit_has_advanced_is_forgotten_even_if_it_is_cancelled_again_and_again(is_fenced: bool) -> None:
+def test_what_a_failed_commit_has_advanced_is_forgotten_even_if_it_is_cancelled_again_and_again(
+    is_fenced: bool,
+) -> None:
     class Slow(MemoryLedger):
         asked = asyncio.Event()
 
