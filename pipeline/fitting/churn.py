@@ -12,10 +12,7 @@ from pipeline.fitting import validation
 from pipeline.fitting.counting import Counting, log_likelihood
 from pipeline.fitting.histories import Array, Histories
 from pipeline.fitting.maximum import NotFitted, maximise
-from pipeline.fitting.validation import Figure, Outcomes, with_interval
-
-#: Number of samples of the bootstrap.
-SAMPLES = 200
+from pipeline.fitting.validation import Figure, Outcomes, samples_for, with_interval
 
 
 class Fit(NamedTuple):
@@ -78,7 +75,7 @@ def validate(predicted: Array, came: Outcomes, seed: int) -> Validation:
     """Return how well each customer's chance to come within the horizon agrees with who came."""
 
     def figure(of: validation.Score) -> Figure:
-        return with_interval(of, predicted, came, SAMPLES, seed)
+        return with_interval(of, predicted, came, samples_for(len(came)), seed)
 
     return Validation(
         figure(validation.auc),
@@ -93,4 +90,5 @@ def baseline(histories: Histories, came: Outcomes, seed: int) -> Baseline:
     """Return what is known without a model."""
     recency: Array = histories.last - histories.age
     rate = float(np.mean(came))
-    return Baseline(with_interval(validation.auc, recency, came, SAMPLES, seed), rate * (1 - rate), rate)
+    interval = with_interval(validation.auc, recency, came, samples_for(len(came)), seed)
+    return Baseline(interval, rate * (1 - rate), rate)

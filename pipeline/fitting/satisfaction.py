@@ -22,14 +22,12 @@ from scipy.stats import spearmanr
 
 from pipeline.fitting.histories import Array
 from pipeline.fitting.maximum import NotFitted
-from pipeline.fitting.validation import Figure
+from pipeline.fitting.validation import Figure, samples_for
 
 #: Half-lives in days that are tried, the last one as good as none.
 HALF_LIVES = (30.0, 60.0, 90.0, 180.0, 365.0, 730.0, 36_500.0)
 #: The most that the prior weighs, where customers do not differ beyond chance.
 MOST_WEIGHT = 1_000.0
-#: Number of samples of the bootstrap.
-_SAMPLES = 200
 
 
 class Answers(NamedTuple):
@@ -144,11 +142,10 @@ def validate(predicted: Array, scores: Array, customers: NDArray[np.int64], seed
     _, places = np.unique(customers, return_inverse=True)
     groups = int(places.max()) + 1
     errors, correlations = [], []
-    for _ in range(_SAMPLES):
+    for _ in range(samples_for(len(scores))):
         rows = np.repeat(np.arange(len(scores)), np.bincount(rng.integers(0, groups, groups), minlength=groups)[places])
-        if len(rows):
-            errors.append(_error(predicted[rows], scores[rows]))
-            correlations.append(_correlation(predicted[rows], scores[rows]))
+        errors.append(_error(predicted[rows], scores[rows]))
+        correlations.append(_correlation(predicted[rows], scores[rows]))
     return Validation(
         _figure(_error(predicted, scores), errors), _figure(_correlation(predicted, scores), correlations)
     )

@@ -19,6 +19,8 @@ from pipeline.fitting.histories import Array
 Outcomes: TypeAlias = NDArray[np.bool_]
 #: A figure of probabilities and of what happened.
 Score: TypeAlias = Callable[[Array, Outcomes], float]
+#: Bounds of the number of samples, and of the number of customers that are drawn in all of them.
+_FEWEST_SAMPLES, _MOST_SAMPLES, _MOST_DRAWN = 20, 200, 20_000_000
 #: Groups of equal width by which calibration is looked at.
 _GROUPS = 10
 #: Probabilities are taken for no closer to 0 and 1 than this when their logit is needed.
@@ -84,7 +86,15 @@ def calibration_line(predicted: Array, happened: Outcomes) -> tuple[float, float
 
 def with_interval(figure: Score, predicted: Array, happened: Outcomes, samples: int, seed: int) -> Figure:
     """Return a figure with its interval; the same seed gives the same one."""
-    rng = np.random.default_rng(seed)
-    drawn = [rng.integers(0, len(happened), len(happened)) for _ in range(samples)]
-    low, high = np.nanquantile([figure(predicted[places], happened[places]) for places in drawn], (0.025, 0.975))
+    rng, size = np.random.default_rng(seed), len(happened)
+    found = []
+    for _ in range(samples):
+        places = rng.integers(0, size, size)
+        found.append(figure(predicted[places], happened[places]))
+    low, high = np.nanquantile(found, (0.025, 0.975))
     return Figure(figure(predicted, happened), float(low), float(high))
+
+
+def samples_for(customers: int) -> int:
+    """Return the number of samples for so many customers: 200, and fewer of millions, whose intervals are narrow."""
+    return max(_FEWEST_SAMPLES, min(_MOST_SAMPLES, _MOST_DRAWN // max(customers, 1)))

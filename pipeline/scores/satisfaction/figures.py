@@ -9,8 +9,8 @@
       d ± z·√((p₊ + p₋ − d²) / (n + 2)), where p₊ = (promoters + 1)/(n + 2), p₋ alike, and d = p₊ − p₋.
 
 Student's interval rests on answers that scatter about their mean alike on both sides, which few answers near an end of
-the scale do not; it is cut off at the ends of the scale. Answers that are all the same tell nothing of how they scatter:
-their mean has no interval.
+the scale do not; it is cut off at the ends of the scale. Answers that are all the same tell nothing of how they
+scatter: their mean has no interval.
 """
 
 from __future__ import annotations

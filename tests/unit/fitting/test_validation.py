@@ -10,7 +10,7 @@ from pipeline.fitting.churn import baseline, fit, validate
 from pipeline.fitting.counting import Counting, comes
 from pipeline.fitting.covariates import Foreteller
 from pipeline.fitting.covariates import fit as fit_covariates
-from pipeline.fitting.validation import auc, brier, calibration_error, calibration_line, with_interval
+from pipeline.fitting.validation import auc, brier, calibration_error, calibration_line, samples_for, with_interval
 
 TWO = np.array([True, False])
 
@@ -47,6 +47,10 @@ def test_an_interval_holds_the_figure_and_is_the_same_again() -> None:
     first, again = (with_interval(brier, predicted, happened, 100, 7) for _ in range(2))
     assert first == again
     assert first.low < first.value < first.high
+
+
+def test_millions_of_customers_are_drawn_less_often() -> None:
+    assert [samples_for(customers) for customers in (0, 2_357, 100_000, 400_000, 5_000_000)] == [200, 200, 200, 50, 20]
 
 
 def test_cdnows_validation_is_the_published_one() -> None:
