@@ -67,6 +67,10 @@ def test_each_answer_is_kept_once_with_the_customer_whose_it_is(answered: Pipe) 
         ("customer:c1", "nps", 9.0, "email", "survey_answered", None),
         ("customer:c1", "sentiment", 0.0, "email", "survey_answered", None),
     ]
+    for customer in ("customer:c1", "customer:c2", "loyalty:L7"):
+        by_keys = answered.sql(f"SELECT * FROM feedback_of('{customer}')")
+        assert by_keys == answered.sql(f"SELECT * FROM customer_feedback WHERE customer = '{customer}' ORDER BY at")
+        assert len(by_keys) == {"customer:c1": 4, "customer:c2": 1}.get(customer, 0)
     assert [row.verbatim for row in answered.sql("SELECT verbatim FROM feedback_verbatim")] == [
         "Sehr nett!\nGerne wieder."
     ]

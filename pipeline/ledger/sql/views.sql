@@ -69,3 +69,19 @@ ORDER BY customer, at, touchpoint, key <> customer, key;
 
 COMMENT ON VIEW customer_feedback IS
     'Each answer with the customer whose it is; score is on the instrument''s own scale. What was said with it is in feedback_verbatim.';
+
+-- The same of one customer, through the keys that they hold, without a look at all answers.
+CREATE OR REPLACE FUNCTION feedback_of(wanted text) RETURNS SETOF customer_feedback
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    WITH RECURSIVE held (key) AS (
+        SELECT wanted
+        UNION
+        SELECT owned.key FROM held JOIN identity_owner AS owned ON owned.owner = held.key AND owned.owner <> owned.key
+    )
+    SELECT DISTINCT ON (at, touchpoint)
+           wanted, at, instrument, score, stage, channel, kind, nullif(subject, ''), key, touchpoint, partition
+    FROM held JOIN feedback USING (key)
+    WHERE key_owner(key, at) = wanted
+    ORDER BY at, touchpoint, key <> wanted, key
+$$;
