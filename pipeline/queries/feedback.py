@@ -59,7 +59,8 @@ def answered(
 ) -> list[Answered]:
     """Return the figures of answers from `since` (inclusive) to `until` (exclusive), the most answers first.
 
-    `by` is of `GROUPS`, `every` of `PERIODS`; without it there is one period, and with it, periods are in order.
+    `by` is of `GROUPS`, `every` of `PERIODS`; without it there is one period, and with it, periods are in order. Stages
+    are those under which `touchpoint_score` shows the answers.
     """
     columns = GROUPS[by]
     begins = PERIODS[every] if every else "NULL::timestamptz"
@@ -77,8 +78,9 @@ def answered(
                    count(*) FILTER (WHERE score <= CASE instrument {bad} END) AS dissatisfied,
                    sum(score) AS total, sum(score * score) AS squares
             FROM (
-                SELECT DISTINCT ON (touchpoint, at) {begins} AS begins, instrument, score, stage, channel, kind
-                FROM feedback
+                SELECT DISTINCT ON (touchpoint, at) {begins} AS begins, instrument, score,
+                       coalesce(shown, stage) AS stage, channel, kind
+                FROM feedback LEFT JOIN touchpoint_place USING (stage, channel, kind)
                 WHERE (CAST(:since AS timestamptz) IS NULL OR at >= :since)
                   AND (CAST(:until AS timestamptz) IS NULL OR at < :until)
                   AND (CAST(:instrument AS text) IS NULL OR instrument = :instrument)

@@ -124,6 +124,7 @@ def test_what_can_not_be_asked_is_said(answered: Pipe) -> None:
 def test_answers_about_a_touchpoint_count_where_its_events_are_and_neutral_ones_as_neither(answered: Pipe) -> None:
     [call] = answered.sql("SELECT * FROM touchpoint_score WHERE kind = 'call_ended'")
     assert (call.stage, call.events, call.answers, call.satisfied, call.score) == ("during", 1, 2, 1, 0.5)
+    assert [(each["stage"], each["answers"]) for each in read(answered, "--instrument", "csat")] == [("during", 2)]
     [mail] = answered.sql("SELECT * FROM touchpoint_score WHERE kind = 'survey_answered'")
     assert (mail.answers, mail.satisfied, mail.neutral, mail.score) == (3, 2, 1, 1.0)
 

@@ -1,5 +1,23 @@
 -- What readers see over the tables. `pipeline init` runs this anew, after functions.sql.
 
+-- Answers about a touchpoint name no stage. They count where its events do: of several stages, where most are.
+CREATE OR REPLACE VIEW touchpoint_place AS
+SELECT stage, channel, kind, CASE WHEN events = 0 THEN coalesce(usual, stage) ELSE stage END AS shown
+FROM (
+    SELECT *, first_value(CASE WHEN events > 0 THEN stage END) OVER (
+               PARTITION BY channel, kind
+               ORDER BY events DESC, CASE stage WHEN 'before' THEN 1 WHEN 'during' THEN 2 WHEN 'after' THEN 3 ELSE 4 END
+           ) AS usual
+    FROM (
+        SELECT stage, channel, kind, sum(events) AS events
+        FROM touchpoint_count
+        GROUP BY stage, channel, kind
+    ) AS counted
+) AS placed;
+
+COMMENT ON VIEW touchpoint_place IS
+    'The stage under which a touchpoint''s events and answers are shown: of answers alone, that where its events are.';
+
 CREATE OR REPLACE VIEW touchpoint_score AS
 SELECT stage, channel, kind, catalogued, events, answers, satisfied,
        satisfied / NULLIF(answers - neutral, 0)::double precision AS score,
@@ -15,30 +33,14 @@ SELECT stage, channel, kind, catalogued, events, answers, satisfied,
        wilson_high(satisfied, answers - neutral) AS satisfied_share_high,
        neutral
 FROM (
-    -- Answers about a touchpoint name no stage. They count where its events do: of several stages, where most are.
-    SELECT CASE WHEN events = 0 THEN coalesce(usual, stage) ELSE stage END AS stage, channel, kind,
-           bool_or(catalogued) AS catalogued,
+    SELECT place.shown AS stage, channel, kind, bool_or(catalogued) AS catalogued,
            sum(events)::bigint AS events, sum(answers)::bigint AS answers, sum(satisfied)::bigint AS satisfied,
            sum(neutral)::bigint AS neutral,
            sum(failures)::bigint AS failures, sum(abandoned)::bigint AS abandoned,
            sum(waits)::bigint AS waits, sum(wait_ms_sum) AS wait_ms_sum,
            sum(durations)::bigint AS durations, sum(duration_ms_sum) AS duration_ms_sum, sum(score_sum) AS score_sum
-    FROM (
-        SELECT *, first_value(CASE WHEN events > 0 THEN stage END) OVER (
-                   PARTITION BY channel, kind
-                   ORDER BY events DESC, CASE stage WHEN 'before' THEN 1 WHEN 'during' THEN 2 WHEN 'after' THEN 3 ELSE 4 END
-               ) AS usual
-        FROM (
-            SELECT stage, channel, kind, bool_or(catalogued) AS catalogued,
-                   sum(events) AS events, sum(answers) AS answers, sum(satisfied) AS satisfied, sum(neutral) AS neutral,
-                   sum(failures) AS failures, sum(abandoned) AS abandoned,
-                   sum(waits) AS waits, sum(wait_ms_sum) AS wait_ms_sum,
-                   sum(durations) AS durations, sum(duration_ms_sum) AS duration_ms_sum, sum(score_sum) AS score_sum
-            FROM touchpoint_count
-            GROUP BY stage, channel, kind
-        ) AS counted
-    ) AS placed
-    GROUP BY 1, channel, kind
+    FROM touchpoint_count JOIN touchpoint_place AS place USING (stage, channel, kind)
+    GROUP BY place.shown, channel, kind
 ) AS total;
 
 COMMENT ON VIEW touchpoint_score IS
