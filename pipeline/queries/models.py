@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from pipeline.errors import InvalidInput
+from pipeline.scores.registry import SCORES
 
 
 class Loss(NamedTuple):
@@ -94,8 +95,8 @@ def save(
 def activate(connection: Connection, name: str, version: str, *, even_if_worse: bool = False) -> None:
     """Let scores be made with a version from now on.
 
-    Raises InvalidInput if there is none, and if it validated worse than the version that was active when it was fitted,
-    unless `even_if_worse`.
+    Raises InvalidInput if there is none; if by it what the tables hold would mean something else; and if it validated
+    worse than the version that was active when it was fitted, unless `even_if_worse`.
     """
     connection.execute(_LOCK)
     wanted = model(connection, name, version)
@@ -105,5 +106,24 @@ def activate(connection: Connection, name: str, version: str, *, even_if_worse: 
             f"{name} {version} validated worse than the version that was active then: {loss.name} {loss.value:.4f} "
             f"against {loss.to_beat:.4f}. `pipeline models activate --worse` activates a stored version all the same."
         )
+    _require_continuing(connection, wanted)
     connection.execute(_DEACTIVATE, {"name": name, "version": version})
     connection.execute(_ACTIVATE, {"name": name, "version": version})
+
+
+def _require_continuing(connection: Connection, wanted: StoredModel) -> None:
+    """Raise InvalidInput if the tables hold states of a score that were made with a model which this one can't follow.
+
+    A worker that starts takes the active model as it is.
+    """
+    for score in [each for each in SCORES if wanted.name == each.default_model.NAME]:
+        made_by = connection.execute(text(f"SELECT model FROM {score.table.name} LIMIT 1")).scalar_one_or_none()
+        before = next((each for each in models(connection) if f"{each.name} {each.version}" == made_by), None)
+        if before is None:
+            continue
+        earlier, later = [score.model(each.version, each.source, each.parameters) for each in (before, wanted)]
+        if not score.continues(earlier, later):
+            raise InvalidInput(
+                f"The tables were made with {made_by}, and by {wanted.name} {wanted.version} what they hold would mean "
+                "something else. Stop all workers, empty the tables (pipeline rebuild), activate it, and start them."
+            )

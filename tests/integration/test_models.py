@@ -12,7 +12,7 @@ from harness import Pipe, wait_until
 from sqlalchemy import Engine, text
 from starting_here import from_here
 
-from pipeline.touchpoint import Touchpoint
+from pipeline.touchpoint import Feedback, Touchpoint
 
 DAY = timedelta(days=1)
 END = datetime(2026, 11, 1, tzinfo=UTC)
@@ -117,3 +117,39 @@ def test_customers_who_are_not_what_a_version_was_fitted_to_are_noticed(fitted: 
     assert any("days since the first visit are not what it was fitted to" in each for each in found["findings"])
     too_early = fitted.run("models", "check", "--until", "2025-11-20T00:00:00Z", check=False)
     assert (too_early.returncode, "has not had its time yet" in too_early.stderr) == (2, True)
+
+
+def test_a_model_by_which_the_tables_would_mean_something_else_is_not_activated(fitted: Pipe) -> None:
+    with fitted.engine.begin() as connection:
+        connection.execute(
+            text("""
+                INSERT INTO model (name, version, parameters, source, fitted_at, active)
+                SELECT name, change.version, model.parameters || CAST(change.parameters AS jsonb), 'a test', now(), false
+                FROM model, (VALUES ('slow', '{"half_life_days": 365}'), ('steady', '{"prior_weight": 5}'))
+                     AS change (version, parameters)
+                WHERE name = 'satisfaction' AND model.version = '1'
+            """)
+        )
+    try:
+        at = round(END.timestamp() * 1000)
+        fitted.publish(
+            [
+                Touchpoint(
+                    "said", "survey", at, channel="web", kind="survey_answered", customer_id="c1",
+                    feedback=Feedback("csat", 5.0),
+                )
+            ]
+        )  # fmt: skip
+        fitted.work()
+        assert "Active: satisfaction steady" in fitted.run("models", "activate", "satisfaction", "steady").stdout
+        refused = fitted.run("models", "activate", "satisfaction", "slow", check=False)
+        assert refused.returncode == 2
+        assert "The tables were made with satisfaction 1, and by satisfaction slow" in refused.stderr
+        assert "pipeline rebuild" in refused.stderr
+        with fitted.engine.begin() as connection:
+            connection.execute(text("DELETE FROM satisfaction"))
+        assert "Active: satisfaction slow" in fitted.run("models", "activate", "satisfaction", "slow").stdout
+    finally:
+        fitted.run("models", "activate", "satisfaction", "1")
+        with fitted.engine.begin() as connection:
+            connection.execute(text("DELETE FROM model WHERE name = 'satisfaction' AND version <> '1'"))
