@@ -33,7 +33,7 @@ def satisfaction(
 
     CSAT is the share of 4 and 5, NPS promoters less detractors, CES the share of 5 to 7, stars the share of 4 and 5
     stars, sentiment the share of positive answers among those that are not neutral. The mean is on the instrument's own
-    scale. Instruments are never mixed, and neither is who answered with who did not.
+    scale. Instruments are never mixed. A figure is about those who answered.
     """
     if since is not None and until is not None and since >= until:
         raise click.UsageError("--since is not before --until, so there is no answer between them.")

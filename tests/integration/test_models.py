@@ -124,7 +124,7 @@ def test_a_model_by_which_the_tables_would_mean_something_else_is_not_activated(
         connection.execute(
             text("""
                 INSERT INTO model (name, version, parameters, source, fitted_at, active)
-                SELECT name, change.version, model.parameters || CAST(change.parameters AS jsonb), 'a test', now(), false
+                SELECT name, change.version, model.parameters || CAST(change.parameters AS jsonb), 'test', now(), false
                 FROM model, (VALUES ('slow', '{"half_life_days": 365}'), ('steady', '{"prior_weight": 5}'))
                      AS change (version, parameters)
                 WHERE name = 'satisfaction' AND model.version = '1'
