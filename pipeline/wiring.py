@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg
 import structlog
@@ -41,6 +41,7 @@ from pipeline.ledger.postgres import PostgresLedger
 from pipeline.ledger.revision import head, require_current
 from pipeline.ledger.risk_sweep import PostgresRiskReader
 from pipeline.ledger.session import Session
+from pipeline.model_check import can_check, check_model
 from pipeline.observe import http, logs
 from pipeline.observe.build import build_labels
 from pipeline.observe.health import Health
@@ -51,6 +52,7 @@ from pipeline.processing.committer import Committer
 from pipeline.processing.garbage_collection import GarbageCollection
 from pipeline.processing.key_monitor import KeyMonitor
 from pipeline.processing.limits import Limits
+from pipeline.processing.model_monitor import ModelMonitor
 from pipeline.processing.model_updates import ModelUpdates
 from pipeline.processing.outbox_monitor import OutboxMonitor
 from pipeline.processing.risk_sweep import RiskSweep
@@ -70,6 +72,8 @@ from pipeline.topics import EXCHANGE, JOURNEYS, TOUCHPOINTS
 
 log = structlog.get_logger(__name__)
 
+Monitor: TypeAlias = OutboxMonitor | KeyMonitor | ModelMonitor
+
 #: A dead letter carries its record, and headers beside it.
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 #: Seconds between two looks at which models are active.
@@ -85,6 +89,8 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     #: Seconds between two risk sweeps, and between two counts of keys.
     sweep_s: float = 60.0
+    #: Seconds between two checks of the churn model; 0: none.
+    check_models_s: float = 86_400.0
     scores: bool = True
     identity: bool = True
     give_up_s: float = 60.0
@@ -155,6 +161,8 @@ async def run_worker(settings: Settings, options: Options) -> None:
             log.info("worker starts", instance=instance, group=settings.group, partitions=partitions)
             runner = Runner(worker=worker, source=source, lag=lag, metrics=metrics, until_idle_s=options.until_idle_s)
             lag.follow(runner.committed_offsets)
+            if options.scores and options.check_models_s:
+                monitors = [*monitors, *_model_monitors(settings, options, worker, metrics)]
             async with _beside(*[monitor.run() for monitor in monitors]):
                 await runner.run_until_stopped()
             await beginning
@@ -199,7 +207,7 @@ def _worker(
     health: Health,
     retry: Retry,
     reached: Reached,
-) -> tuple[Worker, Sequence[OutboxMonitor | KeyMonitor]]:
+) -> tuple[Worker, Sequence[Monitor]]:
     ledger = PostgresLedger(Session(engine, CONCURRENT_TRANSACTIONS), retry, SCORES, identity is not None)
     outbox = OutboxPublisher(publisher, serializer, ledger, retry)
     assigned = AssignedPartitions(metrics, health, outbox.forget)
@@ -238,7 +246,7 @@ def _worker(
         if churn
         else None
     )
-    monitors: list[OutboxMonitor | KeyMonitor] = [
+    monitors: list[Monitor] = [
         OutboxMonitor(
             reader=PostgresOutboxReader(Session(engine)), assigned=assigned, confirmed=outbox.confirmed, metrics=metrics
         )
@@ -273,6 +281,21 @@ def _worker(
         clock_ms=_clock_ms,
     )
     return worker, monitors
+
+
+def _model_monitors(settings: Settings, options: Options, worker: Worker, metrics: Metrics) -> list[Monitor]:
+    if not can_check():
+        log.info("the churn model is not checked: the extra models is not installed")
+        return []
+    environment = {"DATABASE_URL": settings.database_url}
+    return [
+        ModelMonitor(
+            check=lambda: check_model(environment),
+            assigned=worker.assigned,
+            metrics=metrics,
+            interval_s=options.check_models_s,
+        )
+    ]
 
 
 @contextlib.asynccontextmanager

@@ -49,6 +49,15 @@ from pipeline.wiring import Options, run_worker
     "time.",
 )
 @click.option(
+    "--check-models",
+    type=click.FloatRange(min=0),
+    default=Options().check_models_s / 3600,
+    show_default=True,
+    metavar="HOURS",
+    help="Interval of `pipeline models check`, which one worker runs beside its work and shows in metrics; 0: never. "
+    "It needs the extra `models`.",
+)
+@click.option(
     "--give-up",
     type=click.FloatRange(min=0),
     default=Options().give_up_s,
@@ -86,6 +95,7 @@ def worker(
     most_records: int,
     customers: int,
     sweep: float,
+    check_models: float,
     give_up: float,
     statement_timeout: float,
     scores: bool,
@@ -105,6 +115,7 @@ def worker(
         max_records=most_records,
         limits=Limits(customers=customers),
         sweep_s=sweep,
+        check_models_s=check_models * 3600,
         scores=scores,
         identity=identity,
         give_up_s=give_up,

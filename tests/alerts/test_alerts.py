@@ -407,6 +407,28 @@ def test_fifty_keys_are_not_too_many(check: Check) -> None:
     check(fleet, dict.fromkeys(range(T, T + 300, 10), NOTHING))
 
 
+def test_a_churn_model_that_foretells_worse_than_it_should(check: Check) -> None:
+    fleet = Fleet(T + 1200)
+    fleet.set("pipeline_model_brier", 0.21, since=T, until=T + 400, instance="w1", model="own")
+    fleet.set("pipeline_model_brier_limit", 0.2, since=T, until=T + 400, instance="w1", model="own")
+    firing = {second: ["PipelineModelWorse"] for second in (T + 10, T + 300, T + 600)}
+    check(fleet, {T - 10: NOTHING, **firing, T + 1100: NOTHING})
+
+
+def test_a_churn_model_that_holds_is_silent(check: Check) -> None:
+    fleet = Fleet(T + 600)
+    fleet.set("pipeline_model_brier", 0.16, since=T, instance="w1", model="own")
+    fleet.set("pipeline_model_brier_limit", 0.2, since=T, instance="w1", model="own")
+    fleet.set("pipeline_model_drift", 0.2, since=T, instance="w1", input="repeat visits")
+    check(fleet, dict.fromkeys(range(T, T + 600, 60), NOTHING))
+
+
+def test_customers_who_are_not_those_that_the_churn_model_was_fitted_to(check: Check) -> None:
+    fleet = Fleet(T + 600)
+    fleet.set("pipeline_model_drift", 0.3, since=T, instance="w1", input="repeat visits")
+    check(fleet, {T - 10: NOTHING, T + 10: ["PipelineModelDrift"], T + 500: ["PipelineModelDrift"]})
+
+
 def test_restatements_that_do_not_get_fewer(check: Check) -> None:
     fleet = Fleet(T + 2400)
     fleet.set("pipeline_waiting_restatements", 40, since=T, until=T + 1500, instance="w1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -33,6 +34,14 @@ def purchases() -> Iterator[Touchpoint]:
                 customer_id=f"c{customer}",
             )  # fmt: skip
             at += max(rng.expovariate(1 / (10 + customer % 30)), 0.1) * DAY
+
+
+def metrics_page(pipe: Pipe) -> str:
+    """What the last worker shows."""
+    said = [json.loads(line) for line in pipe.log().splitlines() if line.startswith("{")]
+    [address] = [each["address"] for each in said if each["event"] == "metrics"]
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
+        return str(answer.read().decode())
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +76,7 @@ def test_a_fit_on_the_tables_is_stored_and_activated_and_makes_scores(fitted: Pi
     assert "churn cdnow-1: foretold on 2026-08-03" in shipped.stdout  # 90 days
     assert "when it was fitted" not in shipped.stdout
 
-    worker = fitted.start_worker("--sweep", "1")
+    worker = fitted.start_worker("--sweep", "1", "--check-models", "0.0005")
     wait_until(lambda: "partitions taken" in fitted.log(), "it works")
     assert "Workers take it up within seconds" in fitted.run("models", "activate", "churn", "own").stdout
     assert "active already" in fitted.run("models", "activate", "churn", "own").stdout
@@ -82,6 +91,8 @@ def test_a_fit_on_the_tables_is_stored_and_activated_and_makes_scores(fitted: Pi
             visits, first_active_at, last_active_at, account_closed_at, now(), parameters), parameters)
     """
     wait_until(lambda: fitted.sql(differs)[0].n == 0, "the sweep judges everybody by it")
+    wait_until(lambda: 'pipeline_model_brier{model="own"} 0.' in metrics_page(fitted), "it checks the model")
+    assert 'pipeline_model_drift{input="repeat visits"} 0.' in metrics_page(fitted)
     worker.terminate()
     assert worker.wait(30) == 0, fitted.log()
     checked = fitted.run("models", "check", "--until", "2026-11-01T00:00:00Z")

@@ -58,8 +58,19 @@ def check_churn(connection: Connection, until: datetime | None, named: bool, see
         "then": then,
         "baseline": {"base_rate": beaten.base_rate, "base_rate_brier": beaten.base_rate_brier},
         "drift": drift,
+        "brier_limit": _brier_limit(found, then, beaten),
         "findings": list(_findings(found, then, beaten, drift)),
     }
+
+
+def _brier_limit(found: Validation, then: Mapping[str, Any] | None, beaten: Baseline) -> float:
+    """Return from which Brier score on the model does not hold; see `_findings`.
+
+    Half of the interval is added to that of the validation, since both figures are uncertain.
+    """
+    if then is None:
+        return beaten.base_rate_brier
+    return min(beaten.base_rate_brier, float(then["brier"]["high"]) + found.brier.value - found.brier.low)
 
 
 def _findings(
