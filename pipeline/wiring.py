@@ -33,6 +33,8 @@ from pipeline.flow.admission import Admission
 from pipeline.flow.identities import IdentityRules
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.journey import policy
+from pipeline.journey.activity import check_kinds
+from pipeline.journey.policy import Policy
 from pipeline.ledger.active_models import active_scores
 from pipeline.ledger.key_counts import PostgresKeyReader
 from pipeline.ledger.ledger_id import read_ledger_id
@@ -107,6 +109,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
     HealthMetrics(health, metrics.registry)
     metrics.build.labels(**build_labels(head())).set(1)
     journey_policy = policy.read(settings.policy_file)
+    _check_activity(settings, journey_policy)
     port, stop_http = http.serve(settings.metrics_host, settings.metrics_port, metrics.registry, health)
     log.info("metrics", address=f"{settings.metrics_host}:{port}")
     retry = _retry(options.give_up_s, metrics, health)
@@ -330,6 +333,14 @@ def _retry(give_up_s: float, metrics: Metrics, health: Health) -> Retry:
         on_failure=failed,
         on_success=answered,
     )
+
+
+def _check_activity(settings: Settings, journey_policy: Policy) -> None:
+    roles = {name: kind.role for name, kind in catalogue.load().kinds.items()}
+    try:
+        check_kinds(journey_policy.activity, roles)
+    except ValueError as error:
+        raise InvalidInput(f"The journey policy {settings.policy_file} can't be used: {error}.") from None
 
 
 async def _begin_publishing(publisher: KafkaPublisher) -> None:

@@ -40,6 +40,16 @@ class ActivityPolicy:
         return self.by_channel.get(channel, role in self.roles) and role in POSSIBLE_ROLES
 
 
+def check_kinds(policy: ActivityPolicy, roles: Mapping[str, str]) -> None:
+    """Raise ValueError for a kind that the policy counts and that can't count, by the roles of catalogued kinds."""
+    for kind in [kind for kind, counts in policy.by_kind.items() if counts]:
+        if kind in roles and roles[kind] not in POSSIBLE_ROLES and kind != ACCOUNT_CLOSED:
+            raise ValueError(
+                f"[churn.activity.kind] {kind} has the role {roles[kind]}, which is no sign that a customer stays; "
+                f"those of {', '.join(POSSIBLE_ROLES)} can count"
+            )
+
+
 def parse(table: object) -> ActivityPolicy:
     """Return the policy from the section [churn]; raises ValueError that says what is wrong in which place."""
     section = _table(_table(table, "[churn]", "activity").get("activity", {}), _PLACE, "roles", "channel", "kind")

@@ -9,6 +9,7 @@ import pytest
 from pipeline import catalogue
 from pipeline.flow.traits import TraitsResolver
 from pipeline.journey import policy
+from pipeline.journey.activity import ActivityPolicy, check_kinds
 
 
 def counts(channel: str, kind: str, /, **rules: Any) -> bool:
@@ -53,6 +54,14 @@ def test_a_kind_that_the_catalogue_lacks_counts_only_if_the_policy_names_it() ->
     assert not counts("web", "made_up")
     assert not counts("web", "made_up", channel={"web": True})
     assert counts("web", "made_up", kind={"made_up": True})
+
+
+def test_a_kind_that_can_never_count_is_refused_if_the_policy_counts_it() -> None:
+    roles = {"call_answered": "help", "survey_answered": "answer", "account_closed": "leave"}
+    possible = {"call_answered": False, "survey_answered": True, "account_closed": True, "made_up": True}
+    check_kinds(ActivityPolicy(by_kind=possible), roles)
+    with pytest.raises(ValueError, match="call_answered has the role help, which is no sign that a customer stays"):
+        check_kinds(ActivityPolicy(by_kind={"call_answered": True}), roles)
 
 
 @pytest.mark.parametrize(
