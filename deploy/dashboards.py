@@ -272,6 +272,36 @@ PIPELINE = Dashboard(
             ],
         ),
         Row(
+            "Churn model",
+            [
+                _graph(
+                    "Error of its probabilities",
+                    Query("max by (model) (pipeline_model_brier)", "{{model}}"),
+                    Query("max by (model) (pipeline_model_brier_limit)", "limit of {{model}}"),
+                    unit="none",
+                    description="Brier score of what was foretold a horizon ago, and from where on that is too much.",
+                ),
+                _graph(
+                    "Calibration",
+                    Query("max by (model) (pipeline_model_calibration_intercept)", "intercept of {{model}}"),
+                    Query("max by (model) (pipeline_model_calibration_slope)", "slope of {{model}}"),
+                    unit="none",
+                    description="0 and 1 are perfect.",
+                ),
+                _graph(
+                    "Drift of inputs",
+                    Query("max by (input) (pipeline_model_drift)", "{{input}}"),
+                    unit="none",
+                    description="Population stability index since the fit; above 0.25 is much.",
+                ),
+                _graph(
+                    "Since the last check",
+                    Query("time() - max(pipeline_model_checked_timestamp_seconds > 0)", "check"),
+                    unit="s",
+                ),
+            ],
+        ),
+        Row(
             "Workers",
             [
                 _graph("Ready", Query("pipeline_ready", "{{instance}}"), unit="none"),
