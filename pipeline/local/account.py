@@ -6,12 +6,15 @@ for it. Only permissions of folders that this package made are changed.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import pwd
 import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -45,7 +48,8 @@ def for_postgres() -> Account:
     try:
         entry = pwd.getpwnam(NAME)
     except KeyError:
-        entry = _make_user()
+        with _alone():
+            entry = _make_user()
     return Account(user=entry.pw_uid, group=entry.pw_gid)
 
 
@@ -134,7 +138,20 @@ def _shared_folder(name: str) -> Path:
     )
 
 
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Let one process at a time do this: of two `useradd` at once, one can undo what the other has done."""
+    folder = os.open(_shared_folder("programs"), os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 def _make_user() -> pwd.struct_passwd:
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(NAME)  # another process has made it meanwhile
     command = ["useradd", "--system", "--no-create-home", "--shell", "/bin/false", NAME]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
