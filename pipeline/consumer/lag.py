@@ -48,7 +48,7 @@ class LagEstimator:
         """
         held_back = max(0, end.end - end.readable)
         records = end.end - next_offset
-        if records > 0:
+        if records > 0 and not self._is_known_empty(partition, next_offset, end):
             since = max(processed_at, self._caught_up_at.get(partition, 0.0))
             if now - since > _EXACT_FROM_S or held_back:
                 appended = self._appended(partition, next_offset, end)
@@ -63,6 +63,11 @@ class LagEstimator:
         """Forget a partition."""
         self._asked.pop(partition, None)
         self._caught_up_at.pop(partition, None)
+
+    def _is_known_empty(self, partition: int, next_offset: int, end: PartitionEnd) -> bool:
+        """Return whether the topic has answered that no record waits between an offset and the end."""
+        known = self._asked.get(partition)
+        return known is not None and known[:3] == (next_offset, end, None)
 
     def _appended(self, partition: int, next_offset: int, end: PartitionEnd) -> float | None:
         """Return when the first record that waits was appended; records of aborted transactions wait for nobody."""

@@ -134,6 +134,18 @@ def test_what_was_aborted_waits_for_nobody() -> None:
     assert (value(it.metrics, "lag_records"), value(it.metrics, "lag_seconds")) == (0, 0)
 
 
+def test_what_was_aborted_does_not_come_and_go_as_lag() -> None:
+    topic = Topic({0: PartitionEnd(12, 12)}, {0: 0}, {10: NOW - 100}, uncommitted=[10])
+    it = Monitored(topic, own={0: 10})
+    it.look(NOW)
+    for seconds in range(2, 30, 2):
+        it.look(NOW + seconds)
+        assert (value(it.metrics, "lag_records"), value(it.metrics, "lag_seconds")) == (0, 0)
+    topic.end_of = {0: PartitionEnd(13, 13)}
+    it.look(NOW + 30)
+    assert value(it.metrics, "lag_records") == 3, "a record that came since is lag"
+
+
 def test_the_exchange_topic_has_a_lag_of_its_own_which_does_not_make_a_worker_unready() -> None:
     topic = Topic({0: PartitionEnd(10, 10)}, {0: 0}, {})
     it = Monitored(topic, own={0: 10}, own_exchange={0: 1}, topics=(TOUCHPOINTS, EXCHANGE))
