@@ -7,18 +7,18 @@ for it. Only permissions of folders that this package made are changed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pwd
 import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+
+from fasteners import InterProcessLock  # type: ignore[import-untyped]
 
 from pipeline.errors import PipelineError
 from pipeline.local import processes
@@ -48,7 +48,8 @@ def for_postgres() -> Account:
     try:
         entry = pwd.getpwnam(NAME)
     except KeyError:
-        with _alone():
+        # Of two `useradd` at once, one can undo what the other has done.
+        with InterProcessLock(_shared_folder("programs") / "user.lock"):
             entry = _make_user()
     return Account(user=entry.pw_uid, group=entry.pw_gid)
 
@@ -136,17 +137,6 @@ def _shared_folder(name: str) -> Path:
         f"Root's files are closed to the user {NAME}, and neither of {', '.join(map(str, SHARED))} can be written. "
         "Run `pipeline up` as an ordinary user, or in a folder that every user can pass through."
     )
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Let one process at a time do this: of two `useradd` at once, one can undo what the other has done."""
-    folder = os.open(_shared_folder("programs"), os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def _make_user() -> pwd.struct_passwd:

@@ -71,6 +71,11 @@ log4j.logger.org.apache.kafka.image.publisher=WARN
 """
 
 
+#: the file in Kafka's data that names the version which made them, and the version that did not write it yet
+_VERSION, _UNMARKED = "pipeline.version", "4.4.0"
+_BROKER_JAR = "kafka_2.13-"
+
+
 class Kafka(Server):
     """The broker."""
 
@@ -194,6 +199,7 @@ class Kafka(Server):
         """Format the storage beside its place and move it there, so that it is never incomplete."""
         files.clear_beside(self.data)
         if (self.data / "meta.properties").exists():
+            self._refuse_newer()
             return
         if any(self.data.glob("*/*.log")):
             raise PipelineError(
@@ -216,13 +222,33 @@ class Kafka(Server):
             )
         if done.returncode != 0 or not (half / "meta.properties").exists():
             raise StartFailed(self.title, "could not format its storage", self.log)
+        (half / _VERSION).write_text(f"{self._version}\n")
         shutil.rmtree(self.data, ignore_errors=True)
         half.replace(self.data)
+
+    def _refuse_newer(self) -> None:
+        """Raise a PipelineError if a newer Kafka has made the data, which this one can't read."""
+        made_by = self.data / _VERSION
+        version = made_by.read_text().strip() if made_by.exists() else _UNMARKED
+        if _numbers(version) > _numbers(self._version):
+            raise PipelineError(
+                f"Kafka's data in {self.data} are of Kafka {version}, and Kafka {self._version} can't read them. "
+                "Remove all local data with `pipeline down --delete`."
+            )
+
+    @property
+    def _version(self) -> str:
+        [broker] = [jar for jar in self._jars if jar.name.startswith(_BROKER_JAR)]
+        return broker.stem.removeprefix(_BROKER_JAR)
 
 
 _MUTE = logging.getLogger("pipeline.local.probe")
 _MUTE.addHandler(logging.NullHandler())
 _MUTE.propagate = False
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def _escaped(value: str) -> str:

@@ -12,10 +12,11 @@ import tomli_w
 
 from pipeline.local.download import digest
 
+#: Kafka 4.1 to 4.4 can lose a part of a transaction when the only replica's broker crashes (KAFKA-20734).
 KAFKA = (
-    "org.apache.kafka:kafka_2.13:4.4.0",
+    "org.apache.kafka:kafka_2.13:4.0.2",
     # named, because a logging binding of Log4j 2 would pull in an old kafka-clients
-    "org.apache.kafka:kafka-clients:4.4.0",
+    "org.apache.kafka:kafka-clients:4.0.2",
     "org.slf4j:slf4j-reload4j:1.7.36",
 )
 #: the only version whose runnable archive was published

@@ -189,6 +189,18 @@ def test_a_start_that_fails_names_the_log_and_leaves_nothing_running(up: Stack) 
     assert not up.layout.env.exists()
 
 
+def test_data_of_a_newer_kafka_are_refused_with_the_way_out(up: Stack) -> None:
+    up.down()
+    made_by = up.server("kafka").data / "pipeline.version"
+    good = made_by.read_text()
+    for newer in ("99.0.0\n", None):  # before versions were noted it was a newer one
+        made_by.unlink() if newer is None else made_by.write_text(newer)
+        done = pipeline("up", folder=up.layout.folder)
+        assert done.returncode == 1
+        assert "can't read them" in done.stderr and "pipeline down --delete" in done.stderr
+    made_by.write_text(good)
+
+
 def test_up_that_was_killed_in_the_middle_is_mended_by_two_at_once(up: Stack) -> None:
     up.down()
     command = [sys.executable, "-m", "pipeline", "up", "--folder", str(up.layout.folder)]
