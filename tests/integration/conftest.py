@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,20 @@ from sqlalchemy import Engine
 from pipeline.connections.database import sync_engine
 from pipeline.ledger.migrate import migrate
 from pipeline.scores.registry import topic_schemas
+
+#: Number of lines of each worker's log that a failure shows.
+_SHOWN = 30
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what workers said last beside a failure."""
+    report = yield
+    pipe = getattr(item, "funcargs", {}).get("pipe")
+    if report.failed and isinstance(pipe, Pipe):
+        for number in range(len(pipe.workers)):
+            report.sections.append((f"log of worker {number}", "\n".join(pipe.log(number).splitlines()[-_SHOWN:])))
+    return report
 
 
 @pytest.fixture(scope="session")
