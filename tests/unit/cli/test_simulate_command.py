@@ -83,3 +83,29 @@ def test_the_truth_needs_identity(tmp_path: Path) -> None:
 )
 def test_an_impossible_option_is_bad_usage(options: tuple[str, str]) -> None:
     assert run(*options, "--out", "-").exit_code == 2
+
+
+def test_lifetimes_and_their_truth_are_written(tmp_path: Path) -> None:
+    truth = tmp_path / "truth.jsonl.gz"
+    done = run("--lifetimes", "--customers", "20", "--truth", str(truth), "--out", "-", *END)
+    assert done.exit_code == 0
+    touchpoints = [from_json_line(line) for line in done.stdout.splitlines()]
+    told = [json.loads(line) for line in gzip.decompress(truth.read_bytes()).splitlines()]
+    assert len(told) == 20
+    assert {each.customer_id for each in touchpoints if isinstance(each, Touchpoint)} == {
+        each["customer_id"] for each in told
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--lifetimes", "--events", "5"], "use --customers and --days"),
+        (["--lifetimes", "--identity"], "does not go with --identity"),
+        (["--leave-after-complaint", "0.5"], "goes with --lifetimes"),
+    ],
+)
+def test_what_does_not_go_with_lifetimes_is_refused(options: list[str], said: str) -> None:
+    done = run(*options, "--out", "-")
+    assert done.exit_code == 2
+    assert said in " ".join(done.stderr.split())
