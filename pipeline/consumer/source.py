@@ -51,20 +51,29 @@ class FaustSource:
         self._app: LedgerApp | None = None
 
     async def start(self, *, take_partitions: TakePartitions, process: ProcessSlice) -> None:
-        """Start reading; returns when the first partitions are taken."""
-        self._app = build_app(
-            group=self._group,
-            instance=self._instance,
-            kafka=self._kafka,
-            folder=self._folder,
-            take_partitions=take_partitions,
-            process=process,
-            reached=self._reached,
-            partitions=self._partitions,
-            max_records=self._max_records,
-            exchanges=self._exchanges,
-        )
-        await self._app.start()
+        """Start reading; returns when the first partitions are taken. Raises Unavailable when the broker stays away."""
+
+        async def attempt() -> None:
+            self._app = build_app(
+                group=self._group,
+                instance=self._instance,
+                kafka=self._kafka,
+                folder=self._folder,
+                take_partitions=take_partitions,
+                process=process,
+                reached=self._reached,
+                partitions=self._partitions,
+                max_records=self._max_records,
+                exchanges=self._exchanges,
+            )
+            try:
+                await self._app.start()
+            except KafkaError as error:
+                # An app that has failed can't be started again.
+                await self.stop(for_good=False)
+                raise Unavailable(f"Kafka does not answer: {error}.") from None
+
+        await self._retry.run("broker", attempt)
 
     async def stop(self, *, for_good: bool) -> None:
         """Stop reading; a worker that stops `for_good` leaves its group."""

@@ -243,6 +243,11 @@ class MemoryLedger:
         for commit in [commit for commit in outbox if commit <= published]:
             del outbox[commit]
 
+    async def first_unpublished(self, position: Position) -> int | None:
+        """Return the number of a partition's first commit in the outbox."""
+        batches = self.outbox.get(position.partition, {})
+        return min([commit for commit, batch in batches.items() if _publishes(batch)], default=None)
+
     async def load_unpublished(self, position: Position, published: int) -> Unpublished | None:
         """Return what was committed after commit number `published`: each row as it is now."""
         batches = {c: b for c, b in self.outbox.get(position.partition, {}).items() if c > published and _publishes(b)}

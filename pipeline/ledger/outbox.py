@@ -28,6 +28,7 @@ _REFUSED = text("""
     WHERE topic = :topic AND partition = :partition AND "offset" = ANY(:offsets) ORDER BY "offset"
 """)
 
+_FIRST = text("SELECT min(commit) FROM outbox WHERE topic = :topic AND partition = :partition")
 
 _OTHER_COLUMNS = ("quarantined", "forwards", "identities")
 #: Number of commits that are read at once, so that memory is bounded however many there are.
@@ -119,6 +120,13 @@ async def load_unpublished(
             if "exchanged" in f
         ],
     )
+
+
+async def first_unpublished(connection: AsyncConnection, position: Position) -> int | None:
+    """Return the number of a partition's first commit in the outbox; None if it has none."""
+    place = {"topic": position.topic, "partition": position.partition}
+    first: int | None = (await connection.execute(_FIRST, place)).scalar()
+    return first
 
 
 def _union(commits: Any, column: str) -> list[Any]:

@@ -122,6 +122,10 @@ class PostgresLedger:
         """Return what was committed after commit number `published`."""
         return await self._ask(lambda c: outbox.load_unpublished(c, position, published, self._scores))
 
+    async def first_unpublished(self, position: Position) -> int | None:
+        """Return the number of a partition's first commit in the outbox."""
+        return await self._ask(lambda c: outbox.first_unpublished(c, position))
+
     async def band_changes(
         self, partitions: Sequence[int], now_ms: int, model: ChurnModel, names: Sequence[str]
     ) -> dict[int, list[ChurnRow]]:

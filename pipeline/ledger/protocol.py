@@ -102,6 +102,9 @@ class Ledger(Protocol):
         Of many commits it returns the first; what is left is after the `commit` of what it returns.
         """
 
+    async def first_unpublished(self, position: Position) -> int | None:
+        """Return the number of a partition's first commit in the outbox; None if it has none."""
+
     async def band_changes(
         self, partitions: Sequence[int], now_ms: int, model: ChurnModel, customers: Sequence[str]
     ) -> dict[int, list[ChurnRow]]:

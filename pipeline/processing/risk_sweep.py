@@ -125,7 +125,10 @@ class RiskSweep:
 
 
 def _note_published(partition: Partition, row: ChurnRow) -> None:
-    """Let the customer's state in memory know as of when the risk was published."""
+    """Let the customer's state in memory know as of when the risk was published.
+
+    Where it has no such score, another worker has taken the partition, and this commit will be refused.
+    """
     customer = partition.customers.get(row.customer)
-    if customer is not None:
+    if customer is not None and TABLE.name in customer.scores:
         customer.scores[TABLE.name] = customer.scores[TABLE.name]._replace(as_of=row.as_of)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
+from pipeline.errors import Unavailable
 from pipeline.flow.values import Batch
 from pipeline.ledger.positions import Fenced, Position
 from pipeline.ledger.protocol import Ledger
@@ -15,6 +17,9 @@ from pipeline.publishing.records import RecordSerializer
 from pipeline.retry import Retry
 
 log = structlog.get_logger(__name__)
+
+#: Seconds for which a broker that knows of less than was published is asked again: one that has just started.
+_COORDINATOR_LOADS_S = 20.0
 
 
 class Unpublishable(RuntimeError):
@@ -44,6 +49,9 @@ class OutboxPublisher:
         await self.send_held()
         to_publish = set(fresh)
         lost: set[int] = set()
+        # Beginning anew forgets what is confirmed.
+        certain = {number: self.confirmed(number) for number in assigned.keys() - to_publish}
+        believed_from = time.monotonic() + _COORDINATOR_LOADS_S
 
         async def attempt() -> None:
             if await self._publisher.ready():
@@ -55,13 +63,38 @@ class OutboxPublisher:
                 except Fenced:
                     lost.add(number)
             positions = [assigned[number] for number in sorted(to_publish - lost)]
-            published = await self._publisher.published(positions) if positions else {}
+            published = await self._published(positions, certain, believed_from) if positions else {}
             for position in positions:
                 await self._send_rest(position, published[position.partition])
             await self._ledger.set_sole_publisher(positions)
 
         await self._retry.run("publishing", attempt)
         return lost
+
+    async def _published(
+        self, positions: Sequence[Position], certain: Mapping[int, int], believed_from: float
+    ) -> dict[int, int]:
+        """Return up to which commit each partition is published, at least what is `certain`.
+
+        The broker's group coordinator can answer before it has read its log (docs/operations.md). Until `believed_from`
+        (monotonic seconds), an answer that knows of less than was published is not believed: it raises Unavailable.
+        """
+        told = await self._publisher.published(positions)
+        doubtful = []
+        for position in positions:
+            number = position.partition
+            if told[number] < certain.get(number, 0) or (told[number] == 0 and await self._has_published(position)):
+                doubtful.append(number)
+        if doubtful and time.monotonic() < believed_from:
+            raise Unavailable(f"Kafka does not know yet what was published of partitions {doubtful}.")
+        if doubtful:
+            log.warning("Kafka has forgotten what was published", partitions=doubtful)
+        return {number: max(commit, certain.get(number, 0)) for number, commit in told.items()}
+
+    async def _has_published(self, position: Position) -> bool:
+        """Return whether outbox rows of earlier commits were deleted, which happens once they are published."""
+        first = await self._ledger.first_unpublished(position)
+        return first is not None and first > 1
 
     def hold(self, position: Position, batch: Batch) -> None:
         """Take the batch of the commit that led to `position`; `send_held` publishes it."""

@@ -143,7 +143,9 @@ async def commits_come_one_after_the_other(ledger: Ledger) -> None:
 async def what_is_not_published_is_read_as_it_is_now(ledger: Ledger) -> None:
     [position] = await take(ledger)
     assert await ledger.load_unpublished(position, 0) is None
+    assert await ledger.first_unpublished(position) is None
     first = await commit(ledger, position, touchpoint("a"))
+    assert await ledger.first_unpublished(position) == 1
     second = await commit(ledger, first, touchpoint("b", 1), touchpoint("x", customer="2"))
     rest = await ledger.load_unpublished(second, 0)
     assert rest is not None
@@ -179,6 +181,7 @@ async def a_commit_deletes_the_outbox_of_what_is_published(ledger: Ledger) -> No
     rest = await ledger.load_unpublished(second, 0)
     assert rest is not None
     assert [row.revision for row in rest.journeys] == [2]
+    assert await ledger.first_unpublished(second) == 2
     await ledger.clear_outbox(second, 2)
     assert await ledger.load_unpublished(second, 0) is None
 

@@ -19,6 +19,7 @@ from pipeline.ledger.commit import Commit
 from pipeline.ledger.memory import MemoryLedger
 from pipeline.ledger.positions import Position
 from pipeline.processing.poison import MAX_POISON_RECORDS
+from pipeline.publishing import outbox
 from pipeline.publishing.memory import MemoryPublisher
 from pipeline.publishing.outbox import Unpublishable
 from pipeline.scores.registry import SCORES
@@ -340,6 +341,73 @@ def test_a_broker_that_is_away_for_a_moment_is_asked_again() -> None:
     run(test)
 
 
+class Forgetful(MemoryPublisher):
+    """Its first answers know of nothing that was published, as a group coordinator's that has not read its log."""
+
+    empty_answers = 0
+
+    async def published(self, positions: Iterable[Position]) -> dict[int, int]:
+        told = await super().published(positions)
+        if not self.empty_answers:
+            return told
+        self.empty_answers -= 1
+        return dict.fromkeys(told, 0)
+
+
+async def published_and_known(publisher: MemoryPublisher) -> InMemory:
+    """Two commits, of which the first is known to be published, so that its outbox row is gone."""
+    it = InMemory(publisher=publisher)
+    await it.take(0)
+    await it.process(slice_of(0, 0, [touchpoint("a")]))
+    await until(lambda: it.worker._publishing is not None and it.worker._publishing.done())
+    await publisher.settle()
+    await it.process(slice_of(0, 1, [touchpoint("b", 1)]))
+    await until(lambda: it.worker._publishing is not None and it.worker._publishing.done())
+    await publisher.settle()
+    assert (it.published(), list(it.ledger.outbox[0])) == (2, [2])
+    return it
+
+
+def test_a_broker_that_does_not_know_yet_what_was_published_is_not_believed() -> None:
+    async def test() -> None:
+        it = await published_and_known(publisher := Forgetful())
+        publisher.interrupt()
+        publisher.empty_answers = 2
+        await it.worker.tick()
+        await publisher.settle()
+        assert (it.published(), publisher.empty_answers) == (2, 0)
+
+    run(test)
+
+
+def test_who_takes_over_does_not_believe_it_either() -> None:
+    async def test() -> None:
+        it = await published_and_known(publisher := Forgetful())
+        other = InMemory(it.ledger, publisher, owner="two")
+        publisher.interrupt()
+        publisher.empty_answers = 2
+        await other.take(0)
+        await publisher.settle()
+        assert (it.published(), publisher.empty_answers) == (2, 0)
+
+    run(test)
+
+
+def test_what_the_broker_has_forgotten_for_good_is_published_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "_COORDINATOR_LOADS_S", 0.02)
+
+    async def test() -> None:
+        it = await published_and_known(publisher := Forgetful())
+        other = InMemory(it.ledger, publisher, owner="two")
+        publisher.interrupt()
+        publisher.empty_answers = 1_000_000
+        await other.take(0)
+        await publisher.settle()
+        assert it.published() == 3
+
+    run(test)
+
+
 class Poisoned(MemoryLedger):
     """Cannot write a journey with a touchpoint of this kind."""
 
@@ -508,6 +576,24 @@ def test_a_tick_publishes_what_a_sweep_has_found() -> None:
             await asyncio.sleep(0)
         assert it.ledger.scores["churn_risk"]["customer:1"].band == "high"
         await it.worker.close()
+
+    run(test)
+
+
+def test_a_sweep_of_a_partition_that_another_worker_has_by_now_lets_go_of_it() -> None:
+    async def test() -> None:
+        it = InMemory(sweeps=True)
+        it.clock_ms = T0 + 10 * DAY
+        await it.take(0)
+        inform = touchpoint("mail")._replace(channel="email", kind="email_delivered")
+        await it.process(slice_of(0, 0, [inform]))
+        assert "churn_risk" not in it.worker.assigned[0].state.customers["customer:1"].scores
+        other = InMemory(it.ledger, MemoryPublisher(), owner="two")
+        await other.take(0)
+        await other.process(slice_of(0, 1, [touchpoint(f"v{n}", n * 24 * 60) for n in range(10)]))
+        it.clock_ms = T0 + 200 * DAY
+        await it.worker.sweep()
+        assert not it.worker.assigned
 
     run(test)
 
