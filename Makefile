@@ -44,7 +44,7 @@ test-fast: setup ## the tests that need no servers
 	$(BIN)/pytest -q tests/unit
 
 test: lint ## everything, on a private Kafka, registry and Postgres (TEST_PROCESSES side by side)
-	$(BIN)/pytest -q tests/unit --cov --cov-report=
+	$(BIN)/pytest -q -n auto tests/unit --cov --cov-report=
 	@$(BIN)/coverage report --format=total | sed 's/^/Coverage of all packages by the tests without servers, lines and branches: /; s/$$/ %/'
 	$(BIN)/coverage report --include='$(CORE)' --skip-covered --show-missing --fail-under=100
 	$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder tests/alerts tests/faults tests/fuzz tests/integration
