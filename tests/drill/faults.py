@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from sqlalchemy import text
 
 from drill.scene import PARTITIONS, RATE, Scene
 from pipeline.connections.registry import RegistryConnection
@@ -249,19 +250,28 @@ def many_keys(scene: Scene) -> Iterator[None]:
 
 
 def late_naming(scene: Scene) -> Iterator[None]:
-    """An event of 500 days ago names two keys."""
+    """A cookie came 500 days ago; now an event of then says whose it was."""
     now_ms = time.time_ns() // 1_000_000
-    sign_in = Touchpoint(
-        event_id=f"drill-late-{now_ms}",
+    visit = Touchpoint(
+        event_id=f"drill-visit-{now_ms}",
         source="drill",
         occurred_at=now_ms - 500 * 86_400_000,
         channel="web",
-        kind="signed_in",
-        customer_id="drill-late",
+        kind="page_viewed",
         anonymous_id=f"drill-{now_ms}",
     )
+    scene.produce(_records(scene, [visit]))
+    while not _has_journey(scene, own_key(visit)):
+        time.sleep(0.5)
+    sign_in = visit._replace(event_id=f"drill-late-{now_ms}", kind="signed_in", customer_id="drill-late")
     scene.produce(_records(scene, [sign_in]))
     yield
+
+
+def _has_journey(scene: Scene, customer: str | None) -> bool:
+    with scene.database() as connection:
+        found = connection.execute(text("SELECT 1 FROM journey WHERE customer = :customer"), {"customer": customer})
+        return found.first() is not None
 
 
 FAULTS = (

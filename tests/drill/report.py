@@ -18,7 +18,7 @@ def report(outcome: Outcome) -> str:
         f"Panels without data: {', '.join(outcome.dead) or 'none'}.",
     ]
     if outcome.unchecked:
-        lines.append(f"Panels not checked, since their exporter was not there: {len(outcome.unchecked)}.")
+        lines.append(f"Panels not checked, without their exporter or a checked model: {len(outcome.unchecked)}.")
     for result in outcome.results:
         if result.wrong:
             lines += ["", f"**{result.fault.name}**: {'; '.join(result.wrong)}"]

@@ -132,8 +132,12 @@ def _is_quiet(scene: Scene, ignored: frozenset[str] = frozenset()) -> bool:
         return False
 
 
+#: How metrics of checked models begin. A drill's history is too short for a check.
+_MODEL = "pipeline_model_"
+
+
 def _dead_panels(prometheus: Prometheus) -> tuple[list[str], list[str]]:
-    """Return panels with a query without series, and those of exporters that are not there."""
+    """Return panels with a query without series, and those that have none here: see `report`."""
     dead, unchecked = [], []
     for file in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json")):
         job = "kafka" if file.stem.endswith("kafka") else "postgres" if file.stem.endswith("postgres") else "pipeline"
@@ -141,7 +145,7 @@ def _dead_panels(prometheus: Prometheus) -> tuple[list[str], list[str]]:
         for panel in json.loads(file.read_text())["panels"]:
             for target in panel.get("targets", ()):
                 where = f"{file.stem}: {panel['title']}"
-                if not has_job:
+                if not has_job or _MODEL in target["expr"]:
                     unchecked.append(where)
                 elif not prometheus.query(target["expr"]):
                     dead.append(where)
