@@ -73,7 +73,11 @@ class KafkaPublisher:
 
     async def published(self, positions: Iterable[Position]) -> dict[int, int]:
         """Return for each partition the number of the commit up to which all is published."""
-        published = await asyncio.to_thread(self._producer.published, positions)
+        try:
+            published = await asyncio.to_thread(self._producer.published, positions)
+        except Interrupted as why:
+            self._begun, self._interruption = False, why
+            raise
         self._confirmed |= published
         return published
 

@@ -58,8 +58,12 @@ class TransactionalProducer:
             producer.purge()
 
     def published(self, positions: Iterable[Position]) -> dict[int, int]:
-        """Return for each partition the number of the last commit that is published; 0 for none of this ledger."""
+        """Return for each partition the number of the last commit that is published; 0 for none of this ledger.
+
+        To be asked between transactions. Raises Unavailable.
+        """
         wanted = {position.partition: position for position in positions}
+        self._write_and_abort(next(iter(wanted)))
         consumer = self._consumer()
         try:
             committed = consumer.committed(
@@ -70,6 +74,21 @@ class TransactionalProducer:
         finally:
             consumer.close()
         return {each.partition: _commit_number(each.metadata, wanted[each.partition]) for each in committed}
+
+    def _write_and_abort(self, partition: int) -> None:
+        """Write an offset to the group, and take it back.
+
+        A group coordinator that has started without reading its log notices it at the next write, and not when it is
+        asked (docs/operations.md).
+        """
+        producer = self._open_transaction()
+        try:
+            offset = TopicPartition(TOUCHPOINTS, partition, 0)
+            producer.send_offsets_to_transaction([offset], self._group_metadata, _ANSWER_S)
+            producer.abort_transaction(_ANSWER_S)
+        except KafkaException as error:
+            raise self._interrupted(error) from None
+        self._open = False
 
     def put(self, records: Iterable[OutgoingRecord]) -> Iterable[OutgoingRecord]:
         """Add records to the transaction; return those that did not fit in before the queue was full."""

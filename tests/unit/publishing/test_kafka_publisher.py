@@ -265,3 +265,25 @@ def test_an_outage_of_the_topics_lasts_until_they_take_something_or_nothing_is_l
         assert health.away == {}
 
     asyncio.run(run())
+
+
+def test_an_interruption_while_it_is_asked_what_is_published_lets_it_begin_anew() -> None:
+    class Fenced(Topic):
+        fails = True
+
+        def published(self, positions: Iterable[Position]) -> dict[int, int]:
+            if self.fails:
+                self.fails = False
+                raise Interrupted("fenced")
+            return super().published(positions)
+
+    async def run() -> None:
+        publisher = KafkaPublisher(Fenced(), "one", Health())  # type: ignore[arg-type]
+        await publisher.ready()
+        with pytest.raises(Interrupted):
+            await publisher.published([position(0, 1)])
+        assert publisher.interrupted
+        assert await publisher.ready()
+        assert await publisher.published([position(0, 1)]) == {0: 0}
+
+    asyncio.run(run())
