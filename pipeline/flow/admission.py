@@ -18,7 +18,7 @@ from pipeline.flow.slices import Slice
 from pipeline.flow.traits import TraitsResolver
 from pipeline.flow.values import AdmittedSlice, Forwarded, Received, Refused
 from pipeline.identity.correction import Correction
-from pipeline.journey.admitted import Admitted, Answer
+from pipeline.journey.admitted import Admitted, Answer, Traits
 from pipeline.journey.policy import Policy
 from pipeline.journey.step import Step, event_key, measured
 from pipeline.topics import FORWARDED_HEADER
@@ -110,8 +110,15 @@ class Admission:
         channel, kind, stage, outcome, begun_by = step.type
         traits = self._traits.traits(channel, kind, stage, begun_by)
         score = None if step.measures is None else step.measures.score
-        answer = None if score is None else Answer(round(score * 1000), False, traits)
+        answer = None if score is None else Answer(round(score * 1000), False, self._judged(step, traits))
         return Admitted(customer, step.at + traits.gap_ms, step._replace(type=traits.types[outcome]), traits, answer)
+
+    def _judged(self, step: Step, own: Traits) -> Traits:
+        about = None if step.measures is None else step.measures.about
+        if about is None:
+            return own
+        channel, _, kind = about.partition("/")
+        return self._traits.traits(channel, kind, None)
 
     def _admitted(self, keys: tuple[str, ...], t: Touchpoint) -> Admitted:
         traits = self._traits.traits(t.channel, t.kind, t.stage, t.begun_by)
@@ -133,6 +140,7 @@ class Admission:
                 t.amount_minor,
                 t.currency,
                 None if t.due_at is None else t.occurred_at - t.due_at,
+                None if answer is None else answer.judged_by(traits),
             ),
         )
         weaker = weaker_keys(keys) if len(keys) > 1 else ()

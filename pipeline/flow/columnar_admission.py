@@ -85,9 +85,11 @@ class ColumnarAdmission:
         )
         answers: list[Answer | None] = [None] * len(customers)
         scores: list[float | None] = [None] * len(customers)
+        abouts: list[str | None] = [None] * len(customers)
         for place, (feedback, about, subject) in columns.answers.items():
             answer = answers[place] = self._traits.answer(feedback, about, traits[place], subject)
             scores[place] = answer.millipoints / 1000
+            abouts[place] = answer.judged_by(traits[place])
         namings: list[EventNaming | None] = [None] * len(customers)
         for place, weaker in columns.weaker_keys.items():
             source, event_id = columns.source[place].decode(), columns.event_id[place].decode()
@@ -96,7 +98,7 @@ class ColumnarAdmission:
         types = [each.types[outcome or "none"] for each, outcome in zip(traits, columns.outcome, strict=True)]
         values = zip(
             columns.wait_ms, columns.duration_ms, scores, columns.amount_minor, columns.currency, columns.late_ms,
-            strict=True,
+            abouts, strict=True,
         )  # fmt: skip
         measures = [None if some == NOT_MEASURED else measured(*some) for some in values]
         keys = event_keys(columns.source, columns.event_id, times)

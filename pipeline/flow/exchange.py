@@ -17,10 +17,11 @@ from pipeline.journey.step import KEY_BYTES, NOT_MEASURED, Step, StepType, measu
 
 #: Number of touchpoints, or namings, in a record.
 MAX_ITEMS = 500
-#: `sequence`, `begun_by` and `late_ms` of a step that says nothing of them. Only the second form of a step has them.
-_NOTHING_LATER: tuple[Any, ...] = (0, None, None)
-#: Number of values of a step in the second form.
-_SECOND_FORM = 15
+#: `sequence`, `begun_by`, `late_ms` and `about` of a step that says nothing of them. The second form of a step has the
+#: first three, the third has all.
+_NOTHING_LATER: tuple[Any, ...] = (0, None, None, None)
+#: Number of values of a step in the second form and in the third → how many of them are of the later ones.
+_LATER_FORMS = {15: 3, 16: 4}
 
 
 class Named(NamedTuple):
@@ -130,26 +131,28 @@ def _parts(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
 
 
 def _step(step: Step) -> list[Any]:
-    """Return a step as a list: in the first form where that says all of it, so that earlier versions read it, too.
+    """Return a step as a list: in the first form that says all of it, so that earlier versions read it, too.
 
-    Of a step in the second form an earlier version finds too many values, instead of reading it wrongly.
+    Of a step in a later form an earlier version finds too many values, instead of reading it wrongly.
     """
     *words, begun_by = step.type
-    *measures, late_ms = step.measures or NOT_MEASURED
+    *measures, late_ms, about = step.measures or NOT_MEASURED
     first = [step.at, step.key.hex(), *words]
-    later = (step.sequence, begun_by, late_ms)
-    if later != _NOTHING_LATER:
+    later: tuple[Any, ...] = (
+        (step.sequence, begun_by, late_ms) if about is None else (step.sequence, begun_by, late_ms, about)
+    )
+    if later != _NOTHING_LATER[:-1]:
         return [*first, *measures, step.via, *later]
     return [*first, *(measures if step.measures else ()), step.via]
 
 
 def _read_step(values: list[Any], sender: str) -> Step:
     later = _NOTHING_LATER
-    if len(values) == _SECOND_FORM:
-        values, later = values[: -len(later)], tuple(values[-len(later) :])
+    if (known := _LATER_FORMS.get(len(values))) is not None:
+        values, later = values[:-known], (*values[-known:], *_NOTHING_LATER[known:])
     at, event_key, channel, kind, stage, outcome, *measures, via = values
-    wait_ms, duration_ms, score, amount_minor, currency = measures or NOT_MEASURED[:-1]
-    sequence, begun_by, late_ms = later
+    wait_ms, duration_ms, score, amount_minor, currency = measures or NOT_MEASURED[:-2]
+    sequence, begun_by, late_ms, about = later
     key = bytes.fromhex(event_key)
     if len(key) != KEY_BYTES:
         raise ValueError("a touchpoint's key has another length")
@@ -158,7 +161,7 @@ def _read_step(values: list[Any], sender: str) -> Step:
         sequence=sequence,
         key=key,
         type=StepType(channel, kind, stage, outcome, begun_by),
-        measures=measured(wait_ms, duration_ms, score, amount_minor, currency, late_ms),
+        measures=measured(wait_ms, duration_ms, score, amount_minor, currency, late_ms, about),
         via=via,
         sender=sender if sender != via else None,
     )

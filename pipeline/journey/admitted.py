@@ -51,6 +51,11 @@ class Traits:
         self._hash = hash((channel, kind, stage))
 
     @property
+    def touchpoint(self) -> str:
+        """Return the touchpoint without its stage, as CHANNEL/KIND."""
+        return f"{self.channel}/{self.kind}"
+
+    @property
     def begun_by_customer(self) -> bool:
         """Return whether the customer began it."""
         return bool(self.signs & BEGUN_BY_CUSTOMER)
@@ -91,6 +96,13 @@ class Answer(NamedTuple):
     is_satisfied: bool | None
     about: Traits
     said: Said | None = None
+
+    def judged_by(self, own: Traits) -> str | None:
+        """Return the touchpoint that it is about, as CHANNEL/KIND; None where that is the one that carries it."""
+        about = self.about
+        if about is own or (about.channel, about.kind) == (own.channel, own.kind):
+            return None
+        return about.touchpoint
 
 
 class Admitted(NamedTuple):

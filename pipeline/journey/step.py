@@ -28,7 +28,8 @@ class StepType(NamedTuple):
 class Measures(NamedTuple):
     """What was measured at a touchpoint; at least one field is not None.
 
-    `score` is 0 to 100. `late_ms` is by how much it came later than it was due, negative where it came earlier.
+    `score` is 0 to 100. `about` names the touchpoint (CHANNEL/KIND) that it judges, where that is not the step's own.
+    `late_ms` is by how much it came later than it was due, negative where it came earlier.
     """
 
     wait_ms: int | None = None
@@ -37,6 +38,7 @@ class Measures(NamedTuple):
     amount_minor: int | None = None
     currency: str | None = None
     late_ms: int | None = None
+    about: str | None = None
 
 
 #: The values of `Measures` where nothing was measured.
@@ -78,11 +80,15 @@ def measured(
     amount_minor: int | None = None,
     currency: str | None = None,
     late_ms: int | None = None,
+    about: str | None = None,
 ) -> Measures | None:
-    """Return the measures, or None if there are none. A currency never comes without an amount."""
+    """Return the measures, or None if there are none.
+
+    A currency never comes without an amount, nor `about` without a score.
+    """
     if wait_ms is None and duration_ms is None and score is None and amount_minor is None and late_ms is None:
         return None
-    return Measures(wait_ms, duration_ms, score, amount_minor, currency, late_ms)
+    return Measures(wait_ms, duration_ms, score, amount_minor, currency, late_ms, about)
 
 
 def event_key(source: str, event_id: str, occurred_at: int) -> bytes:

@@ -90,6 +90,8 @@ def _measures_text(measures: Measures) -> str:
         text += f',"amount_minor":{measures.amount_minor},"currency":{_quoted(measures.currency)}'
     if measures.late_ms is not None:
         text += f',"late_ms":{measures.late_ms}'
+    if measures.about is not None:
+        text += f',"about":{_quoted(measures.about)}'
     return text
 
 

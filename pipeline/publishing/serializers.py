@@ -164,6 +164,7 @@ def _measures(measures: Measures | None) -> bytes:
             optional_long(measures.amount_minor),
             optional_text(measures.currency),
             optional_long(measures.late_ms),
+            optional_text(measures.about),
         )
     )
 

@@ -25,6 +25,7 @@ def transferred(step: Step) -> bytes:
     "step",
     [
         PLAIN,
+        PLAIN._replace(measures=measured(score=50.0, about="call_centre/call_ended")),
         FULL,
         PLAIN._replace(sequence=3),
         PLAIN._replace(type=PLAIN.type._replace(begun_by="customer")),

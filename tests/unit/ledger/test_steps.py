@@ -14,7 +14,7 @@ KEY = event_key("shop", "1", T0)
 PLAIN = Step(T0, 0, KEY, StepType("web", "page_viewed", "before", "none"))
 FULL = Step(
     T0, 2**63 - 1, KEY, StepType("web", "purchase", "during", "succeeded", "company"),
-    Measures(1, 2, 50.0, 3, "EUR", -4), "anonymous:cookie", "email:e",
+    Measures(1, 2, 50.0, 3, "EUR", -4, "web/search_performed"), "anonymous:cookie", "email:e",
 )  # fmt: skip
 
 
