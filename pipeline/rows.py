@@ -48,6 +48,8 @@ BYTES = ColumnType("bytes")
 CHANNEL_COUNTS = ColumnType("channel counts")
 #: A journey's steps (`journey.steps.Steps`); their keys stand in the column `keys`.
 STEPS = ColumnType("steps")
+#: Pairs of a text and a whole number of any size, in order of the texts.
+WEIGHTS = ColumnType("weights")
 #: A sequence of `scores.reason.Reason`.
 REASONS = ColumnType("reasons")
 

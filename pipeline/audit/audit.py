@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from pipeline.audit import facts as reading
@@ -114,26 +116,26 @@ def rebuild(workspace: Workspace, corrections: Iterable[Correction], reference: 
     workspace.run("touchpoints")
     find_owners(workspace, corrections, reference.identity, partitions)
     workspace.run("journeys")
-    workspace.execute("CREATE TABLE exact (id INTEGER, weight VARCHAR, weighted VARCHAR)")
+    workspace.execute("CREATE TABLE exact (id INTEGER, weight VARCHAR, weighted VARCHAR, about VARCHAR)")
     with Appender(workspace, "exact") as appender:
         for sums in _sums(workspace):
             appender.add(sums)
 
 
-def _sums(workspace: Workspace) -> Iterator[tuple[int, str, str]]:
-    """Yield each customer's sums of answers as of 1990, which take more bits than SQL has."""
-    last, weight, weighted = None, 0, 0
-    for customer, half_lives, part, part_weighted in workspace.rows(
-        "SELECT id, half_lives, weight, weighted FROM answered ORDER BY id"
-    ):
-        if customer != last:
-            if last is not None:
-                yield last, str(weight), str(weighted)
-            last, weight, weighted = customer, 0, 0
-        weight += part << half_lives
-        weighted += part_weighted << half_lives
-    if last is not None:
-        yield last, str(weight), str(weighted)
+def _sums(workspace: Workspace) -> Iterator[tuple[int, str, str, str]]:
+    """Yield each customer's sums of answers as of 1990, which take more bits than SQL has.
+
+    The last one has the sums of weights by what the answers are about.
+    """
+    rows = workspace.rows("SELECT id, about, half_lives, weight, weighted FROM answered ORDER BY id, about")
+    for customer, parts in groupby(rows, itemgetter(0)):
+        weights: dict[str, int] = {}
+        weighted = 0
+        for _, about, half_lives, part, part_weighted in parts:
+            weights[about] = weights.get(about, 0) + (part << half_lives)
+            weighted += part_weighted << half_lives
+        shown = ",".join([f"{about} {weight}" for about, weight in sorted(weights.items())])
+        yield customer, str(sum(weights.values())), str(weighted), shown
 
 
 def _read(

@@ -59,7 +59,7 @@ COMPARISONS = (
     Comparison(
         "satisfaction",
         ("customer",),
-        _columns(_OTHER, "partition", "answered", "as_of", "weight", "weighted", "model")
+        _columns(_OTHER, "partition", "answered", "as_of", "weight", "weighted", "about", "model")
         | _columns(_OFF, "score", "low", "high", "answers"),
         frozenset({"as_of"}),
     ),

@@ -27,7 +27,9 @@ EXPORTS = {
         FROM journey""",
     "satisfaction": f"""
         SELECT customer, partition, score, low, high, answers, answered, {_ms("as_of")},
-               trim_scale(weight)::text AS weight, trim_scale(weighted)::text AS weighted, model
+               trim_scale(weight)::text AS weight, trim_scale(weighted)::text AS weighted,
+               (SELECT string_agg(key || ' ' || trim_scale(value::numeric), ',' ORDER BY key COLLATE "C")
+                FROM jsonb_each_text(about)) AS about, model
         FROM satisfaction""",
     "churn_risk": f"""
         SELECT customer, partition, probability, band, horizon_days, {_ms("as_of")}, visits, {_ms("first_active_at")},

@@ -33,8 +33,8 @@ class JourneyStep(NamedTuple):
     """A touchpoint of a journey; `score` is 0 to 100, `amount_minor` in the currency's smallest unit.
 
     `late_ms` is by how much it came later than it was due. `begun_by` is customer or company where the event says so.
-    `sequence` is the source's order of touchpoints of the same moment; `steps` are sorted by it. `about` is the touchpoint
-    (CHANNEL/KIND) that the score judges, where that is another one.
+    `sequence` is the source's order of touchpoints of the same moment; `steps` are sorted by it. `about` is the
+    touchpoint (CHANNEL/KIND) that the score judges, where that is another one.
     """
 
     at: datetime

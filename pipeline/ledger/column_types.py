@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ from pipeline.rows import (
     STEPS,
     TEXT,
     UUID,
+    WEIGHTS,
     Column,
 )
 from pipeline.scores.reason import Reason
@@ -55,6 +57,10 @@ def _channels_json(channels: Mapping[str, int]) -> str:
     return orjson.dumps(channels).decode()
 
 
+def _weights_json(weights: tuple[tuple[str, int], ...]) -> str:
+    return json.dumps(dict(weights))  # orjson takes no numbers beyond 64 bits
+
+
 def _as_text(name: str) -> str:
     return f"{name}::text"
 
@@ -65,6 +71,10 @@ def _load_steps(text: str, row: Any) -> Steps:
 
 def _load_reasons(reasons: list[dict[str, str]], _row: Any) -> tuple[Reason, ...]:
     return tuple([Reason(**reason) for reason in reasons])
+
+
+def _load_weights(text: str, _row: Any) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(json.loads(text).items()))
 
 
 _TYPES = {
@@ -79,6 +89,7 @@ _TYPES = {
     BYTES: PostgresType(arrays.BYTEA),
     CHANNEL_COUNTS: PostgresType(written("jsonb", _channels_json)),
     STEPS: PostgresType(written("jsonb", steps_text), select=_as_text, load=_load_steps),
+    WEIGHTS: PostgresType(written("jsonb", _weights_json), select=_as_text, load=_load_weights),
     REASONS: PostgresType(written("jsonb", _reasons_json), load=_load_reasons),
 }
 

@@ -24,6 +24,7 @@ from pipeline.rows import (
     STEPS,
     TEXT,
     UUID,
+    WEIGHTS,
     Column,
     Table,
 )
@@ -34,7 +35,7 @@ TABLES: list[Table[Any]] = [JOURNEY, TOUCHPOINT_COUNT, *[score.table for score i
 POSTGRES = {
     TEXT: "text", UUID: "uuid", INTEGER: "integer", BIGINT: "bigint", NUMERIC: "numeric", FLOAT: "double precision",
     BOOLEAN: "boolean", MOMENT: "timestamp with time zone", BYTES: "bytea", CHANNEL_COUNTS: "jsonb", STEPS: "jsonb",
-    REASONS: "jsonb",
+    REASONS: "jsonb", WEIGHTS: "jsonb",
 }  # fmt: skip
 AVRO = {
     TEXT: "string", UUID: "string", INTEGER: "int", BIGINT: "long", FLOAT: "double", BOOLEAN: "boolean", MOMENT: "long",

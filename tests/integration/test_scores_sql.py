@@ -42,7 +42,11 @@ SATISFACTION_MODELS = (
     replace(SATISFACTION, half_life_days=1.0),
     replace(SATISFACTION, half_life_days=36_500.0, prior_mean=100.0, prior_weight=1e-6, answer_sd=1e-6),
     replace(SATISFACTION, half_life_days=33.3333333333, prior_mean=0.0, prior_weight=1e6, answer_sd=1e6),
+    replace(SATISFACTION, touchpoint_means={"web/purchase": 91.2, "call_centre/call_ended": 0.0}),
+    replace(SATISFACTION, half_life_days=1.0, prior_weight=1e6, touchpoint_means={"web/purchase": 100.0}),
 )
+#: What answers are about; the last one has no mean of its own.
+ABOUT = ("web/purchase", "call_centre/call_ended", "web/x")
 
 
 @pytest.fixture(scope="module")
@@ -128,31 +132,39 @@ def test_bands_are_the_same_in_sql(postgres: psycopg.Connection[Any]) -> None:
     assert postgres.execute("select churn_band(null, '{}')").fetchone() == (None,)
 
 
-@pytest.mark.parametrize("model", SATISFACTION_MODELS, ids=["default", "quick", "slow", "odd"])
+@pytest.mark.parametrize(
+    "model", SATISFACTION_MODELS, ids=["default", "quick", "slow", "odd", "by touchpoint", "quick by touchpoint"]
+)
 def test_satisfaction_is_the_same_in_sql(postgres: psycopg.Connection[Any], model: SatisfactionModel) -> None:
     chance = random.Random(2)
     cases = []
     for _ in range(1_000):
         newest = chance.choice((EPOCH_MS, NOW, chance.randint(EPOCH_MS, NOW)))
         given = [
-            (max(EPOCH_MS, newest - int(10 ** chance.uniform(0, 12))), chance.choice((0, 100_000, 73_210)))
+            (
+                max(EPOCH_MS, newest - int(10 ** chance.uniform(0, 12))),
+                chance.choice((0, 100_000, 73_210)),
+                model,
+                chance.choice(ABOUT),
+            )
             for _ in range(chance.randint(1, 8))
         ]
-        answers = reduce(lambda sofar, answer: add(sofar, *answer, model), given, None)
+        answers = reduce(lambda sofar, answer: add(sofar, *answer), given, None)
         assert answers is not None
         cases.append((answers, chance.choice((0, newest, NOW, FAR, answers.last_at + chance.randint(0, 10**11)))))
     rows = postgres.execute(
         """
         select score, low, high, answers
-        from unnest(%s::int[], %s::numeric[], %s::numeric[], %s::timestamptz[], %s::timestamptz[])
-             with ordinality as given (answered, weight, weighted, last_at, as_of, n)
-        cross join lateral satisfaction_score(answered, weight, weighted, last_at, as_of, %s::jsonb)
+        from unnest(%s::int[], %s::numeric[], %s::numeric[], %s::jsonb[], %s::timestamptz[], %s::timestamptz[])
+             with ordinality as given (answered, weight, weighted, about, last_at, as_of, n)
+        cross join lateral satisfaction_score(answered, weight, weighted, about, last_at, as_of, %s::jsonb)
         order by n
         """,
         (
             [answers.answered for answers, _ in cases],
             [str(answers.weight) for answers, _ in cases],
             [str(answers.weighted) for answers, _ in cases],
+            [json.dumps(dict(answers.about)) for answers, _ in cases],
             [at(answers.last_at) for answers, _ in cases],
             [at(as_of) for _, as_of in cases],
             json.dumps(model.parameters()),
@@ -164,7 +176,7 @@ def test_satisfaction_is_the_same_in_sql(postgres: psycopg.Connection[Any], mode
 
 
 def test_nobody_without_an_answer_gets_a_score(postgres: psycopg.Connection[Any]) -> None:
-    for nothing in ("0, 0, 0, null", "null, null, null, null"):
+    for nothing in ("0, 0, 0, '{}', null", "null, null, null, null, null"):
         parameters = json.dumps(SATISFACTION.parameters())
         rows = postgres.execute(f"select * from satisfaction_score({nothing}, now(), %s::jsonb)", (parameters,))
         assert rows.fetchall() == []

@@ -63,12 +63,20 @@ SELECT name, name || ' ' || version AS label, active, (parameters->>'half_life_d
        (parameters->>'high_from')::DOUBLE AS high_from
 FROM (SELECT name, version, active, parameters::JSON AS parameters FROM found_model);
 
+CREATE TABLE touchpoint_mean AS
+SELECT label, each.key[12:] AS about, each.value::DOUBLE AS mean
+FROM (
+    SELECT name || ' ' || version AS label, unnest(map_entries(parameters::JSON::MAP(VARCHAR, VARCHAR))) AS each
+    FROM found_model
+)
+WHERE starts_with(each.key, 'prior_mean:');
+
 CREATE TABLE there_satisfaction AS
 SELECT f.* FROM found_satisfaction AS f WHERE f.customer NOT IN (SELECT customer FROM beyond);
 
 -- A score is that of its own model, if that weighs answers as the active one does; sums are as of 1990.
 CREATE TABLE expected_satisfaction AS
-SELECT customer, partition, answered, as_of, exact.weight, exact.weighted, label AS model, effective AS answers,
+SELECT customer, partition, answered, as_of, exact.weight, exact.weighted, exact.about, label AS model, effective AS answers,
        least(100, estimate) AS score, greatest(0, least(100, estimate) - half) AS low,
        least(100, least(100, estimate) + half) AS high
 FROM (
@@ -76,7 +84,9 @@ FROM (
     FROM (
         SELECT c.id, c.customer, any_value(a.partition) AS partition, sum(a.n)::BIGINT AS answered,
                any_value(l.occurred_at) AS as_of, any_value(coalesce(own.label, now.label)) AS label,
-               any_value(coalesce(own.m, now.m)) AS m, any_value(coalesce(own.k, now.k)) AS k,
+               sum(coalesce(usual.mean, own.m, now.m) * a.weight::DOUBLE / 4294967296 * pow(2, a.half_lives - l.age))
+                   / sum(a.weight::DOUBLE / 4294967296 * pow(2, a.half_lives - l.age)) AS m,
+               any_value(coalesce(own.k, now.k)) AS k,
                any_value(coalesce(own.sd, now.sd)) AS sd,
                sum(a.weight::DOUBLE / 4294967296 * pow(2, a.half_lives - l.age)) AS effective,
                sum(a.weighted::DOUBLE / 4294967296000 * pow(2, a.half_lives - l.age)) AS total
@@ -88,6 +98,7 @@ FROM (
         JOIN models AS now ON now.name = 'satisfaction' AND now.active
         LEFT JOIN found_satisfaction AS f ON f.customer = c.customer
         LEFT JOIN models AS own ON own.label = f.model AND own.half_life_days = now.half_life_days
+        LEFT JOIN touchpoint_mean AS usual ON usual.label = coalesce(own.label, now.label) AND usual.about = a.about
         GROUP BY c.id, c.customer
     )
 )

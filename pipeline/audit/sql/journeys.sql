@@ -55,11 +55,12 @@ FROM (
 JOIN (SELECT id, count(*) AS visits FROM journey WHERE is_visit GROUP BY id) AS v USING (id)
 JOIN customer AS c USING (id);
 
--- Answers by the half-life in which they were given: within one, the sums fit into 128 bits.
+-- Answers by the half-life in which they were given, within which the sums fit into 128 bits, and by what they judge.
 CREATE TABLE answered AS
-SELECT id, any_value(home) AS partition, half_lives, count(*) AS n, max(occurred_at) AS last_at,
+SELECT id, any_value(home) AS partition, half_lives,
+       coalesce(about_channel, channel) || '/' || coalesce(about_kind, kind) AS about, count(*) AS n, max(occurred_at) AS last_at,
        sum(weight::HUGEINT) AS weight, sum(weight::HUGEINT * millipoints) AS weighted
-FROM touchpoint WHERE millipoints IS NOT NULL GROUP BY id, half_lives;
+FROM touchpoint WHERE millipoints IS NOT NULL GROUP BY ALL;
 
 -- In a partition whose beginning has expired, only what is younger than that can be compared.
 CREATE TABLE touchpoint_count AS

@@ -33,7 +33,7 @@ CREATE TABLE found_journey (
 );
 CREATE TABLE found_satisfaction (
     customer VARCHAR, partition INTEGER, score DOUBLE, low DOUBLE, high DOUBLE, answers DOUBLE, answered BIGINT,
-    as_of BIGINT, weight VARCHAR, weighted VARCHAR, model VARCHAR
+    as_of BIGINT, weight VARCHAR, weighted VARCHAR, about VARCHAR, model VARCHAR
 );
 CREATE TABLE found_churn_risk (
     customer VARCHAR, partition INTEGER, probability DOUBLE, band VARCHAR, horizon_days BIGINT, as_of BIGINT,

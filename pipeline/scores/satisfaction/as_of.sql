@@ -14,10 +14,20 @@ create or replace function decayed(total numeric, half_lives double precision) r
     return round(total / power(2::numeric, 32 + floor(half_lives)::numeric), 40)::float8
         / power(2::float8, half_lives - floor(half_lives));
 
+-- What the touchpoints usually get that answers are about: weights by touchpoint, of which weight is the sum.
+create or replace function usual_satisfaction(about jsonb, weight numeric, parameters jsonb) returns double precision
+    language sql immutable parallel safe
+    return coalesce((
+        select sum(round(part.value::numeric / nullif(weight, 0), 20)::float8
+                   * coalesce(parameters ->> ('prior_mean:' || part.key), parameters ->> 'prior_mean')::float8)
+        from jsonb_each_text(about) as part
+    ), (parameters ->> 'prior_mean')::float8);
+
 -- Satisfaction as of a moment, 0 to 100 with its interval of 95 in 100, and the effective number of answers. No row without an
 -- answer. To be called as: from satisfaction s cross join lateral satisfaction_score(…).
 create or replace function satisfaction_score(
-    answered int, weight numeric, weighted numeric, last_at timestamptz, as_of timestamptz, parameters jsonb
+    answered int, weight numeric, weighted numeric, about jsonb, last_at timestamptz, as_of timestamptz,
+    parameters jsonb
 ) returns table (score double precision, low double precision, high double precision, answers double precision)
     language sql immutable parallel safe rows 1
 as $$
@@ -31,7 +41,7 @@ as $$
                given.answers
         from (
             select (parameters ->> 'prior_weight')::float8,
-                   (parameters ->> 'prior_mean')::float8,
+                   usual_satisfaction(about, weight, parameters),
                    (parameters ->> 'answer_sd')::float8,
                    aged.age,
                    decayed(weight, aged.age)

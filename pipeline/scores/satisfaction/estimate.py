@@ -5,6 +5,11 @@ the prior's mean m and weight k = σ²/τ², the estimate is (k·m + S)/(k + W):
 credibility, ASTIN Bulletin 4. It is also the mean of the posterior of a normal mean with known variance, where an
 answer of weight w has the variance σ²/w; the posterior's standard deviation is then σ/√(k + W).
 
+What is usual differs by touchpoint: m is the mean of what the model says of the touchpoints that the answers are about,
+weighted like the answers, m = Σ w·m_t / W. So the estimate is m plus the credible part of how far the answers lie above
+what their touchpoints usually get, Σ w·(y − m_t)/(k + W): Bühlmann's estimate with a known effect of each touchpoint.
+The state has the sum of weights by touchpoint, not Σ w·m_t, so that another model can be taken up at any time.
+
 Answers are added up in whole numbers, each weighed as of a fixed epoch (later ones weigh *more*, by 2^(t/half-life)),
 so that the sums are the same bit for bit in whatever order answers come. Only `estimate` goes over to floats.
 
@@ -16,6 +21,7 @@ from __future__ import annotations
 from math import exp2, sqrt
 from typing import NamedTuple
 
+from pipeline.scores.protocol import NotReversible
 from pipeline.scores.satisfaction.model import SatisfactionModel
 from pipeline.scores.satisfaction.share import Z95
 
@@ -23,6 +29,8 @@ from pipeline.scores.satisfaction.share import Z95
 EPOCH_MS = 631_152_000_000
 #: A weight of 1 as a whole number: weights are kept to 32 binary places.
 UNIT = 1 << 32
+#: Stands for the touchpoint of answers of which it is not known.
+UNKNOWN = ""
 
 
 class Answers(NamedTuple):
@@ -40,6 +48,8 @@ class Answers(NamedTuple):
     weighted: int
     #: The latest answer's time, epoch milliseconds.
     last_at: int
+    #: `weight` by the touchpoint (CHANNEL/KIND) that the answers are about, in order of these.
+    about: tuple[tuple[str, int], ...]
 
 
 class Estimate(NamedTuple):
@@ -52,30 +62,57 @@ class Estimate(NamedTuple):
     answers_effective: float
 
 
-def add(answers: Answers | None, at_ms: int, millipoints: int, model: SatisfactionModel) -> Answers:
+def add(
+    answers: Answers | None, at_ms: int, millipoints: int, model: SatisfactionModel, touchpoint: str = UNKNOWN
+) -> Answers:
     """Return the answers with one more, given at `at_ms` (epoch ms), scored by `scales.millipoints` (0 to 100,000).
 
-    Any order of adding gives the same value, exactly. Raises ValueError for a time before `EPOCH_MS`.
+    `touchpoint` is what it is about, as CHANNEL/KIND. Any order of adding gives the same value, exactly.
+    Raises ValueError for a time before `EPOCH_MS`.
     """
     weight = _weight(at_ms, model)
     if answers is None:
-        return Answers(1, weight, weight * millipoints, at_ms)
-    answered, weights, weighted, last_at = answers
+        return Answers(1, weight, weight * millipoints, at_ms, ((touchpoint, weight),))
+    answered, weights, weighted, last_at, about = answers
     return Answers(
-        answered + 1, weights + weight, weighted + weight * millipoints, at_ms if at_ms > last_at else last_at
+        answered + 1,
+        weights + weight,
+        weighted + weight * millipoints,
+        at_ms if at_ms > last_at else last_at,
+        _moved(about, touchpoint, weight),
     )
 
 
-def remove(answers: Answers, at_ms: int, millipoints: int, model: SatisfactionModel) -> Answers | None:
+def remove(
+    answers: Answers, at_ms: int, millipoints: int, model: SatisfactionModel, touchpoint: str = UNKNOWN
+) -> Answers | None:
     """Return the answers without one that was added; None if it was the only one.
 
-    `last_at` stays: the sums do not tell when the last of the other answers was given.
+    `last_at` stays: the sums do not tell when the last of the other answers was given. Raises NotReversible where the
+    touchpoint of the answer was not known when it was added.
     """
-    answered, weights, weighted, last_at = answers
+    answered, weights, weighted, last_at, about = answers
     if answered == 1:
         return None
     weight = _weight(at_ms, model)
-    return Answers(answered - 1, weights - weight, weighted - weight * millipoints, last_at)
+    return Answers(
+        answered - 1,
+        weights - weight,
+        weighted - weight * millipoints,
+        last_at,
+        _moved(about, touchpoint, -weight),
+    )
+
+
+def _moved(about: tuple[tuple[str, int], ...], touchpoint: str, weight: int) -> tuple[tuple[str, int], ...]:
+    """Return the weights by touchpoint with one of them moved; those of 0 are left out."""
+    weights = dict(about)
+    left = weights.pop(touchpoint, 0) + weight
+    if left < 0:
+        raise NotReversible("the state does not tell which touchpoint the answer was about")
+    if left:
+        weights[touchpoint] = left
+    return tuple(sorted(weights.items()))
 
 
 def _weight(at_ms: int, model: SatisfactionModel) -> int:
@@ -89,7 +126,7 @@ def estimate(answers: Answers, as_of: int, model: SatisfactionModel) -> Estimate
 
     The interval is where what the customer thinks lies (not their next answer) with 95 %, cut off at 0 and 100.
     """
-    _, weight, weighted, last_at = answers
+    _, weight, weighted, last_at, _ = answers
     half_life_ms = model.half_life_ms
     whole, rest = divmod((as_of if as_of > last_at else last_at) - EPOCH_MS, half_life_ms)
     one = exp2(rest / half_life_ms) * UNIT
@@ -97,7 +134,7 @@ def estimate(answers: Answers, as_of: int, model: SatisfactionModel) -> Estimate
     scale = 1 << whole
     effective = weight / scale / one
     total = model.prior_weight + effective
-    score = (model.prior_weight * model.prior_mean + weighted / scale / one / 1000.0) / total
+    score = (model.prior_weight * usual(answers, model) + weighted / scale / one / 1000.0) / total
     half = Z95 * model.answer_sd / sqrt(total)
     # Rounding can put a mean of nothing but 100s a last bit above 100.
     if score > 100.0:
@@ -105,3 +142,11 @@ def estimate(answers: Answers, as_of: int, model: SatisfactionModel) -> Estimate
     low = score - half
     high = score + half
     return Estimate(score, low if low > 0.0 else 0.0, high if high < 100.0 else 100.0, effective)
+
+
+def usual(answers: Answers, model: SatisfactionModel) -> float:
+    """Return what the touchpoints that answers are about usually get, 0 to 100, weighted like the answers."""
+    means, otherwise = model.touchpoint_means, model.prior_mean
+    if not means:
+        return otherwise
+    return sum([part / answers.weight * means.get(touchpoint, otherwise) for touchpoint, part in answers.about])

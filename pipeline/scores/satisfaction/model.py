@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 DAY_MS = 86_400_000
+#: What the name of a touchpoint's mean begins with among the parameters; CHANNEL/KIND follows.
+TOUCHPOINT_MEAN = "prior_mean:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,20 +26,24 @@ class SatisfactionModel:
     source: str
     #: Days (rounded to the millisecond) after which an answer counts half; 1 to 36,500.
     half_life_days: float
-    #: The score expected of an unknown customer, 0 (worst) to 100 (best).
+    #: The score expected of an unknown customer about an unknown touchpoint, 0 (worst) to 100 (best).
     prior_mean: float
     #: How many answers given just now that expectation is worth: σ²/τ², above 0.
     prior_weight: float
     #: σ: how far a customer's single answers scatter about what they think, in points; above 0.
     answer_sd: float
+    #: What the touchpoints usually get, 0 to 100, by CHANNEL/KIND; `prior_mean` holds for all others.
+    touchpoint_means: Mapping[str, float] = field(default_factory=dict)
     half_life_ms: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what is out of range with a ValueError."""
         if not 1 <= self.half_life_days <= 36_500:
             raise ValueError(f"half_life_days is {self.half_life_days}; it takes 1 to 36,500")
-        if not 0 <= self.prior_mean <= 100:
-            raise ValueError(f"prior_mean is {self.prior_mean}; it takes 0 to 100")
+        means = {TOUCHPOINT_MEAN + touchpoint: mean for touchpoint, mean in self.touchpoint_means.items()}
+        for name, mean in {"prior_mean": self.prior_mean, **means}.items():
+            if not 0 <= mean <= 100:
+                raise ValueError(f"{name} is {mean}; it takes 0 to 100")
         for name, value in (("prior_weight", self.prior_weight), ("answer_sd", self.answer_sd)):
             if not 0 < value < math.inf:
                 raise ValueError(f"{name} is {value}; it must be above 0")
@@ -55,6 +61,7 @@ class SatisfactionModel:
             "prior_mean": self.prior_mean,
             "prior_weight": self.prior_weight,
             "answer_sd": self.answer_sd,
+            **{TOUCHPOINT_MEAN + touchpoint: mean for touchpoint, mean in sorted(self.touchpoint_means.items())},
         }
 
     @classmethod
@@ -67,6 +74,11 @@ class SatisfactionModel:
             prior_mean=float(parameters["prior_mean"]),
             prior_weight=float(parameters["prior_weight"]),
             answer_sd=float(parameters["answer_sd"]),
+            touchpoint_means={
+                name.removeprefix(TOUCHPOINT_MEAN): float(mean)
+                for name, mean in parameters.items()
+                if name.startswith(TOUCHPOINT_MEAN)
+            },
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-from pipeline.rows import FLOAT, INTEGER, INTERNAL, MOMENT, NUMERIC, TEXT, Table
+from pipeline.rows import FLOAT, INTEGER, INTERNAL, MOMENT, NUMERIC, TEXT, WEIGHTS, Table
 
 
 class SatisfactionRow(NamedTuple):
@@ -19,6 +19,7 @@ class SatisfactionRow(NamedTuple):
     as_of: Annotated[int, MOMENT]
     weight: Annotated[int, NUMERIC, INTERNAL]
     weighted: Annotated[int, NUMERIC, INTERNAL]
+    about: Annotated[tuple[tuple[str, int], ...], WEIGHTS, INTERNAL]
     model: Annotated[str, TEXT]
 
 

@@ -8,7 +8,7 @@ from pipeline.contract.schema import schema_file_text
 from pipeline.rows import Table
 from pipeline.scores.protocol import CustomerChange, NotReversible
 from pipeline.scores.reason import Reason
-from pipeline.scores.satisfaction.estimate import Answers, add, estimate, remove
+from pipeline.scores.satisfaction.estimate import Answers, add, estimate, remove, usual
 from pipeline.scores.satisfaction.model import DEFAULT, SatisfactionModel
 from pipeline.scores.satisfaction.row import TABLE, SatisfactionRow
 from pipeline.scores.sql import sql_texts
@@ -44,7 +44,8 @@ class SatisfactionScore:
         """Add the answers among the events."""
         for event in change.events:
             if event.answer is not None:
-                state = add(state, event.step.at, event.answer.millipoints, model)
+                answer = event.answer
+                state = add(state, event.step.at, answer.millipoints, model, answer.about.touchpoint)
         return state
 
     def unfold(self, state: Answers, change: CustomerChange, model: SatisfactionModel) -> Answers | None:
@@ -54,7 +55,8 @@ class SatisfactionScore:
             if event.answer is not None:
                 if left is None:
                     raise ValueError("more answers are taken out than there are")
-                left = remove(left, event.step.at, event.answer.millipoints, model)
+                answer = event.answer
+                left = remove(left, event.step.at, answer.millipoints, model, answer.about.touchpoint)
         if left is not None and any(e.answer is not None and e.step.at == left.last_at for e in change.events):
             raise NotReversible("the state does not tell when the last but one answer was given")
         return left
@@ -72,12 +74,13 @@ class SatisfactionScore:
             as_of=state.last_at,
             weight=state.weight,
             weighted=state.weighted,
+            about=state.about,
             model=model.label,
         )
 
     def restore(self, row: SatisfactionRow) -> Answers:
         """Return the answers that a row was made from."""
-        return Answers(row.answered, row.weight, row.weighted, row.as_of)
+        return Answers(row.answered, row.weight, row.weighted, row.as_of, row.about)
 
     def explain(self, state: Answers, as_of: int, model: SatisfactionModel) -> Sequence[Reason]:
         """Return how much of the score comes from the customer's own answers, and how much from the prior."""
@@ -85,7 +88,7 @@ class SatisfactionScore:
         own = effective / (effective + model.prior_weight)
         reasons = [
             (own, Reason("own_answers", f"{own:.0%} from the customer's own answers ({state.answered})")),
-            (1 - own, Reason("prior", f"{1 - own:.0%} from what is expected of a customer without answers")),
+            (1 - own, Reason("prior", f"{1 - own:.0%} from what is usual ({usual(state, model):.0f} of 100)")),
         ]
         reasons.sort(reverse=True)
         return [reason for _, reason in reasons]

@@ -9,5 +9,5 @@ AS $$
     SELECT s.customer, e.score, e.low, e.high, e.answers, s.answered, at, s.model
     FROM satisfaction AS s
     JOIN model AS m ON m.name || ' ' || m.version = s.model
-    CROSS JOIN LATERAL satisfaction_score(s.answered, s.weight, s.weighted, s.as_of, at, m.parameters) AS e
+    CROSS JOIN LATERAL satisfaction_score(s.answered, s.weight, s.weighted, s.about, s.as_of, at, m.parameters) AS e
 $$;

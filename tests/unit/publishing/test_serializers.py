@@ -109,7 +109,7 @@ def test_steps_that_were_written_before_and_those_that_were_added_make_one_recor
 @given(
     row=st.builds(
         SatisfactionRow, customer=texts, score=doubles, low=doubles, high=doubles, answers=doubles, answered=ints,
-        as_of=moments, weight=longs, weighted=longs, model=texts,
+        as_of=moments, weight=longs, weighted=longs, about=st.just(()), model=texts,
     )
 )  # fmt: skip
 def test_a_satisfactions_record_holds_its_row(row: SatisfactionRow) -> None:
@@ -137,7 +137,7 @@ def test_a_churn_risks_record_holds_its_row(row: ChurnRow) -> None:
 def test_a_value_begins_with_its_schemas_id(schema_id: int, topic: str) -> None:
     rows = {
         JOURNEYS: published(journeys=[_journey()]),
-        SATISFACTION: published(satisfaction=[SatisfactionRow("c", 1.0, 0.0, 2.0, 1.0, 1, 0, 0, 0, "m")]),
+        SATISFACTION: published(satisfaction=[SatisfactionRow("c", 1.0, 0.0, 2.0, 1.0, 1, 0, 0, 0, (), "m")]),
         CHURN_RISK: published(churn_risk=[ChurnRow("c", 0.5, "low", 90, 0, 1, 0, 0, None, 0, (), "m")]),
     }
     [out] = rows[topic]

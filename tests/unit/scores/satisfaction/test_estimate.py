@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import reduce
 from math import isclose, sqrt
 
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.scores.satisfaction.estimate import EPOCH_MS, UNIT, Answers, add, estimate
+from pipeline.scores.protocol import NotReversible
+from pipeline.scores.satisfaction.estimate import EPOCH_MS, UNIT, UNKNOWN, Answers, add, estimate, remove, usual
 from pipeline.scores.satisfaction.model import DAY_MS, DEFAULT, SatisfactionModel
 
 NOW = 1_790_000_000_000
@@ -62,7 +64,43 @@ def test_the_score_is_the_credibility_weighted_mean_of_prior_and_answers() -> No
 
 
 def test_one_answer_at_the_epoch_weighs_one_unit() -> None:
-    assert add(None, EPOCH_MS, 7, MODEL) == Answers(1, UNIT, 7 * UNIT, EPOCH_MS)
+    assert add(None, EPOCH_MS, 7, MODEL) == Answers(1, UNIT, 7 * UNIT, EPOCH_MS, (("", UNIT),))
+
+
+BY_TOUCHPOINT = replace(MODEL, touchpoint_means={"web/purchase": 90.0, "call_centre/call_ended": 30.0})
+
+
+def test_a_customer_is_expected_to_answer_as_is_usual_of_what_they_were_asked_about() -> None:
+    cases = {"web/purchase": 90, "call_centre/call_ended": 30, "web/page_viewed": 60, UNKNOWN: 60}
+    for touchpoint, mean in cases.items():
+        answers = add(None, NOW, 50_000, BY_TOUCHPOINT, touchpoint)
+        assert isclose(estimate(answers, NOW, BY_TOUCHPOINT).score, (2 * mean + 50) / 3, rel_tol=1e-9)
+        assert isclose(estimate(answers, NOW, MODEL).score, (2 * 60 + 50) / 3, rel_tol=1e-9)
+
+
+def test_what_is_usual_is_weighted_like_the_answers() -> None:
+    answers = add(add(None, NOW, 0, MODEL, "web/purchase"), NOW - 10 * DAY_MS, 0, MODEL, "call_centre/call_ended")
+    assert isclose(usual(answers, BY_TOUCHPOINT), (90 + 0.5 * 30) / 1.5, rel_tol=1e-9)
+
+
+@given(
+    st.lists(st.tuples(moments, scores, st.sampled_from(["web/purchase", "web/x", UNKNOWN])), min_size=2, max_size=12)
+)
+def test_an_answer_is_taken_out_exactly(answers: list[tuple[int, int, str]]) -> None:
+    def fold(some: list[tuple[int, int, str]]) -> Answers | None:
+        return reduce(lambda known, each: add(known, each[0], each[1], MODEL, each[2]), some, None)
+
+    whole, first = fold(answers), answers[0]
+    left = remove(whole, first[0], first[1], MODEL, first[2]) if whole else None
+    assert left is not None and whole is not None
+    assert left._replace(last_at=0) == fold(answers[1:])._replace(last_at=0)  # type: ignore[union-attr]
+    assert sum(weight for _, weight in whole.about) == whole.weight
+
+
+def test_an_answer_about_an_unknown_touchpoint_cannot_be_taken_out_of_a_known_one() -> None:
+    answers = add(add(None, NOW, 0, MODEL), NOW, 0, MODEL)
+    with pytest.raises(NotReversible):
+        remove(answers, NOW, 0, MODEL, "web/purchase")
 
 
 def test_an_answer_from_before_the_epoch_is_refused() -> None:
@@ -112,8 +150,9 @@ def test_nothing_but_best_answers_and_a_best_prior_stay_on_the_scale() -> None:
 
 
 def test_a_model_survives_its_row() -> None:
-    row = json.loads(json.dumps(DEFAULT.parameters()))
-    assert SatisfactionModel.from_parameters(DEFAULT.version, DEFAULT.source, row) == DEFAULT
+    for model in (DEFAULT, BY_TOUCHPOINT):
+        row = json.loads(json.dumps(model.parameters()))
+        assert SatisfactionModel.from_parameters(model.version, model.source, row) == model
 
 
 @pytest.mark.parametrize(
@@ -122,6 +161,7 @@ def test_a_model_survives_its_row() -> None:
         {"half_life_days": 0.5},
         {"half_life_days": float("nan")},
         {"prior_mean": 101},
+        {"prior_mean:web/purchase": -1},
         {"prior_weight": 0},
         {"answer_sd": -1},
         {"answer_sd": float("inf")},
