@@ -16,6 +16,7 @@ from pipeline.cli.output import console, print_json, print_table
 from pipeline.queries import identity
 from pipeline.queries.connection import reading
 from pipeline.queries.customers import ChurnView, JourneyView, Profile, SatisfactionView, profile
+from pipeline.queries.expected import ExpectedContact
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,8 +96,19 @@ def summary(view: Profile) -> list[tuple[str, str, str]]:
             "",
         ),
         ("satisfaction", _satisfaction(view.satisfaction), ""),
+        *[("expected", expected(each), "") for each in view.expected],
         ("churn risk", _risk(risk), BAND_STYLES[risk.band] if risk else ""),
     ]
+
+
+def expected(contact: ExpectedContact) -> str:
+    """Return what is expected of a contact that nobody answered."""
+    outcome = "" if contact.outcome == "none" else f", {contact.outcome}"
+    at = formatting.moment(contact.at, seconds=False)
+    return (
+        f"{contact.expected:.0f} of 100 of {contact.touchpoint} on {at}{outcome}: not answered, expected from waits, "
+        "failures and the like"
+    )
 
 
 def sureness(low: float, high: float) -> str:

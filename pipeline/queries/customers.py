@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from pipeline.ledger.moments import ms
+from pipeline.queries.expected import ExpectedContact, expected_of_customer, shown_model
 from pipeline.scores.churn.model import Activity, ChurnModel
 from pipeline.scores.churn.reasons import reasons
 from pipeline.scores.reason import Reason
 
 #: Number of customers before and after a key that are searched for a similar one.
 _NEIGHBOURS = 100
+#: Number of contacts that nobody answered of which is said what they are expected to get.
+_SILENT = 5
 
 
 class JourneyView(NamedTuple):
@@ -79,6 +82,8 @@ class Profile(NamedTuple):
     satisfaction: SatisfactionView | None
     churn_risk: ChurnView | None
     journeys: Sequence[JourneyView]
+    #: Contacts that nobody answered, the latest first, with what they are expected to get; see `queries.expected`.
+    expected: Sequence[ExpectedContact] = ()
 
 
 _TOTALS = text("""
@@ -142,6 +147,7 @@ def profile(connection: Connection, customer: str, at: datetime, journeys: int) 
     totals = connection.execute(_TOTALS, {"customer": customer}).one()
     if not totals.journeys:
         return None
+    model = shown_model(connection)
     rows = connection.execute(_JOURNEYS, {"customer": customer, "most": journeys})
     return Profile(
         customer=customer,
@@ -154,6 +160,7 @@ def profile(connection: Connection, customer: str, at: datetime, journeys: int) 
         satisfaction=_satisfaction(connection, customer, at),
         churn_risk=_churn(connection, customer, at),
         journeys=[JourneyView(**row._mapping) for row in rows],
+        expected=() if model is None else expected_of_customer(connection, model, customer, _SILENT),
     )
 
 

@@ -26,6 +26,16 @@ PERIODS = {
     "week": "date_trunc('week', at, 'UTC')",
     "28d": "date_bin('28 days', at, '1970-01-05 00:00:00+00')",
 }
+#: Answers of a period, each once, whatever keys it came by; `begins` is when the period began that it is in.
+ONCE = """
+    SELECT DISTINCT ON (touchpoint, at) {begins} AS begins, touchpoint, instrument, score,
+           coalesce(shown, stage) AS stage, channel, kind
+    FROM feedback LEFT JOIN touchpoint_place USING (stage, channel, kind)
+    WHERE (CAST(:since AS timestamptz) IS NULL OR at >= :since)
+      AND (CAST(:until AS timestamptz) IS NULL OR at < :until)
+      AND (CAST(:instrument AS text) IS NULL OR instrument = :instrument)
+    ORDER BY touchpoint, at, starts_with(key, 'customer:') DESC, key
+"""
 
 
 class Answered(NamedTuple):
@@ -77,15 +87,7 @@ def answered(
                    count(*) FILTER (WHERE score >= CASE instrument {limits} END) AS satisfied,
                    count(*) FILTER (WHERE score <= CASE instrument {bad} END) AS dissatisfied,
                    sum(score) AS total, sum(score * score) AS squares
-            FROM (
-                SELECT DISTINCT ON (touchpoint, at) {begins} AS begins, instrument, score,
-                       coalesce(shown, stage) AS stage, channel, kind
-                FROM feedback LEFT JOIN touchpoint_place USING (stage, channel, kind)
-                WHERE (CAST(:since AS timestamptz) IS NULL OR at >= :since)
-                  AND (CAST(:until AS timestamptz) IS NULL OR at < :until)
-                  AND (CAST(:instrument AS text) IS NULL OR instrument = :instrument)
-                ORDER BY touchpoint, at, starts_with(key, 'customer:') DESC, key
-            ) AS once
+            FROM ({ONCE.format(begins=begins)}) AS once
             GROUP BY {grouped}
             ORDER BY begins NULLS FIRST, answers DESC, {grouped}
         """),

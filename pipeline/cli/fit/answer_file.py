@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from pipeline.cli.fit.visit_file import time_of
 from pipeline.errors import InvalidInput
-from pipeline.fitting.satisfaction import Answers, ordered
+from pipeline.fitting.satisfaction import Answers, answers_of
 from pipeline.scales import SCALES, millipoints
+from pipeline.scores.satisfaction.model import DAY_MS
 
 _COLUMNS = ("customer", "at", "instrument", "score")
-_DAY_MS = 86_400_000
 
 
 def read_answers(path: Path) -> Answers:
@@ -23,9 +20,7 @@ def read_answers(path: Path) -> Answers:
 
     Raises InvalidInput, which names the line.
     """
-    customers: dict[str, int] = {}
-    touchpoints: dict[str, int] = {}
-    rows: list[tuple[int, float, float, int]] = []
+    rows: list[tuple[str, float, float, str]] = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             read = csv.DictReader(file)
@@ -36,21 +31,15 @@ def read_answers(path: Path) -> Answers:
             for row in read:
                 if not row["customer"]:
                     raise InvalidInput(f"{path}, line {read.line_num}: the customer is empty.")
-                customer = customers.setdefault(row["customer"], len(customers))
-                about = touchpoints.setdefault(row.get("about") or "", len(touchpoints))
-                at = time_of(path, read.line_num, row["at"]) / _DAY_MS
-                rows.append((customer, at, _score(path, read.line_num, row["instrument"], row["score"]), about))
+                at = time_of(path, read.line_num, row["at"]) / DAY_MS
+                score = _score(path, read.line_num, row["instrument"], row["score"])
+                rows.append((row["customer"], at, score, row.get("about") or ""))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidInput(f"{path} can't be read as CSV: {error}.") from None
-    if not rows:
+    answers = answers_of(rows)
+    if answers is None:
         raise InvalidInput(f"{path} has no answers.")
-    return answers_of(rows)
-
-
-def answers_of(rows: Sequence[tuple[int, float, float, int]]) -> Answers:
-    """Return rows (customer, day, score from 0 to 100, what it is about) as answers in their order."""
-    who, days, scores, about = zip(*rows, strict=True)
-    return ordered(Answers(np.array(who, np.int64), np.array(days), np.array(scores), np.array(about, np.int64)))
+    return answers
 
 
 def _score(path: Path, line: int, instrument: str | None, written: str | None) -> float:

@@ -8,6 +8,7 @@ import click
 
 from pipeline import settings
 from pipeline.cli.formatting import moment
+from pipeline.cli.models.expected_report import print_expected
 from pipeline.cli.models.report import print_check, print_churn
 from pipeline.cli.models.satisfaction_report import print_satisfaction
 from pipeline.cli.output import Column, print_json, print_table
@@ -16,6 +17,7 @@ from pipeline.queries import models as stored
 from pipeline.queries.connection import reading, writing
 from pipeline.queries.models import StoredModel
 from pipeline.scores.churn.model import ChurnModel
+from pipeline.scores.satisfaction.expected import ExpectedModel
 
 _COLUMNS = (
     Column("model"), Column("version"), Column("active"), Column("since (UTC)"), Column("validated", right=True),
@@ -63,6 +65,8 @@ def show(name: str, version: str, as_json: bool) -> None:
         click.echo()
         if found.name == ChurnModel.NAME:
             print_churn(found.fit, "week" if found.fit["unit_days"] == 7 else "day")
+        elif found.name == ExpectedModel.NAME:
+            print_expected(found.fit)
         else:
             print_satisfaction(found.fit)
 

@@ -39,12 +39,12 @@ STANDARD: Mapping[str, str] = {
 class Tally(NamedTuple):
     """The answers on one instrument: how many, satisfied and dissatisfied ones, sums of scores and of their squares.
 
-    Of NPS, `satisfied` are promoters and `dissatisfied` detractors.
+    Numbers are whole ones, but for weighted answers. Of NPS, `satisfied` are promoters and `dissatisfied` detractors.
     """
 
-    answers: int
-    satisfied: int
-    dissatisfied: int
+    answers: float
+    satisfied: float
+    dissatisfied: float
     total: float
     squares: float
 
@@ -69,9 +69,12 @@ class Figures(NamedTuple):
 
 def figures(instrument: str, tally: Tally) -> Figures:
     """Return the figures of answers on one instrument; there must be at least one."""
-    return Figures(
-        _net_promoters(tally) if instrument == "nps" else _share(instrument, tally), _mean(instrument, tally)
-    )
+    return Figures(standard(instrument, tally), _mean(instrument, tally))
+
+
+def standard(instrument: str, tally: Tally) -> Interval | None:
+    """Return the standard figure alone; None if all answers are neutral."""
+    return _net_promoters(tally) if instrument == "nps" else _share(instrument, tally)
 
 
 def _share(instrument: str, tally: Tally) -> Interval | None:
@@ -101,7 +104,7 @@ def _mean(instrument: str, tally: Tally) -> Interval:
     return Interval(mean, max(scale.worst, mean - half), min(scale.best, mean + half))
 
 
-def student_95(freedom: int) -> float:
+def student_95(freedom: float) -> float:
     """Return below which 97.5 % of Student's distribution with so many degrees of freedom lie; 1 or more.
 
     Exact for one and two. From three on it is the expansion 26.7.5 of Abramowitz and Stegun (1964), which is off by

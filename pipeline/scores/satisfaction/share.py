@@ -23,7 +23,7 @@ class Share(NamedTuple):
     high: float
 
 
-def satisfied_share(satisfied: int, answers: int) -> Share | None:
+def satisfied_share(satisfied: float, answers: float) -> Share | None:
     """Of `answers`, the share that was satisfied; None without answers. 0 ≤ satisfied ≤ answers."""
     if answers == 0:
         return None
