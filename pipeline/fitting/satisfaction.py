@@ -15,6 +15,7 @@ of freedom less as there are touchpoints beyond the first.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -91,15 +92,20 @@ def ordered(answers: Answers) -> Answers:
 def answers_of(rows: Iterable[tuple[str, float, float, str]]) -> Answers | None:
     """Return rows (customer, day, score from 0 to 100, what it is about) as answers in their order; None without any.
 
-    Customers and touchpoints get their numbers in the order in which they come.
+    Customers and touchpoints get their numbers in the order in which they come. Memory: about 100 bytes a
+    customer, and 64 an answer.
     """
     who, what = _Numbers(), _Numbers()
-    numbered = [(who[customer], day, score, what[about]) for customer, day, score, about in rows]
-    if not numbered:
+    customers, about, values = array("q"), array("q"), array("d")
+    for customer, day, score, judged in rows:
+        customers.append(who[customer])
+        about.append(what[judged])
+        values.extend((day, score))
+    if not customers:
         return None
-    customers, days, scores, about = zip(*numbered, strict=True)
+    days, scores = np.frombuffer(values).reshape(-1, 2).T
     return ordered(
-        Answers(np.array(customers, np.int64), np.array(days), np.array(scores), np.array(about, np.int64), list(what))
+        Answers(np.frombuffer(customers, np.int64), days, scores, np.frombuffer(about, np.int64), list(what))
     )
 
 

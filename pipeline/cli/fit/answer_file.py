@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 
-from pipeline.cli.fit.visit_file import time_of
+from pipeline.cli.fit.csv_file import CsvRow, rows
 from pipeline.errors import InvalidInput
 from pipeline.fitting.satisfaction import Answers, answers_of
 from pipeline.scales import SCALES, millipoints
@@ -20,38 +19,23 @@ def read_answers(path: Path) -> Answers:
 
     Raises InvalidInput, which names the line.
     """
-    rows: list[tuple[str, float, float, str]] = []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            read = csv.DictReader(file)
-            if missing := [column for column in _COLUMNS if column not in (read.fieldnames or ())]:
-                raise InvalidInput(
-                    f"{path} has no column {missing[0]}. The first line has to name {', '.join(_COLUMNS)}."
-                )
-            for row in read:
-                if not row["customer"]:
-                    raise InvalidInput(f"{path}, line {read.line_num}: the customer is empty.")
-                at = time_of(path, read.line_num, row["at"]) / DAY_MS
-                score = _score(path, read.line_num, row["instrument"], row["score"])
-                rows.append((row["customer"], at, score, row.get("about") or ""))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"{path} can't be read as CSV: {error}.") from None
-    answers = answers_of(rows)
+    answers = answers_of(
+        (row.customer, row.at_ms / DAY_MS, _score(row), row.values.get("about") or "") for row in rows(path, _COLUMNS)
+    )
     if answers is None:
         raise InvalidInput(f"{path} has no answers.")
     return answers
 
 
-def _score(path: Path, line: int, instrument: str | None, written: str | None) -> float:
-    scale = SCALES.get(instrument or "")
+def _score(row: CsvRow) -> float:
+    instrument, written = row.values["instrument"] or "", row.values["score"]
+    scale = SCALES.get(instrument)
     if scale is None:
-        raise InvalidInput(f"{path}, line {line}: {instrument!r} is no instrument. There are {', '.join(SCALES)}.")
+        raise row.invalid(f"{instrument!r} is no instrument. There are {', '.join(SCALES)}.")
     try:
         score = float(written or "")
     except ValueError:
         score = math.nan
     if not scale.worst <= score <= scale.best:
-        raise InvalidInput(
-            f"{path}, line {line}: {written!r} is not on {instrument}'s scale, {scale.worst:g} to {scale.best:g}."
-        )
-    return millipoints(instrument or "", score) / 1000
+        raise row.invalid(f"{written!r} is not on {instrument}'s scale, {scale.worst:g} to {scale.best:g}.")
+    return millipoints(instrument, score) / 1000

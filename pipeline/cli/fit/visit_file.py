@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cli.fit.csv_file import CsvRow, rows
 from pipeline.errors import InvalidInput
-
-_COLUMNS = ("customer", "at")
 
 
 class Visits(NamedTuple):
@@ -33,20 +30,11 @@ def read_visits(path: Path) -> Visits:
     customers: list[int] = []
     times: list[int] = []
     amounts: list[float] = []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            if missing := [column for column in _COLUMNS if column not in (rows.fieldnames or ())]:
-                raise InvalidInput(
-                    f"{path} has no column {missing[0]}. The first line has to name {' and '.join(_COLUMNS)}."
-                )
-            for row in rows:
-                customers.append(numbers.setdefault(_customer(path, rows.line_num, row), len(numbers)))
-                times.append(time_of(path, rows.line_num, row["at"]))
-                if "amount" in row:
-                    amounts.append(_amount(path, rows.line_num, row["amount"]))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"{path} can't be read as CSV: {error}.") from None
+    for row in rows(path, ("customer", "at")):
+        customers.append(numbers.setdefault(row.customer, len(numbers)))
+        times.append(row.at_ms)
+        if "amount" in row.values:
+            amounts.append(_amount(row))
     if not times:
         raise InvalidInput(f"{path} has no visits.")
     return Visits(
@@ -54,28 +42,12 @@ def read_visits(path: Path) -> Visits:
     )
 
 
-def _customer(path: Path, line: int, row: dict[str, str]) -> str:
-    if not row["customer"]:
-        raise InvalidInput(f"{path}, line {line}: the customer is empty.")
-    return row["customer"]
-
-
-def time_of(path: Path, line: int, written: str | None) -> int:
-    """Return a time in epoch milliseconds, in UTC if it has no offset. Raises InvalidInput, which names the line."""
-    try:
-        at = datetime.fromisoformat(written or "")
-    except ValueError:
-        raise InvalidInput(
-            f"{path}, line {line}: {written!r} is no time. Write 1997-01-18 or 1997-01-18T09:30:00Z."
-        ) from None
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _amount(path: Path, line: int, written: str | None) -> float:
+def _amount(row: CsvRow) -> float:
+    written = row.values["amount"]
     try:
         amount = float(written or "")
     except ValueError:
         amount = float("nan")
     if not np.isfinite(amount):
-        raise InvalidInput(f"{path}, line {line}: {written!r} is no amount. Write 29.33.")
+        raise row.invalid(f"{written!r} is no amount. Write 29.33.")
     return amount

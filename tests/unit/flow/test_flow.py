@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from memory import DAY, MINUTE, NOW, T0, Memory, Record, partition_for, record, tables
 
 from pipeline.journey.step import Measures, event_key
+from pipeline.scores.protocol import CustomerChange
+from pipeline.scores.satisfaction.score import SATISFACTION
 from pipeline.topics import FORWARDED_HEADER
 from pipeline.touchpoint import Feedback, Touchpoint, own_key
 
@@ -235,6 +237,21 @@ def test_nobody_without_feedback_gets_a_satisfaction() -> None:
     ledger = Memory()
     ledger.process([record(touchpoint("a")), record(touchpoint("b", customer="2", feedback=Feedback("csat", 5)), 1)])
     assert set(ledger.satisfaction) == {"customer:2"}
+
+
+def test_an_answer_that_is_admitted_again_as_a_step_can_be_taken_out_of_the_score_that_it_was_counted_in() -> None:
+    ledger = Memory()
+    told = touchpoint("a", channel="email", kind="survey_answered", feedback=Feedback("csat", 4))
+    judging = told._replace(event_id="b", attributes={"about": "call_centre/call_ended"})
+    ledger.process([record(told), record(judging, 1)])
+    [row] = ledger.journeys.values()
+    assert sorted((step.measures.about or "") for step in row.steps if step.measures) == ["", "call_centre/call_ended"]
+    both = ledger.satisfaction["customer:1"].about
+    assert [name for name, _ in both] == ["call_centre/call_ended", "email/survey_answered"]
+    events = [ledger.admission.readmit("customer:1", step) for step in row.steps]
+    state = SATISFACTION.restore(ledger.satisfaction["customer:1"])
+    assert SATISFACTION.unfold(state, CustomerChange(events, 0, 0), SATISFACTION.default_model) is None
+    assert SATISFACTION.fold(None, CustomerChange(events, 0, 0), SATISFACTION.default_model) == state
 
 
 def test_an_answer_judges_the_touchpoint_that_it_is_about() -> None:
