@@ -17,6 +17,7 @@ from pipeline.queries import models as stored
 from pipeline.queries.connection import reading, writing
 from pipeline.queries.models import StoredModel
 from pipeline.scores.churn.model import ChurnModel
+from pipeline.scores.registry import SCORES
 from pipeline.scores.satisfaction.expected import ExpectedModel
 
 _COLUMNS = (
@@ -88,7 +89,8 @@ def activate(name: str, version: str, worse: bool) -> None:
             return
         stored.activate(connection, name, version, even_if_worse=worse)
         connection.commit()
-    click.echo(f"Active: {name} {version}. Workers take it up within seconds.")
+    is_live = name in {score.default_model.NAME for score in SCORES}
+    click.echo(f"Active: {name} {version}.{' Workers take it up within seconds.' * is_live}")
 
 
 @models.command()
