@@ -17,11 +17,9 @@ from pipeline.journey.step import KEY_BYTES, NOT_MEASURED, Step, StepType, measu
 
 #: Number of touchpoints, or namings, in a record.
 MAX_ITEMS = 500
-#: `sequence`, `begun_by`, `late_ms` and `about` of a step that says nothing of them. The second form of a step has the
-#: first three, the third has all.
-_NOTHING_LATER: tuple[Any, ...] = (0, None, None, None)
-#: Number of values of a step in the second form and in the third → how many of them are of the later ones.
-_LATER_FORMS = {15: 3, 16: 4}
+#: Number of values of a step in the second form, which has `sequence`, `begun_by` and `late_ms` besides, and in the
+#: third, which has `about`, too.
+_SECOND_FORM, _THIRD_FORM = 15, 16
 
 
 class Named(NamedTuple):
@@ -135,24 +133,29 @@ def _step(step: Step) -> list[Any]:
 
     Of a step in a later form an earlier version finds too many values, instead of reading it wrongly.
     """
-    *words, begun_by = step.type
-    *measures, late_ms, about = step.measures or NOT_MEASURED
-    first = [step.at, step.key.hex(), *words]
-    later: tuple[Any, ...] = (
-        (step.sequence, begun_by, late_ms) if about is None else (step.sequence, begun_by, late_ms, about)
-    )
-    if later != _NOTHING_LATER[:-1]:
-        return [*first, *measures, step.via, *later]
-    return [*first, *(measures if step.measures else ()), step.via]
+    channel, kind, stage, outcome, begun_by = step.type
+    first = [step.at, step.key.hex(), channel, kind, stage, outcome]
+    measures = step.measures
+    late_ms, about = (None, None) if measures is None else (measures.late_ms, measures.about)
+    if step.sequence or begun_by is not None or late_ms is not None or about is not None:
+        later = [step.sequence, begun_by, late_ms] if about is None else [step.sequence, begun_by, late_ms, about]
+        return [*first, *(measures or NOT_MEASURED)[:-2], step.via, *later]
+    if measures is not None:
+        return [*first, *measures[:-2], step.via]
+    return [*first, step.via]
 
 
 def _read_step(values: list[Any], sender: str) -> Step:
-    later = _NOTHING_LATER
-    if (known := _LATER_FORMS.get(len(values))) is not None:
-        values, later = values[:-known], (*values[-known:], *_NOTHING_LATER[known:])
-    at, event_key, channel, kind, stage, outcome, *measures, via = values
-    wait_ms, duration_ms, score, amount_minor, currency = measures or NOT_MEASURED[:-2]
-    sequence, begun_by, late_ms, about = later
+    sequence, begun_by, late_ms, about = 0, None, None, None
+    if len(values) == _SECOND_FORM:
+        *values, sequence, begun_by, late_ms = values
+    elif len(values) == _THIRD_FORM:
+        *values, sequence, begun_by, late_ms, about = values
+    at, event_key, channel, kind, stage, outcome, *given, via = values
+    measures = None
+    if given:
+        wait_ms, duration_ms, score, amount_minor, currency = given
+        measures = measured(wait_ms, duration_ms, score, amount_minor, currency, late_ms, about)
     key = bytes.fromhex(event_key)
     if len(key) != KEY_BYTES:
         raise ValueError("a touchpoint's key has another length")
@@ -161,7 +164,7 @@ def _read_step(values: list[Any], sender: str) -> Step:
         sequence=sequence,
         key=key,
         type=StepType(channel, kind, stage, outcome, begun_by),
-        measures=measured(wait_ms, duration_ms, score, amount_minor, currency, late_ms, about),
+        measures=measures,
         via=via,
         sender=sender if sender != via else None,
     )
