@@ -156,15 +156,15 @@ class CommitStatement:
         batches = [commit.batch for commit in commits]
         score_arrays: dict[str, Any] = {}
         for name, upsert in self._scores.items():
-            score_arrays |= upsert.arrays((b.partition, row) for b in batches for row in b.scores.get(name, ()))
+            score_arrays |= upsert.arrays((b.partition, b.scores.get(name, ())) for b in batches)
         return {
             **self._journeys.arrays(
-                (b.partition, row) for b in batches for row in b.journeys if row.journey_id not in b.only_closed
+                (b.partition, [row for row in b.journeys if row.journey_id not in b.only_closed]) for b in batches
             ),
             **score_arrays,
-            **self._counts.arrays((b.partition, row) for b in batches for row in b.counts),
-            **self._feedback.arrays((b.partition, row) for b in batches for row in b.feedback.answers),
-            **self._verbatims.arrays((b.partition, row) for b in batches for row in b.feedback.verbatims),
+            **self._counts.arrays((b.partition, b.counts) for b in batches),
+            **self._feedback.arrays((b.partition, b.feedback.answers) for b in batches),
+            **self._verbatims.arrays((b.partition, b.feedback.verbatims) for b in batches),
             "topic": commits[0].position.topic,
             "partitions": len(commits),
             "position": _json([_position(commit) for commit in commits]),

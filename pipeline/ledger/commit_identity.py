@@ -37,7 +37,7 @@ class IdentityStatement:
         changes = [(batch.partition, batch.identity) for batch in batches if batch.identity is not None]
         arrays: dict[str, Array] = {}
         for name, upsert in self._upserts.items():
-            arrays |= upsert.arrays((number, row) for number, each in changes for row in each.written.get(name, ()))
+            arrays |= upsert.arrays((number, each.written.get(name, ())) for number, each in changes)
         for name, delete in self._deletes.items():
             arrays |= delete.arrays(
                 [

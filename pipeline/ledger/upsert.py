@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pipeline.ledger import arrays
@@ -34,11 +34,15 @@ class Upsert:
             f"ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {change}"
         )
 
-    def arrays(self, rows: Iterable[tuple[int, Any]]) -> dict[str, Array]:
-        """Return the statement's parameters for rows of the table, each with its partition."""
-        partitioned = list(rows)
-        columns: list[Any] = [[partition for partition, _ in partitioned]]
-        columns += zip(*[row for _, row in partitioned], strict=True) if partitioned else [()] * (len(self._types) - 1)
+    def arrays(self, by_partition: Iterable[tuple[int, Sequence[Any]]]) -> dict[str, Array]:
+        """Return the statement's parameters for rows of the table, which come with their partition."""
+        partitions: list[int] = []
+        rows: list[Any] = []
+        for partition, some in by_partition:
+            partitions += [partition] * len(some)
+            rows += some
+        columns: list[Any] = [partitions]
+        columns += zip(*rows, strict=True) if rows else [()] * (len(self._types) - 1)
         return {
             self._prefix + name: sent.array(values)
             for (name, sent), values in zip(self._types.items(), columns, strict=True)
