@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pipeline.flow.dedupe import group_by_customer
 from pipeline.flow.exchange import Corrected, Message, Named, Transferred, Withdrawn
 from pipeline.flow.identity_rows import OMITTED
 from pipeline.flow.joined_customer import Readmit
@@ -66,7 +65,7 @@ def aside_to_load(partition: Partition, admitted: AdmittedSlice) -> tuple[list[A
         for row, until, *_ in admitted.restatements
         if row.since <= until and customers[row.key].has_aside
     ]
-    return [point for point in _points(partition, admitted) if customers[point.key].has_aside], spans
+    return _points(partition, admitted), spans
 
 
 def windows_to_load(partition: Partition, admitted: AdmittedSlice, readmit: Readmit) -> list[Span]:
@@ -145,18 +144,22 @@ def omitted_to_load(
     return list(dict.fromkeys([Span(each.customer, each.started_at, each.ended_at) for each in journeys]))
 
 
-def _points(partition: Partition, admitted: AdmittedSlice) -> Iterator[AsidePoint]:
-    customers, survivors = partition.customers, partition.log.survivors
-    for key, events in group_by_customer(admitted.admitted).items():
-        if customers[key].is_joined or key in survivors:
-            yield from [AsidePoint(key, event.step.at, event.step.key) for event in events]
+def _points(partition: Partition, admitted: AdmittedSlice) -> list[AsidePoint]:
+    """Return the touchpoints of a slice, as far as their customers have some that journeys don't show."""
+    customers = partition.customers
+    points = [
+        AsidePoint(event.customer, event.step.at, event.step.key)
+        for event in admitted.admitted
+        if customers[event.customer].has_aside
+    ]
     for message in admitted.messages:
-        if isinstance(message, (Named, Corrected)):
+        if isinstance(message, (Named, Corrected)) or not customers[message.key].has_aside:
             continue
         if isinstance(message, Transferred):
-            yield from [AsidePoint(message.key, step.at, step.key) for step in message.steps]
+            points += [AsidePoint(message.key, step.at, step.key) for step in message.steps]
         else:
-            yield from [AsidePoint(message.key, place.at, place.event_key) for place in message.places]
+            points += [AsidePoint(message.key, place.at, place.event_key) for place in message.places]
+    return points
 
 
 def _journeys_that_omit(customer: Customer, since: int, until: int) -> list[Journey]:
