@@ -107,19 +107,11 @@ class OwnerRow(NamedTuple):
 def owner_rows(key: str, segments: Sequence[Segment], end: int) -> list[OwnerRow]:
     """Return the rows of a key's segments, of which the last one ends at `end`."""
     untils = [*[segment.since - 1 for segment in segments[1:]], end]
-    return [
-        OwnerRow(
-            key=key,
-            since=segment.since,
-            until=until,
-            owner=segment.holder or key,
-            why=segment.why,
-            trust=segment.stretch.trust if segment.stretch else "",
-            source=segment.stretch.source if segment.stretch else "",
-            event_id=segment.stretch.event_id if segment.stretch else "",
-        )
-        for segment, until in zip(segments, untils, strict=True)
-    ]
+    rows = []
+    for (since, holder, why, stretch), until in zip(segments, untils, strict=True):
+        trust, source, event_id = ("", "", "") if stretch is None else (stretch.trust, stretch.source, stretch.event_id)
+        rows.append(OwnerRow(key, since, until, holder or key, why, trust, source, event_id))
+    return rows
 
 
 class AsideRow(NamedTuple):

@@ -78,7 +78,9 @@ class KeyIdentity:
         if self.is_overfull:
             return (Segment(BEGINNING, None, OVERFULL),)
         of_survivors = [
-            each._replace(target=log.survivor(each.target)) for each in self.stretches if each.trust != VOID
+            each._replace(target=log.survivor(each.target)) if each.target in log.survivors else each
+            for each in self.stretches
+            if each.trust != VOID
         ]
         if not of_survivors:
             return UNKNOWN

@@ -89,6 +89,7 @@ class _Rules:
         self._starts = [each.started_at for each in self._by_start]
         self._reach = list(accumulate([each.ended_at for each in self._by_start], max))
         self._by_end = sorted(last, key=lambda each: (each.ended_at, each.started_at))
+        self._ended = [each.ended_at for each in self._by_end]
         self._next = sorted(preferred, key=lambda each: (each.started_at, -each.ended_at))
         self._shared = shared_intervals(stretches, policy.shared_above)
 
@@ -128,7 +129,7 @@ class _Rules:
         return None
 
     def _held_from_before(self, at: int) -> Stretch | None:
-        place = bisect_left(self._by_end, at, key=lambda each: each.ended_at) - 1
+        place = bisect_left(self._ended, at) - 1
         if place < 0:
             return None
         stretch, hold = self._by_end[place], self._policy.hold_ms
@@ -138,7 +139,7 @@ class _Rules:
         return None if end < len(self._ends) and self._ends[end] <= at else stretch
 
     def _claimed_later(self, at: int) -> Stretch | None:
-        place = bisect_right(self._next, at, key=lambda each: each.started_at)
+        place = bisect_right(self._starts, at)
         if place == len(self._next):
             return None
         stretch, lookback = self._next[place], self._policy.lookback_ms
@@ -153,6 +154,8 @@ def shared_intervals(stretches: Iterable[Stretch], shared_above: int) -> list[tu
     have stretches that meet the 30 days up to it.
     """
     in_order = sorted(stretches, key=lambda each: each.started_at)
+    if len(in_order) <= shared_above:
+        return []
     targets: Counter[str] = Counter()
     ending: list[tuple[int, str]] = []
     intervals: list[tuple[int, int]] = []

@@ -44,14 +44,23 @@ def add_namings(stretches: Sequence[Stretch], namings: Iterable[Naming], stretch
 
 def _runs(namings: Iterable[Naming], stretch_ms: int) -> list[Stretch]:
     """Return the stretches of namings that come together."""
-    runs: list[Stretch] = []
-    for target, trust, at, source, event_id in sorted(namings):
-        last = runs[-1] if runs else None
-        if last and (last.target, last.trust) == (target, trust) and at - last.ended_at <= stretch_ms:
-            runs[-1] = last._replace(ended_at=at)
+    runs: list[list[Naming]] = []
+    for naming in sorted(namings):
+        last = runs[-1][-1] if runs else None
+        if (
+            last is not None
+            and naming.target == last.target
+            and naming.trust == last.trust
+            and naming.at - last.at <= stretch_ms
+        ):
+            runs[-1].append(naming)
         else:
-            runs.append(Stretch(target, trust, at, at, source, event_id))
-    return runs
+            runs.append([naming])
+    return [_stretch(run[0], run[-1].at) for run in runs]
+
+
+def _stretch(first: Naming, ended_at: int) -> Stretch:
+    return Stretch(first.target, first.trust, first.at, ended_at, first.source, first.event_id)
 
 
 def _meets(stretch: Stretch, other: Stretch, stretch_ms: int) -> bool:
