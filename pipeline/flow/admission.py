@@ -111,7 +111,10 @@ class Admission:
         traits = self._traits.traits(channel, kind, stage, begun_by)
         score = None if step.measures is None else step.measures.score
         answer = None if score is None else Answer(round(score * 1000), False, self._judged(step, traits))
-        return Admitted(customer, step.at + traits.gap_ms, step._replace(type=traits.types[outcome]), traits, answer)
+        shared_type = traits.types[outcome]
+        if step.type is not shared_type:
+            step = step.with_type(shared_type)
+        return Admitted(customer, step.at + traits.gap_ms, step, traits, answer)
 
     def _judged(self, step: Step, own: Traits) -> Traits:
         about = None if step.measures is None else step.measures.about

@@ -216,7 +216,9 @@ class Identities:
         for key, joined in self._joined.items():
             customer = customers[key]
             removed, added = joined.finish(changed)
-            if removed is None:
+            if customer.is_empty:
+                scoring.replace(customer, {})
+            elif removed is None:
                 if added is not None:
                     scoring.score(customer, added)
             elif not scoring.rescore(customer, removed, added) or not customer.knows_last:

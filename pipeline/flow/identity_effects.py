@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pipeline.flow.exchange import Corrected, ExchangeRecord, Message, Named, Place, Transferred, Withdrawn, write
 from pipeline.flow.identity_rows import (
+    TABLES,
     AsideRow,
     NamingRow,
     OwnerRow,
@@ -46,7 +47,7 @@ class IdentityEffects:
     """Collects what a batch changes; of changes of the same row the last one counts."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, dict[RowKey, Any]] = {}
+        self._rows: dict[str, dict[RowKey, Any]] = {table.name: {} for table in TABLES}
         self._messages: dict[str, list[Message]] = {}
         self._namings: dict[str, list[Naming]] = {}
         self._forgotten: list[str] = []
@@ -68,7 +69,7 @@ class IdentityEffects:
     def transfer(self, holder: str, sender: str, step: Step) -> None:
         """Tell the partition of a key's holder that the touchpoint is the holder's now."""
         if step.via is None:
-            step = step._replace(via=sender)
+            step = step.with_via(sender)
         self._transferred += 1
         told = self._messages.setdefault(holder, [])
         if told and isinstance(last := told[-1], Transferred) and last.sender == sender:
@@ -103,18 +104,20 @@ class IdentityEffects:
 
     def put_namings(self, key: str, namings: Iterable[Naming]) -> None:
         """Write a key's namings."""
-        for each in namings:
-            row = NamingRow(key, *each)
-            self._put("identity_naming", (row.event_id, row.source, key, row.target, row.at), row)
+        rows = self._rows["identity_naming"]
+        for target, trust, at, source, event_id in namings:
+            rows[event_id, source, key, target, at] = NamingRow(key, target, trust, at, source, event_id)
 
     def forget_namings(self, key: str) -> None:
         """Delete all namings of a key."""
-        namings = self._rows.get("identity_naming", {})
+        namings = self._rows["identity_naming"]
         self._rows["identity_naming"] = {each: row for each, row in namings.items() if row.key != key}
         self._forgotten.append(key)
 
     def put_stretches(self, key: str, before: Sequence[Stretch], after: Sequence[Stretch]) -> None:
         """Write what has changed in a key's stretches."""
+        if before is after:
+            return
         old, new = set(before), set(after)
         for each in old - new:
             self._put("identity_stretch", (key, each.target, each.trust, each.started_at), None)
@@ -148,7 +151,7 @@ class IdentityEffects:
         """
         named: list[Message] = [Named(key, namings) for key, namings in self._namings.items()]
         messages = [*named, *self._corrections, *[each for told in self._messages.values() for each in told]]
-        if not messages and not self._rows and not self._forgotten:
+        if not messages and not any(self._rows.values()) and not self._forgotten:
             return None
         return IdentityChanges(
             written={table: [row for row in rows.values() if row is not None] for table, rows in self._rows.items()},
@@ -162,7 +165,7 @@ class IdentityEffects:
         )
 
     def _put(self, table: str, key: RowKey, row: Any) -> None:
-        self._rows.setdefault(table, {})[key] = row
+        self._rows[table][key] = row
 
 
 def aside_key(row: AsideRow) -> RowKey:

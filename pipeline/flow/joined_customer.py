@@ -62,8 +62,7 @@ class JoinedCustomer:
         if step.via is not None:
             self._customer.has_foreign = True
         shown = self._shown(step)
-        rows = [row for row in self._aside.get(step.key, ()) if row.place != OMITTED]
-        if any(row.step.origin == step.origin for row in rows) or (shown and shown.origin == step.origin):
+        if (shown is not None and shown.origin == step.origin) or self._is_aside(step):
             return False
         holder = holder_at(self._segments, step.at)
         if holder is not None:
@@ -78,6 +77,10 @@ class JoinedCustomer:
             self._put_aside(step, COPY)
         return True
 
+    def _is_aside(self, step: Step) -> bool:
+        """Return whether this very touchpoint is there already, and is not shown."""
+        return any(row.place != OMITTED and row.step.origin == step.origin for row in self._aside.get(step.key, ()))
+
     def withdraw(self, at: int, event_key: bytes, origin: tuple[str, str]) -> None:
         """Take a touchpoint out that was transferred to the customer; it belongs to the sender's key again."""
         for row in self._aside.get(event_key, ()):
@@ -91,12 +94,13 @@ class JoinedCustomer:
 
     def restate(self, since: int, until: int) -> None:
         """Bring touchpoints of these times (inclusive) to where they belong by now."""
+        aside = [row for rows in self._aside.values() for row in rows if since <= row.at <= until]
         for step in self._shown_between(since, until):
             holder = holder_at(self._segments, step.at)
             if holder is not None:
                 self._remove(step, holder)
                 self._transfer(step, holder)
-        for row in [row for rows in self._aside.values() for row in rows if since <= row.at <= until]:
+        for row in aside:
             if row.place != OMITTED:
                 self._restate_aside(row)
 
@@ -111,15 +115,18 @@ class JoinedCustomer:
             self.add(row.step)
 
     def finish(self, changed: list[Journey]) -> tuple[CustomerChange | None, CustomerChange | None]:
-        """Change the journeys; return what left them and what came into them, for the scores."""
+        """Change the journeys; return what left them and what came into them, for the scores.
+
+        Neither is said of a customer who has nothing left: there is no score then (`Customer.is_empty`).
+        """
         removed = self._remove_all(changed) if self._removed else None
         if not self._added:
             return removed, None
         key = self._customer.key
-        events = [self._readmit(key, step) for step in sorted(self._added.values(), key=_place)]
+        events = [self._readmit(key, step) for step in sorted(self._added.values())]
         return removed, sessionize(self._customer, events, changed, self._salt)
 
-    def _remove_all(self, changed: list[Journey]) -> CustomerChange:
+    def _remove_all(self, changed: list[Journey]) -> CustomerChange | None:
         journeys = self._customer.journeys
         visits = 0
         for journey in [each for each in journeys if not each.keys.isdisjoint(self._removed)]:
@@ -149,8 +156,10 @@ class JoinedCustomer:
                 visits += target.is_visit
                 mark_changed(target, changed)
             journeys[place : place + 1] = again
-        events = [self._readmit(self._customer.key, removed.step) for removed in self._removed.values()]
-        events.sort(key=lambda event: event.step.place)
+        if self._customer.is_empty and not self._added:
+            return None
+        steps = sorted([removed.step for removed in self._removed.values()])
+        events = [self._readmit(self._customer.key, step) for step in steps]
         return CustomerChange(events, visits, self._customer.last_seen_at)
 
     def _new_journey(self, part: Sequence[Admitted]) -> Journey:
@@ -171,7 +180,9 @@ class JoinedCustomer:
 
     def _known(self, journey: Journey) -> list[Step]:
         """Return the steps of a journey as it was before this change, in order; of a long one, those that matter."""
-        return known_steps(journey, [row for rows in self._aside.values() for row in rows] if journey.omitted else ())
+        if not journey.omitted:
+            return journey.steps
+        return known_steps(journey, [row for rows in self._aside.values() for row in rows])
 
     def _shown(self, step: Step) -> Step | None:
         return self._shown_of(step.at, step.key)
@@ -239,9 +250,11 @@ class JoinedCustomer:
 
     def _put_aside(self, step: Step, place: str, holder: str = "") -> None:
         row = aside_row(self._customer.key, step, place, holder)
-        rows = self._aside.setdefault(step.key, [])
-        rows[:] = [each for each in rows if each.step.origin != step.origin or each.place == OMITTED]
-        rows.append(row)
+        rows = self._aside.get(step.key, ())
+        self._aside[step.key] = [
+            *[each for each in rows if each.step.origin != step.origin or each.place == OMITTED],
+            row,
+        ]
         self._effects.put_aside(row)
         self._customer.put_aside(step.at)
 
@@ -255,7 +268,3 @@ class JoinedCustomer:
     def _drop_row(self, row: AsideRow) -> None:
         """Delete the row of a touchpoint that its journey leaves out; the change itself still needs to know it."""
         self._effects.drop_aside(row)
-
-
-def _place(step: Step) -> tuple[int, int, bytes]:
-    return step.place

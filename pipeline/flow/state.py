@@ -54,6 +54,11 @@ class Customer:
             self.known_from = min(self.known_from, self.journeys[0].started_at)
 
     @property
+    def is_empty(self) -> bool:
+        """Return whether it is certain that no journey has a touchpoint."""
+        return not self.journeys and self.known_from <= BEGINNING
+
+    @property
     def has_aside(self) -> bool:
         """Return whether there are touchpoints that the journeys don't show."""
         return self.aside_until > NO_ASIDE
