@@ -24,6 +24,8 @@ _NULL = b"\xff\xff\xff\xff"
 _HEADER = Struct(">iiI")
 _DIMENSION = Struct(">ii")
 _size = Struct(">i").pack
+#: The sizes of most texts, as they are written.
+_SIZES = [_size(size) for size in range(1_024)]
 
 
 class Array(bytes):
@@ -102,7 +104,10 @@ def _texts_or_nulls(values: Sequence[str | None]) -> Array:
 
 
 def _of_any_size(oid: int, values: Sequence[bytes]) -> Array:
-    return _array(oid, len(values), b"".join([_size(len(value)) + value for value in values]))
+    elements = [b""] * (2 * len(values))
+    elements[::2] = [_SIZES[size] if size < len(_SIZES) else _size(size) for size in map(len, values)]
+    elements[1::2] = values
+    return _array(oid, len(values), b"".join(elements))
 
 
 def _uuids(values: Sequence[str]) -> Array:
