@@ -251,10 +251,8 @@ class JoinedCustomer:
     def _put_aside(self, step: Step, place: str, holder: str = "") -> None:
         row = aside_row(self._customer.key, step, place, holder)
         rows = self._aside.get(step.key, ())
-        self._aside[step.key] = [
-            *[each for each in rows if each.step.origin != step.origin or each.place == OMITTED],
-            row,
-        ]
+        others = [each for each in rows if each.step.origin != step.origin or each.place == OMITTED]
+        self._aside[step.key] = [*others, row]
         self._effects.put_aside(row)
         self._customer.put_aside(step.at)
 

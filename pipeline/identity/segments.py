@@ -70,11 +70,22 @@ def differences(before: Sequence[Segment], after: Sequence[Segment]) -> tuple[in
     The last one is `END` if they differ for good.
     """
     times = sorted({segment.since for segment in [*before, *after]})
-    different = [holder_at(before, at) != holder_at(after, at) for at in times]
+    holders = zip(_holders(before, times), _holders(after, times), strict=True)
+    different = [holder != other for holder, other in holders]
     if True not in different:
         return None
     first, last = different.index(True), len(times) - 1 - different[::-1].index(True)
     return times[first], times[last + 1] - 1 if last + 1 < len(times) else END
+
+
+def _holders(of_key: Sequence[Segment], times: Sequence[int]) -> list[str | None]:
+    """Return who holds a key at each of these moments, which are in order."""
+    holders, place, last = [], 0, len(of_key) - 1
+    for at in times:
+        while place < last and of_key[place + 1].since <= at:
+            place += 1
+        holders.append(of_key[place].holder)
+    return holders
 
 
 class _Rules:

@@ -76,11 +76,13 @@ class Step(NamedTuple):
 
     def with_type(self, type: StepType) -> Step:
         """Return the step with another type."""
-        return Step(self.at, self.sequence, self.key, type, self.measures, self.via, self.sender)
+        at, sequence, key, _, measures, via, sender = self
+        return Step(at, sequence, key, type, measures, via, sender)
 
     def with_via(self, via: str) -> Step:
         """Return the step with another own key."""
-        return Step(self.at, self.sequence, self.key, self.type, self.measures, via, self.sender)
+        at, sequence, key, type, measures, _, sender = self
+        return Step(at, sequence, key, type, measures, via, sender)
 
 
 def measured(
