@@ -46,6 +46,8 @@ MOMENT = ColumnType("moment")
 BYTES = ColumnType("bytes")
 #: channel → count.
 CHANNEL_COUNTS = ColumnType("channel counts")
+#: name → whole number of any size.
+NUMBERS = ColumnType("numbers")
 #: A journey's steps (`journey.steps.Steps`); their keys stand in the column `keys`.
 STEPS = ColumnType("steps")
 #: Pairs of a text and a whole number of any size, in order of the texts.

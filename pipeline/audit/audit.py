@@ -85,7 +85,12 @@ def audit(
         rebuild(workspace, corrections, reference, partitions)
         add_owners(workspace)
         done(2)
-        workspace.run("expected", grace_ms=reference.grace_ms, half_life_ms=cut.half_life_ms)
+        workspace.run(
+            "expected",
+            grace_ms=reference.grace_ms,
+            half_life_ms=cut.half_life_ms,
+            churn_half_life_ms=cut.churn_half_life_ms,
+        )
         workspace.run("expected_identity", beginning=BEGINNING, end=END)
         done(3)
         compare(workspace)
@@ -116,6 +121,10 @@ def rebuild(workspace: Workspace, corrections: Iterable[Correction], reference: 
     workspace.run("touchpoints")
     find_owners(workspace, corrections, reference.identity, partitions)
     workspace.run("journeys")
+    workspace.execute("CREATE TABLE exact_beyond (id INTEGER, evidence VARCHAR, activity_weight VARCHAR)")
+    with Appender(workspace, "exact_beyond") as appender:
+        for beyond in _sums_beyond(workspace):
+            appender.add(beyond)
     workspace.execute("CREATE TABLE exact (id INTEGER, weight VARCHAR, weighted VARCHAR, about VARCHAR)")
     with Appender(workspace, "exact") as appender:
         for sums in _sums(workspace):
@@ -138,12 +147,29 @@ def _sums(workspace: Workspace) -> Iterator[tuple[int, str, str, str]]:
         yield customer, str(sum(weights.values())), str(weighted), shown
 
 
+_EVIDENCE = ("help", "complaints", "failures", "bad_answers", "answers", "points")
+
+
+def _sums_beyond(workspace: Workspace) -> Iterator[tuple[int, str | None, str]]:
+    """Yield each customer's sums of evidence as of 1990, by name in order, and that of activities."""
+    columns = ", ".join((*_EVIDENCE, "activity"))
+    rows = workspace.rows(f"SELECT id, half_lives, {columns} FROM noted ORDER BY id")
+    for customer, of_customer in groupby(rows, key=lambda row: int(row[0])):
+        totals = [0] * (len(_EVIDENCE) + 1)
+        for _, half_lives, *parts in of_customer:
+            totals = [total + (int(part) << half_lives) for total, part in zip(totals, parts, strict=True)]
+        named = sorted((name, total) for name, total in zip(_EVIDENCE, totals, strict=False) if total)
+        yield customer, ",".join(f"{name}={total}" for name, total in named) or None, str(totals[-1])
+
+
 def _read(
     workspace: Workspace, cut: Snapshot, topic: Topic, registry: Registry, reference: Reference, show: Show
 ) -> tuple[int, list[Correction], int]:
     writers = KnownWriters(registry, TOUCHPOINTS)
     partitions, stretches = topic.stretches(cut.next_offsets)
-    rules = Rules(writers, partitions, cut.taken_at, cut.half_life_ms, reference.nobody, reference.trusts)
+    rules = Rules(
+        writers, partitions, cut.taken_at, cut.half_life_ms, cut.churn_half_life_ms, reference.nobody, reference.trusts
+    )
     records, corrections = 0, []
     total = sum(stretch.end - stretch.low for stretch in stretches)
     since: list[tuple[int, int, int | None]] = []

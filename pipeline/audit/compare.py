@@ -68,12 +68,13 @@ COMPARISONS = (
         ("customer",),
         _columns(
             _OTHER, "partition", "visits", "first_active_at", "last_active_at", "account_closed_at", "last_seen_at",
-            "model", "horizon_days", "band",
+            "model", "horizon_days", "band", "evidence", "activities", "activity_weight", "payments", "paid",
         )
         | _columns(_OFF, "probability")
         | _columns(_LESS, "as_of"),
         frozenset({"first_active_at", "last_active_at", "account_closed_at", "last_seen_at", "as_of"}),
     ),
+    Comparison("customer_evidence", ("customer",), _columns(_OTHER, "partition", "evidence")),
     Comparison(
         "identity_owner",
         ("key", "since"),

@@ -23,7 +23,7 @@ SKEW_MS = 3_600_000
 _SENT_ON = "pipeline-forwarded-from"
 
 #: Number of columns that only a touchpoint has.
-_UNTOLD = (None,) * 22
+_UNTOLD = (None,) * 24
 
 
 class Rules(NamedTuple):
@@ -37,6 +37,7 @@ class Rules(NamedTuple):
     partitions: int
     now_ms: int
     half_life_ms: int
+    churn_half_life_ms: int
     nobody: frozenset[str] = frozenset()
     trusts: Trusts = Trusts()
 
@@ -55,6 +56,7 @@ def facts(message: Message, rules: Rules) -> Facts:
     `reason` is null for what the contract accepts, `depends` says that the moment of processing decided whether
     occurred_at was too far ahead. Of refused records there are digests of value and key, of accepted ones the rest.
     `weight` is an answer's as of its half-life's beginning, in 2^-32; `half_lives` is the number of them since 1990.
+    `churn_weight` and `churn_half_lives` are the same by the churn model's half-life, of any touchpoint.
     """
     partition, offset, appended = message.partition(), message.offset(), message.timestamp()[1]
     value = message.value()
@@ -76,7 +78,7 @@ def facts(message: Message, rules: Rules) -> Facts:
         partition, offset, appended, None, depends, None, None, sent_on, customer, _key(t), t.occurred_at, t.channel,
         t.kind, t.stage, t.outcome, t.wait_ms, t.duration_ms, t.amount_minor, t.currency,
         *_answer(t, rules.half_life_ms), None if t.due_at is None else t.occurred_at - t.due_at, t.begun_by,
-        t.sequence or 0, *_said(t),
+        t.sequence or 0, *_said(t), *_weight(t.occurred_at, rules.churn_half_life_ms),
     )  # fmt: skip
     weaker = () if sent_on else weaker_keys(keys)
     trust = rules.trusts.of(t) if weaker else NONE
@@ -103,11 +105,14 @@ def _refused(message: Message, why: Rejected, depends: bool) -> Sequence[Any]:
 def _answer(t: Touchpoint, half_life_ms: int) -> Sequence[Any]:
     if t.feedback is None:
         return None, None, None, None, None, None
-    half_lives, rest = divmod(t.occurred_at - EARLIEST_MS, half_life_ms)
-    weight = round(exp2(rest / half_life_ms) * (1 << 32))
     channel, slash, kind = t.attributes.get("about", "").partition("/")
     about = (channel, kind) if slash and channel in CHANNELS and check_kind(kind) is None else (None, None)
-    return t.feedback.instrument, t.feedback.score, *about, weight, half_lives
+    return t.feedback.instrument, t.feedback.score, *about, *_weight(t.occurred_at, half_life_ms)
+
+
+def _weight(at_ms: int, half_life_ms: int) -> tuple[int, int]:
+    half_lives, rest = divmod(at_ms - EARLIEST_MS, half_life_ms)
+    return round(exp2(rest / half_life_ms) * (1 << 32)), half_lives
 
 
 def _said(t: Touchpoint) -> Sequence[Any]:

@@ -17,6 +17,14 @@ def _ms(column: str) -> str:
     return f"(extract(epoch FROM {column}) * 1000)::bigint AS {column}"
 
 
+def _numbers(column: str) -> str:
+    """Return whole numbers by name as a text, in the order of their names."""
+    return (
+        f"(SELECT coalesce(string_agg(key || '=' || value, ',' ORDER BY key COLLATE \"C\"), '') "
+        f"FROM jsonb_each_text({column})) AS {column}"
+    )
+
+
 #: The query of each table. Long values that are only compared for equality are read as digests.
 EXPORTS = {
     "journey": f"""
@@ -33,8 +41,11 @@ EXPORTS = {
         FROM satisfaction""",
     "churn_risk": f"""
         SELECT customer, partition, probability, band, horizon_days, {_ms("as_of")}, visits, {_ms("first_active_at")},
-               {_ms("last_active_at")}, {_ms("account_closed_at")}, {_ms("last_seen_at")}, model
+               {_ms("last_active_at")}, {_ms("account_closed_at")}, {_ms("last_seen_at")}, model,
+               {_numbers("evidence")}, activities,
+               trim_scale(activity_weight)::text AS activity_weight, {_numbers("payments")}, {_numbers("paid")}
         FROM churn_risk""",
+    "customer_evidence": f"SELECT customer, partition, {_numbers('evidence')} FROM customer_evidence",
     "touchpoint_count": """
         SELECT partition, stage, channel, kind, catalogued, events, answers, satisfied, score_sum, failures, abandoned,
                waits, wait_ms_sum, durations, duration_ms_sum, neutral
@@ -74,6 +85,7 @@ class Snapshot(NamedTuple):
     taken_at: int
     next_offsets: dict[int, int]
     half_life_ms: int
+    churn_half_life_ms: int
     exchange_offsets: dict[int, int]
     ledger: str
 
@@ -87,12 +99,7 @@ def take(connection: Connection, folder: Path, step: Callable[[int], None]) -> S
     assert isinstance(raw, psycopg.Connection)
     with raw.cursor() as cursor:
         taken_at = _one(cursor, "SELECT (extract(epoch FROM now()) * 1000)::bigint")
-        half_life = _one(
-            cursor,
-            "SELECT (parameters ->> 'half_life_days')::float8 FROM model WHERE name = 'satisfaction' AND active",
-        )
-        if half_life is None:
-            raise InvalidInput("The table model has no active model of satisfaction. Run `pipeline init`.")
+        half_life, churn_half_life = _half_life_ms(cursor, "satisfaction", None), _half_life_ms(cursor, "churn", 30.0)
         cursor.execute(
             "SELECT partition, next_offset, next_exchange_offset FROM position WHERE topic = %s", (TOUCHPOINTS,)
         )
@@ -108,7 +115,16 @@ def take(connection: Connection, folder: Path, step: Callable[[int], None]) -> S
                 for block in rows:
                     file.write(block)
             step(number)
-    return Snapshot(int(taken_at), next_offsets, round(half_life * 86_400_000), exchange_offsets, ledger)
+    return Snapshot(int(taken_at), next_offsets, half_life, churn_half_life, exchange_offsets, ledger)
+
+
+def _half_life_ms(cursor: psycopg.Cursor[Any], name: str, default: float | None) -> int:
+    """Return the half-life of the active model of a name; `default` (days) is that of one that does not say."""
+    days = _one(cursor, f"SELECT (parameters ->> 'half_life_days')::float8 FROM model WHERE name = '{name}' AND active")
+    days = default if days is None else days
+    if days is None:
+        raise InvalidInput(f"The table model has no active model of {name}. Run `pipeline init`.")
+    return round(days * 86_400_000)
 
 
 def _one(cursor: psycopg.Cursor[Any], query: str) -> Any:

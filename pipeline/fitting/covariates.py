@@ -49,16 +49,23 @@ class Foreteller(NamedTuple):
 
 
 def features(histories: Histories, model: Counting) -> Array:
-    """Return the features of each customer, a column for each coefficient but the intercept."""
+    """Return the features of each customer, a column for each coefficient but the intercept.
+
+    Those beyond visits are 0 where histories do not know them.
+    """
     silence = histories.age - histories.last
-    return np.stack([np.log1p(histories.repeats * silence / (model.alpha + histories.last))], axis=1)
+    by_visits = np.log1p(histories.repeats * silence / (model.alpha + histories.last))
+    beyond = histories.beyond
+    if beyond is None:
+        beyond = np.zeros((len(histories), len(NOTHING.beyond)))
+    return np.column_stack([by_visits, beyond])
 
 
 def fit(histories: Histories, came: Outcomes, model: Counting, days: float) -> CovariatesFit:
     """Return the covariates that tell best who came within so many days after histories, beside a counting model.
 
-    Raises NotFitted when all came, or nobody did, and when a coefficient is larger than a model takes. Errors are from
-    the second derivatives at the maximum.
+    A feature that is the same for all has the coefficient 0. Raises NotFitted when all came, or nobody did, and when a
+    coefficient is larger than a model takes. Errors are from the second derivatives at the maximum.
     """
     if came.all() or not came.any():
         raise NotFitted("all customers came, or none did")

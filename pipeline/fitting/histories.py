@@ -18,16 +18,17 @@ class Histories:
 
     `repeats` (x) are the visits after the first, whole numbers from 0; `last` (t_x) is when the last one was, since the
     first visit, 0 without repeats; `age` (T) is how long the customer was followed since then. 0 ≤ last ≤ age.
+    `beyond` has a column for each feature beyond visits (`scores.churn.beyond`), if they are known.
     Raises ValueError for what is out of range.
     """
 
-    def __init__(self, repeats: Array, last: Array, age: Array) -> None:
+    def __init__(self, repeats: Array, last: Array, age: Array, beyond: Array | None = None) -> None:
         if not len(repeats) == len(last) == len(age):
             raise ValueError("histories have arrays of different lengths")
         wrong = (repeats < 0) | (last < 0) | (last > age) | ((repeats == 0) & (last > 0))
         if wrong.any():
             raise ValueError(f"customer number {int(np.argmax(wrong)) + 1} has no history of visits")
-        self.repeats, self.last, self.age = repeats, last, age
+        self.repeats, self.last, self.age, self.beyond = repeats, last, age, beyond
 
     def __len__(self) -> int:
         return len(self.repeats)

@@ -25,7 +25,7 @@ class Refold:
         steps.sort()
         events = [self._readmit(self._customer, step) for step in steps]
         visits = sum([journey.is_visit for journey in journeys])
-        change = CustomerChange(events, visits, journeys[-1].ended_at)
+        change = CustomerChange(events, visits, journeys[-1].ended_at, self._states)
         for name, score, model in [(active.name, active.score, active.model) for active in self._scores]:
             state = score.fold(self._states.get(name), change, model)
             if state is not None:

@@ -34,6 +34,7 @@ class Scoring:
     def score(self, customer: Customer, change: CustomerChange) -> None:
         """Fold what has changed for a customer into each score."""
         states = customer.scores
+        change = change._replace(scores=states)
         for name, score, model, rows in self._scores:
             before = states.get(name)
             state = score.fold(before, change, model)
@@ -47,6 +48,8 @@ class Scoring:
         Returns whether this was possible; a score that can't tell what is left stays as it is, and has to be made anew.
         """
         is_exact = True
+        removed = removed._replace(scores=customer.scores)
+        added = None if added is None else added._replace(scores=customer.scores)
         for name, score, model, _ in self._scores:
             state = customer.scores.get(name)
             try:

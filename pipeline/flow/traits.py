@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from pipeline.catalogue import Catalogue
 from pipeline.contract.validate import check_kind
-from pipeline.journey.admitted import Answer, Said, Traits
+from pipeline.journey.admitted import CONCERNS, Answer, Said, Traits
 from pipeline.journey.policy import Policy
 from pipeline.scales import is_satisfied, millipoints
 from pipeline.touchpoint import CHANNELS, CORRECTION_KINDS, Feedback
@@ -80,6 +80,7 @@ class TraitsResolver:
             is_activity=begun_by_customer and self._policy.activity.counts(entry.role, channel, kind),
             trust=self._policy.identity.trust(kind, channel, "", entry.identity),
             said_by_event=begun_by,
+            concern=entry.role if begun_by_customer and entry.role in CONCERNS else None,
         )
         return traits
 

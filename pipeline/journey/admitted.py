@@ -11,6 +11,8 @@ from pipeline.touchpoint import OUTCOMES
 
 #: What a touchpoint, or any of a journey's, is: bits, which are joined by `|`.
 BEGUN_BY_CUSTOMER, ACTIVITY = 1, 2
+#: The roles of touchpoints that customers begin because something is wrong.
+CONCERNS = ("help", "complain")
 
 
 class Traits:
@@ -18,11 +20,12 @@ class Traits:
 
     `said_by_event` is who began it, where the event says so itself. `types` has the step's type by outcome, `trust` is
     that in two keys that such an event names. `is_activity` says that the customer began it and it counts as activity;
-    `signs` has both as bits. Equal traits can be there twice.
+    `signs` has both as bits. `concern` is the role of what the customer began because something is wrong: help or
+    complain, else None. Equal traits can be there twice.
     """
 
     __slots__ = (
-        "_hash", "catalogued", "channel", "gap_ms", "kind", "signs", "stage", "trust", "types",
+        "_hash", "catalogued", "channel", "concern", "gap_ms", "kind", "signs", "stage", "trust", "types",
     )  # fmt: skip
 
     def __init__(
@@ -37,6 +40,7 @@ class Traits:
         is_activity: bool,
         trust: str = NONE,
         said_by_event: str | None = None,
+        concern: str | None = None,
     ) -> None:
         self.channel = channel
         self.kind = kind
@@ -45,6 +49,7 @@ class Traits:
         self.gap_ms = gap_ms
         self.signs = BEGUN_BY_CUSTOMER * begun_by_customer | ACTIVITY * is_activity
         self.trust = trust
+        self.concern = concern
         self.types: Mapping[str, StepType] = {
             outcome: StepType(channel, kind, stage, outcome, said_by_event) for outcome in OUTCOMES
         }
@@ -74,6 +79,7 @@ class Traits:
     def _values(self) -> tuple[object, ...]:
         return (
             self.channel, self.kind, self.stage, self.catalogued, self.gap_ms, self.signs, self.trust,
+            self.concern,
         )  # fmt: skip
 
 

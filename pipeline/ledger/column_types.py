@@ -22,6 +22,7 @@ from pipeline.rows import (
     FLOAT,
     INTEGER,
     MOMENT,
+    NUMBERS,
     NUMERIC,
     REASONS,
     STEPS,
@@ -61,6 +62,16 @@ def _weights_json(weights: tuple[tuple[str, int], ...]) -> str:
     return json.dumps(dict(weights))  # orjson takes no numbers beyond 64 bits
 
 
+def _numbers_json(numbers: Mapping[str, int]) -> str:
+    # orjson takes no whole numbers beyond 64 bits
+    return "{" + ",".join([f'"{name}":{number}' for name, number in numbers.items()]) + "}" if numbers else "{}"
+
+
+def _load_numbers(text: str, _row: Any) -> Mapping[str, int]:
+    numbers: Mapping[str, int] = json.loads(text)
+    return numbers
+
+
 def _as_text(name: str) -> str:
     return f"{name}::text"
 
@@ -88,6 +99,7 @@ _TYPES = {
     MOMENT: PostgresType(arrays.MOMENT, arrays.MOMENT_OR_NULL, select=sql_ms),
     BYTES: PostgresType(arrays.BYTEA),
     CHANNEL_COUNTS: PostgresType(written("jsonb", _channels_json)),
+    NUMBERS: PostgresType(written("jsonb", _numbers_json), select=_as_text, load=_load_numbers),
     STEPS: PostgresType(written("jsonb", steps_text), select=_as_text, load=_load_steps),
     WEIGHTS: PostgresType(written("jsonb", _weights_json), select=_as_text, load=_load_weights),
     REASONS: PostgresType(written("jsonb", _reasons_json), load=_load_reasons),

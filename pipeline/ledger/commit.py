@@ -19,6 +19,7 @@ from pipeline.ledger.moments import sql_moment
 from pipeline.ledger.positions import Fenced, Position
 from pipeline.ledger.upsert import Upsert
 from pipeline.scores.protocol import Score
+from pipeline.scores.registry import published as published_scores
 
 #: The fence: the partitions that are still as the worker left them, locked in their order.
 _HELD = """
@@ -90,6 +91,7 @@ class CommitStatement:
         self._journeys, self._counts = Upsert(JOURNEY), Upsert(TOUCHPOINT_COUNT)
         self._feedback, self._verbatims = Upsert(FEEDBACK), Upsert(VERBATIM)
         self._scores = {score.table.name: Upsert(score.table) for score in scores}
+        self._published = [score.table.name for score in published_scores(scores)]
         self._identity = IdentityStatement(scores)
         self.sql, self.identity_sql = self._statement(), self._statement(self._identity.sql)
 
@@ -114,8 +116,9 @@ class CommitStatement:
 
     def _outbox_sql(self) -> str:
         columns = {
-            "partition": "integer", "commit": "bigint", "journeys": "uuid[]", **dict.fromkeys(self._scores, "text[]"),
-            "quarantined": "bigint[]", "forwards": "jsonb", "identities": "text[]",
+            "partition": "integer", "commit": "bigint", "journeys": "uuid[]",
+            **dict.fromkeys(self._published, "text[]"), "quarantined": "bigint[]", "forwards": "jsonb",
+            "identities": "text[]",
         }  # fmt: skip
         names = ", ".join(columns)
         typed = ", ".join([f"{name} {sql}" for name, sql in columns.items()])
@@ -170,7 +173,7 @@ class CommitStatement:
             "position": _json([_position(commit) for commit in commits]),
             "closed": _json([journey_id for b in batches for journey_id in b.only_closed]),
             "quarantine": _json([_quarantine(refused, b.partition) for b in batches for refused in b.refused]),
-            "outbox": _json([_outbox_row(commit, self._scores) for commit in commits if _publishes(commit.batch)]),
+            "outbox": _json([_outbox_row(commit, self._published) for commit in commits if _publishes(commit.batch)]),
         }
 
 

@@ -18,6 +18,7 @@ from pipeline.ledger.positions import Position
 from pipeline.ledger.reload import load_row, select_list
 from pipeline.rows import Table
 from pipeline.scores.protocol import Score
+from pipeline.scores.registry import published as published_scores
 
 _JOURNEYS = text(f"""
     SELECT {select_list(JOURNEY)} FROM journey
@@ -85,13 +86,14 @@ async def load_unpublished(
     The first commits of many: what is left is after its `commit`.
     """
     place = {"topic": position.topic, "partition": position.partition}
-    statement = _unpublished_commits(tuple([score.table.name for score in scores]))
+    tables = [score.table for score in published_scores(scores)]
+    statement = _unpublished_commits(tuple([table.name for table in tables]))
     commits = (await connection.execute(statement, {**place, "published": published})).all()
     if not commits:
         return None
     journeys = await connection.execute(_JOURNEYS, {"ids": _union(commits, "journeys")})
     score_rows, removed = {}, {}
-    for table in [score.table for score in scores]:
+    for table in tables:
         customers = _union(commits, table.name)
         selected = await connection.execute(_score_rows(table), {"customers": customers})
         rows = score_rows[table.name] = [load_row(table, each) for each in selected]

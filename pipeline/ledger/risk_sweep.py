@@ -20,8 +20,14 @@ _BAND_HAS_CHANGED = f"""
     FROM churn_risk
     JOIN model AS m ON m.name = 'churn' AND m.version = :version
     WHERE partition = ANY(:partitions) AND as_of < {sql_moment("CAST(:now AS bigint)")}
-      AND band <> churn_band(churn_probability(visits, first_active_at, last_active_at, account_closed_at,
-                                               {sql_moment("CAST(:now AS bigint)")}, m.parameters), m.parameters)
+      AND band <> churn_band(
+          churn_probability(
+              visits, first_active_at, last_active_at, account_closed_at, {sql_moment("CAST(:now AS bigint)")},
+              m.parameters,
+              beyond_shift(first_active_at, last_active_at, last_seen_at, evidence, activities, activity_weight,
+                           payments, paid, {sql_moment("CAST(:now AS bigint)")}, m.parameters)
+          ),
+          m.parameters)
 """
 _CANDIDATES = text(f"SELECT customer {_BAND_HAS_CHANGED} LIMIT :limit")
 _CHANGES = text(f"""

@@ -25,7 +25,7 @@ CONFIGURATION: dict[str, dict[str, str]] = {
         "min.compaction.lag.ms": str(_WEEK_MS),
     },
     IDENTITIES: _COMPACTED,
-    **{score.topic: _COMPACTED for score in SCORES},
+    **{score.topic: _COMPACTED for score in SCORES if score.topic is not None},
     # What waits for other partitions is read within moments; a worker that was away for long still needs it.
     EXCHANGE: {"cleanup.policy": "delete", "retention.ms": str(4 * _WEEK_MS)},
     # A dead letter is its record and headers beside it.

@@ -70,7 +70,9 @@ class RecordSerializer:
         self._identities = _Topic(IDENTITIES, headers[IDENTITIES], RowSerializer(OWNER))
         self._journeys = _Topic(JOURNEYS, headers[JOURNEYS], RowSerializer(JOURNEY))
         self._scores = {
-            score.table.name: _Topic(score.topic, headers[score.topic], RowSerializer(score.table)) for score in scores
+            score.table.name: _Topic(score.topic, headers[score.topic], RowSerializer(score.table))
+            for score in scores
+            if score.topic is not None
         }
 
     def of_batch(self, batch: Batch) -> Iterator[OutgoingRecord]:
@@ -104,8 +106,8 @@ class RecordSerializer:
         self, rows: Batch | Unpublished, letters: Iterable[OutgoingRecord], partition: int
     ) -> Iterator[OutgoingRecord]:
         journeys = self._journeys.by_journey(rows.journeys, partition)
-        scores = [self._scores[name].by_customer(score_rows) for name, score_rows in rows.scores.items()]
-        removed = [self._scores[name].tombstones(customers) for name, customers in rows.removed_scores.items()]
+        scores = [topic.by_customer(rows.scores[name]) for name, topic in self._scores.items() if name in rows.scores]
+        removed = [topic.tombstones(rows.removed_scores.get(name, ())) for name, topic in self._scores.items()]
         return chain(journeys, *scores, *removed, letters, forwards(rows.forwarded))
 
 

@@ -48,9 +48,15 @@ _RISKS = """
     WITH risk AS (
         SELECT now.*, greatest(0, now.probability - churn_probability(
                    now.visits, now.first_active_at, now.last_active_at, now.account_closed_at, now.last_active_at,
-                   m.parameters)) AS risen,
+                   m.parameters,
+                   beyond_shift(
+                       known.first_active_at, known.last_active_at, known.last_seen_at, known.evidence,
+                       known.activities, known.activity_weight, known.payments, known.paid,
+                       CAST(:at AS timestamptz), m.parameters))) AS risen,
+               known.evidence, known.activities, known.activity_weight, known.payments, known.paid,
                m.version, m.source, m.parameters
         FROM churn_risk_at(CAST(:at AS timestamptz)) AS now
+        JOIN churn_risk AS known USING (customer)
         JOIN model AS m ON m.name || ' ' || m.version = now.model
         WHERE now.band = ANY(:bands) AND (NOT :named OR starts_with(now.customer, 'customer:'))
     ), sorted AS (

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, text
 
 from pipeline.ledger.moments import ms
 from pipeline.queries.expected import ExpectedContact, expected_of_customer, shown_model
+from pipeline.scores.churn.beyond import Beyond
 from pipeline.scores.churn.model import Activity, ChurnModel
 from pipeline.scores.churn.reasons import reasons
+from pipeline.scores.evidence.sums import Evidence
 from pipeline.scores.reason import Reason
 
 #: Number of customers before and after a key that are searched for a similar one.
@@ -126,8 +128,10 @@ _SATISFACTION = text("""
 """)
 _CHURN = text("""
     SELECT now.probability, now.band, now.horizon_days, now.visits, now.first_active_at, now.last_active_at,
-           now.account_closed_at, now.last_seen_at, now.model, m.version, m.source, m.parameters
+           now.account_closed_at, now.last_seen_at, now.model, m.version, m.source, m.parameters,
+           known.evidence, known.activities, known.activity_weight, known.payments, known.paid
     FROM churn_risk_at(CAST(:at AS timestamptz)) AS now
+    JOIN churn_risk AS known USING (customer)
     JOIN model AS m ON m.name || ' ' || m.version = now.model
     WHERE now.customer = :customer
 """)
@@ -216,9 +220,20 @@ def _churn(connection: Connection, customer: str, at: datetime) -> ChurnView | N
 
 
 def reasons_at(row: Any, at: datetime) -> tuple[Reason, ...]:
-    """Return the reasons as of `at` for a row of `churn_risk_at` with its model's version, source and parameters."""
+    """Return the reasons as of `at` for a row of `churn_risk_at`.
+
+    It has its model's version, source and parameters, too, and what `churn_risk` knows beyond visits.
+    """
     closed = row.account_closed_at
+    beyond = Beyond(
+        Evidence.of(row.evidence),
+        row.activities,
+        int(row.activity_weight),
+        row.payments,
+        row.paid,
+        ms(row.last_seen_at),
+    )
     activity = Activity(
-        row.visits, ms(row.first_active_at), ms(row.last_active_at), None if closed is None else ms(closed)
+        row.visits, ms(row.first_active_at), ms(row.last_active_at), None if closed is None else ms(closed), beyond
     )
     return reasons(activity, ms(at), ChurnModel.from_parameters(row.version, row.source, row.parameters))

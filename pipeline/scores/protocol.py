@@ -19,12 +19,14 @@ class CustomerChange(NamedTuple):
 
     `events` are new touchpoints in order of time, without duplicates. `visits` is the change in the number of visits
     (journeys with activity of the customer). `last_seen_at` is the time (epoch milliseconds) of the
-    customer's last touchpoint, after the change.
+    customer's last touchpoint, after the change. `scores` has the customer's states, after the change, of scores that
+    come earlier in `registry.SCORES`, by its table's name: a score may rest on those.
     """
 
     events: Sequence[Admitted]
     visits: int
     last_seen_at: int
+    scores: Mapping[str, Any] = {}
 
 
 class Model(Protocol):
@@ -61,19 +63,19 @@ class Score(Protocol[M, S]):
 
     @property
     def table(self) -> Table[Any]:
-        """Return the declaration of its rows. The outbox has a column of the table's name, with the customers."""
+        """Return the declaration of its rows. If it has a topic, the outbox has a column of the table's name."""
 
     @property
-    def topic(self) -> str:
-        """Return the topic of its rows; the key is the customer's."""
+    def topic(self) -> str | None:
+        """Return the topic of its rows, whose key is the customer's; None for a score that other ones rest on."""
 
     @property
-    def schema_text(self) -> str:
-        """Return the Avro schema of the topic's values."""
+    def schema_text(self) -> str | None:
+        """Return the Avro schema of the topic's values; None without a topic."""
 
     @property
     def default_model(self) -> Model:
-        """Return the model that the package ships."""
+        """Return the model that the package ships; scores may share one."""
 
     def model(self, version: str, source: str, parameters: Mapping[str, float]) -> Any:
         """Return the model of a row of the table `model`. Raises KeyError or ValueError for wrong parameters."""

@@ -19,6 +19,7 @@ from pipeline.rows import (
     FLOAT,
     INTEGER,
     MOMENT,
+    NUMBERS,
     NUMERIC,
     REASONS,
     STEPS,
@@ -28,14 +29,14 @@ from pipeline.rows import (
     Column,
     Table,
 )
-from pipeline.scores.registry import SCORES
+from pipeline.scores.registry import SCORES, published
 from pipeline.topics import JOURNEYS
 
 TABLES: list[Table[Any]] = [JOURNEY, TOUCHPOINT_COUNT, *[score.table for score in SCORES]]
 POSTGRES = {
     TEXT: "text", UUID: "uuid", INTEGER: "integer", BIGINT: "bigint", NUMERIC: "numeric", FLOAT: "double precision",
     BOOLEAN: "boolean", MOMENT: "timestamp with time zone", BYTES: "bytea", CHANNEL_COUNTS: "jsonb", STEPS: "jsonb",
-    REASONS: "jsonb", WEIGHTS: "jsonb",
+    REASONS: "jsonb", WEIGHTS: "jsonb", NUMBERS: "jsonb",
 }  # fmt: skip
 AVRO = {
     TEXT: "string", UUID: "string", INTEGER: "int", BIGINT: "long", FLOAT: "double", BOOLEAN: "boolean", MOMENT: "long",
@@ -75,7 +76,7 @@ def plain(schema: Any) -> Any:
     return plain(schema["type"]) if isinstance(schema, dict) else schema
 
 
-SCHEMAS = [(JOURNEY, schema_text(JOURNEYS)), *[(score.table, score.schema_text) for score in SCORES]]
+SCHEMAS = [(JOURNEY, schema_text(JOURNEYS)), *[(score.table, score.schema_text or "") for score in published()]]
 
 
 @pytest.mark.parametrize(("table", "schema"), SCHEMAS, ids=[table.name for table, _ in SCHEMAS])

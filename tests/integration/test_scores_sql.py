@@ -15,9 +15,12 @@ import psycopg
 import pytest
 
 import pipeline
+from pipeline.scores.churn.beyond import NOTHING_BEYOND, Beyond
 from pipeline.scores.churn.covariates import Covariates
 from pipeline.scores.churn.model import DAY_MS, Activity, ChurnModel, band, p_active, p_alive, probability
 from pipeline.scores.churn.model import DEFAULT as CHURN
+from pipeline.scores.decay import weight
+from pipeline.scores.evidence.sums import Evidence
 from pipeline.scores.registry import SCORES
 from pipeline.scores.satisfaction.estimate import EPOCH_MS, add, estimate
 from pipeline.scores.satisfaction.model import DEFAULT as SATISFACTION
@@ -36,6 +39,9 @@ CHURN_MODELS = (
     replace(CHURN, r=1e3, alpha_days=1e5, a=1e3, b=1e-3, leaves_after_first=True),
     replace(CHURN, covariates=Covariates(intercept=-0.2, silence=-0.6)),
     replace(CHURN, leaves_after_first=True, covariates=Covariates(intercept=2.0, silence=0.5)),
+    replace(CHURN, covariates=Covariates(0.1, -0.2, 0.4, 1.3, 0.5, 0.3, -1.2, 0.8, -0.1)),
+    replace(CHURN, half_life_days=365.25, covariates=Covariates(0.0, 0.0, -3.0, 0.0, 2.0, 0.0, 4.0, -2.0, 0.5)),
+    replace(CHURN, half_life_days=1.0, covariates=Covariates(money=0.2)),
 )
 SATISFACTION_MODELS = (
     SATISFACTION,
@@ -68,6 +74,25 @@ def at(ms: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
 
 
+def drawn_beyond(chance: random.Random, last: int) -> Beyond:
+    """Nothing, or sums of what happened up to two centuries before the last activity, or some time after it."""
+    if chance.random() < 0.2:
+        return NOTHING_BEYOND
+
+    def total(count: int) -> int:
+        return sum(
+            weight(max(EPOCH_MS, seen - int(10 ** chance.uniform(0, 12))), CHURN.half_life_ms) for _ in range(count)
+        )
+
+    seen = last + chance.choice((0, 0, int(10 ** chance.uniform(0, 10))))
+    amounts = [total(chance.choice((0, 0, 1, 5))) for _ in range(5)]
+    evidence = Evidence(*amounts, chance.randint(-50_000, 50_000) * amounts[-1])
+    count = chance.choice((0, 1, 7, 100_000))
+    payments = {name: chance.randint(1, 5) for name in chance.sample(["EUR", "USD", "JPY"], chance.randint(0, 3))}
+    paid = {name: chance.randint(1, 10**12) for name in payments}
+    return Beyond(evidence, count, total(min(count, 7)), payments, paid, seen)
+
+
 def activities(count: int) -> list[tuple[Activity, int]]:
     """Random ones, from seconds to two centuries, and all combinations of extremes."""
     chance = random.Random(1)
@@ -77,7 +102,9 @@ def activities(count: int) -> list[tuple[Activity, int]]:
         last = first + int(10 ** chance.uniform(0, 12))
         closed = None if chance.random() < 0.8 else last + chance.choice((-1, 0, 1))
         as_of = last + int(10 ** chance.uniform(0, 12)) * chance.choice((1, 1, 1, -1))
-        drawn.append((Activity(int(10 ** chance.uniform(0, 5)), first, last, closed), as_of))
+        drawn.append(
+            (Activity(int(10 ** chance.uniform(0, 5)), first, last, closed, drawn_beyond(chance, last)), as_of)
+        )
     extremes = [
         (Activity(visits, EPOCH_MS, last), as_of)
         for visits in (1, 2, 3, 1_000, 2**31 - 1)
@@ -90,16 +117,32 @@ def activities(count: int) -> list[tuple[Activity, int]]:
 @pytest.mark.parametrize(
     "model",
     CHURN_MODELS,
-    ids=["default", "tiny", "large", "steep", "leaves after first", "leaves at once", "milder", "stricter"],
+    ids=[
+        "default",
+        "tiny",
+        "large",
+        "steep",
+        "leaves after first",
+        "leaves at once",
+        "milder",
+        "stricter",
+        "beyond",
+        "far beyond",
+        "money",
+    ],
 )
 def test_churn_is_the_same_in_sql(postgres: psycopg.Connection[Any], model: ChurnModel) -> None:
     cases = activities(5_000)
+    known = [activity.beyond for activity, _ in cases]
     rows = postgres.execute(
         """
         select p_alive(visits, first_at, last_at, as_of, p), p_active(visits, first_at, last_at, as_of, p),
-               churn_probability(visits, first_at, last_at, closed_at, as_of, p)
-        from unnest(%s::int[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
-             with ordinality as given (visits, first_at, last_at, closed_at, as_of, n)
+               churn_probability(visits, first_at, last_at, closed_at, as_of, p, beyond_shift(
+                   first_at, last_at, seen_at, evidence, activities, weight, payments, paid, as_of, p))
+        from unnest(%s::int[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
+                    %s::timestamptz[], %s::jsonb[], %s::int[], %s::numeric[], %s::jsonb[], %s::jsonb[])
+             with ordinality as given (visits, first_at, last_at, closed_at, as_of, seen_at, evidence, activities,
+                                       weight, payments, paid, n)
         cross join (values (%s::jsonb)) as parameters (p)
         order by n
         """,
@@ -109,6 +152,12 @@ def test_churn_is_the_same_in_sql(postgres: psycopg.Connection[Any], model: Chur
             [at(activity.last_at) for activity, _ in cases],
             [None if activity.closed_at is None else at(activity.closed_at) for activity, _ in cases],
             [at(as_of) for _, as_of in cases],
+            [at(beyond.seen_at) for beyond in known],
+            [json.dumps(beyond.evidence.numbers()) for beyond in known],
+            [beyond.activities for beyond in known],
+            [str(beyond.activity_weight) for beyond in known],
+            [json.dumps(beyond.payments) for beyond in known],
+            [json.dumps(beyond.paid) for beyond in known],
             json.dumps(model.parameters()),
         ),
     ).fetchall()

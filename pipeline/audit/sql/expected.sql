@@ -59,6 +59,13 @@ SELECT name, name || ' ' || version AS label, active, (parameters->>'half_life_d
        CASE WHEN (parameters->>'leaves_after_first')::BOOLEAN THEN 1 ELSE 0 END AS first_counts,
        coalesce((parameters->>'covariate_intercept')::DOUBLE, 0) AS e_intercept,
        coalesce((parameters->>'covariate_silence')::DOUBLE, 0) AS e_silence,
+       coalesce((parameters->>'covariate_help')::DOUBLE, 0) AS e_help,
+       coalesce((parameters->>'covariate_complaints')::DOUBLE, 0) AS e_complaints,
+       coalesce((parameters->>'covariate_failures')::DOUBLE, 0) AS e_failures,
+       coalesce((parameters->>'covariate_bad_answers')::DOUBLE, 0) AS e_bad_answers,
+       coalesce((parameters->>'covariate_satisfaction')::DOUBLE, 0) AS e_satisfaction,
+       coalesce((parameters->>'covariate_falling_use')::DOUBLE, 0) AS e_falling_use,
+       coalesce((parameters->>'covariate_money')::DOUBLE, 0) AS e_money,
        (parameters->>'horizon_days')::BIGINT AS horizon, (parameters->>'medium_from')::DOUBLE AS medium_from,
        (parameters->>'high_from')::DOUBLE AS high_from
 FROM (SELECT name, version, active, parameters::JSON AS parameters FROM found_model);
@@ -109,6 +116,38 @@ CREATE TABLE there_churn_risk AS
 SELECT f.*
 FROM found_churn_risk AS f WHERE f.customer NOT IN (SELECT customer FROM beyond);
 
+CREATE TABLE there_customer_evidence AS
+SELECT f.* FROM found_customer_evidence AS f WHERE f.customer NOT IN (SELECT customer FROM beyond);
+CREATE TABLE expected_customer_evidence AS
+SELECT c.customer, n.partition, x.evidence
+FROM exact_beyond AS x JOIN customer AS c USING (id)
+JOIN (SELECT id, any_value(partition) AS partition FROM noted GROUP BY id) AS n USING (id)
+WHERE x.evidence IS NOT NULL AND c.customer NOT IN (SELECT customer FROM beyond);
+
+-- What is known of customers beyond visits, as floats as of the moment of the row.
+CREATE TABLE known_beyond AS
+SELECT e.customer, e.id, sum(n.help * pow(2, n.half_lives - e.age)) / 4294967296 AS help,
+       sum(n.complaints * pow(2, n.half_lives - e.age)) / 4294967296 AS complaints,
+       sum(n.failures * pow(2, n.half_lives - e.age)) / 4294967296 AS failures,
+       sum(n.bad_answers * pow(2, n.half_lives - e.age)) / 4294967296 AS bad_answers,
+       sum(n.answers * pow(2, n.half_lives - e.age)) / 4294967296 AS answers,
+       sum(n.points * pow(2, n.half_lives - e.age)) / 4294967296 / 50000 AS points,
+       sum(n.activity * pow(2, n.half_lives - e.age_of_last)) / 4294967296 AS recent,
+       sum(n.activities)::BIGINT AS activities, any_value(e.spread) AS spread
+FROM (
+    SELECT e.customer, c.id,
+           (greatest(f.as_of, e.last_active_at, e.last_seen_at) - 631152000000) / $churn_half_life_ms AS age,
+           (e.last_active_at - 631152000000) / $churn_half_life_ms AS age_of_last,
+           ln(2) * (e.last_active_at - e.first_active_at) / $churn_half_life_ms AS spread
+    FROM churn_risk AS e JOIN customer AS c USING (customer) LEFT JOIN found_churn_risk AS f USING (customer)
+) AS e JOIN noted AS n USING (id)
+GROUP BY e.customer, e.id;
+CREATE TABLE known_paid AS
+SELECT id, string_agg(currency || '=' || payments, ',' ORDER BY currency) AS payments,
+       string_agg(currency || '=' || paid, ',' ORDER BY currency) AS paid,
+       arg_min(paid / payments, (-payments, currency)) AS purchase
+FROM purchased GROUP BY id;
+
 -- The probability is as of the row's own moment: its last touchpoint's, or when silence moved it to another band.
 CREATE TABLE expected_churn_risk AS
 SELECT * EXCLUDE (alive, active, odds),
@@ -123,13 +162,23 @@ FROM (
                ln(m.a / (m.b + e.visits - 2 + m.first_counts))
                + (m.r + e.visits - 1) * ln(1 + e.silence / (m.alpha + e.history))))) END AS alive,
            1 - exp(-(m.r + e.visits - 1) * ln(1 + m.horizon / (m.alpha + e.history + e.silence))) AS active,
-           exp(m.e_intercept + m.e_silence * ln(1 + (e.visits - 1) * e.silence / (m.alpha + e.history))) AS odds
+           exp(m.e_intercept + m.e_silence * ln(1 + (e.visits - 1) * e.silence / (m.alpha + e.history))
+               + m.e_help * ln(1 + k.help) + m.e_complaints * ln(1 + k.complaints) + m.e_failures * ln(1 + k.failures)
+               + m.e_bad_answers * ln(1 + k.bad_answers) + m.e_satisfaction * k.points / (1 + k.answers)
+               + m.e_falling_use * (ln(1 + CASE WHEN k.spread > 0 THEN k.activities * (1 - exp(-k.spread)) / k.spread
+                                                ELSE k.activities END) - ln(1 + k.recent))
+               + m.e_money * ln(1 + coalesce(paid.purchase, 0))) AS odds,
+           coalesce(x.evidence, '') AS evidence, k.activities, x.activity_weight,
+           coalesce(paid.payments, '') AS payments, coalesce(paid.paid, '') AS paid
     FROM (
         SELECT e.*, (e.last_active_at - e.first_active_at) / 86400000 AS history,
                greatest(0, f.as_of - e.last_active_at) / 86400000 AS silence
         FROM churn_risk AS e LEFT JOIN found_churn_risk AS f USING (customer)
     ) AS e
     LEFT JOIN found_churn_risk AS f USING (customer)
+    JOIN known_beyond AS k USING (customer)
+    JOIN exact_beyond AS x ON x.id = k.id
+    LEFT JOIN known_paid AS paid ON paid.id = k.id
     JOIN models AS now ON now.name = 'churn' AND now.active
     JOIN models AS m ON m.label = coalesce((SELECT label FROM models WHERE label = f.model), now.label)
 )

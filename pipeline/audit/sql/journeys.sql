@@ -55,6 +55,24 @@ FROM (
 JOIN (SELECT id, count(*) AS visits FROM journey WHERE is_visit GROUP BY id) AS v USING (id)
 JOIN customer AS c USING (id);
 
+-- What churn risk knows beyond visits, by the half-life in which it happened. An answer is bad below the middle of its scale.
+CREATE TABLE noted AS
+SELECT id, any_value(home) AS partition, churn_half_lives AS half_lives,
+       coalesce(sum(churn_weight::HUGEINT) FILTER (concern = 'help'), 0) AS help,
+       coalesce(sum(churn_weight::HUGEINT) FILTER (concern = 'complain'), 0) AS complaints,
+       coalesce(sum(churn_weight::HUGEINT) FILTER (begun AND outcome IN ('failed', 'abandoned')), 0) AS failures,
+       coalesce(sum(churn_weight::HUGEINT) FILTER (millipoints < 50000), 0) AS bad_answers,
+       coalesce(sum(churn_weight::HUGEINT) FILTER (millipoints IS NOT NULL), 0) AS answers,
+       coalesce(sum(churn_weight::HUGEINT * (millipoints - 50000)) FILTER (millipoints IS NOT NULL), 0) AS points,
+       coalesce(sum(churn_weight::HUGEINT) FILTER (active), 0) AS activity, count(*) FILTER (active) AS activities
+FROM touchpoint GROUP BY id, churn_half_lives;
+
+CREATE TABLE purchased AS
+SELECT id, currency, count(*) AS payments, sum(amount_minor::HUGEINT) AS paid
+FROM touchpoint
+WHERE active AND kind = 'purchase' AND amount_minor > 0 AND outcome NOT IN ('failed', 'abandoned')
+GROUP BY id, currency;
+
 -- Answers by the half-life in which they were given, within which the sums fit into 128 bits, and by what they judge.
 CREATE TABLE answered AS
 SELECT id, any_value(home) AS partition, half_lives,

@@ -4,7 +4,8 @@ CREATE TABLE record (
     record_key VARCHAR, sent_on BOOLEAN, customer VARCHAR, key UBIGINT, occurred_at BIGINT, channel VARCHAR, kind VARCHAR,
     stage VARCHAR, outcome VARCHAR, wait_ms BIGINT, duration_ms BIGINT, amount_minor BIGINT, currency VARCHAR,
     instrument VARCHAR, score DOUBLE, about_channel VARCHAR, about_kind VARCHAR, weight BIGINT, half_lives INTEGER,
-    late_ms BIGINT, begun_by VARCHAR, sequence BIGINT, subject VARCHAR, verbatim VARCHAR
+    late_ms BIGINT, begun_by VARCHAR, sequence BIGINT, subject VARCHAR, verbatim VARCHAR,
+    churn_weight BIGINT, churn_half_lives INTEGER
 );
 CREATE TABLE naming (
     partition INTEGER, "offset" BIGINT, key VARCHAR, target VARCHAR, trust VARCHAR, "at" BIGINT, source VARCHAR,
@@ -38,8 +39,9 @@ CREATE TABLE found_satisfaction (
 CREATE TABLE found_churn_risk (
     customer VARCHAR, partition INTEGER, probability DOUBLE, band VARCHAR, horizon_days BIGINT, as_of BIGINT,
     visits BIGINT, first_active_at BIGINT, last_active_at BIGINT, account_closed_at BIGINT, last_seen_at BIGINT,
-    model VARCHAR
+    model VARCHAR, evidence VARCHAR, activities BIGINT, activity_weight VARCHAR, payments VARCHAR, paid VARCHAR
 );
+CREATE TABLE found_customer_evidence (customer VARCHAR, partition INTEGER, evidence VARCHAR);
 CREATE TABLE found_touchpoint_count (
     partition INTEGER, stage VARCHAR, channel VARCHAR, kind VARCHAR, catalogued BOOLEAN, events BIGINT, answers BIGINT,
     satisfied BIGINT, score_sum BIGINT, failures BIGINT, abandoned BIGINT, waits BIGINT, wait_ms_sum BIGINT,

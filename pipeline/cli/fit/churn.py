@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from pipeline.cli.fit.history import FromFile, FromTables, History
 from pipeline.cli.fit.learning import FORMS, ChurnFit, Learned, learn
 from pipeline.cli.fit.opened import opened
+from pipeline.cli.models.check import live_model, weighed
 from pipeline.cli.models.report import print_churn
 from pipeline.cli.output import print_json
 from pipeline.cli.quarantine.places import SinceType
@@ -38,7 +39,10 @@ _UNITS = {"day": 1, "week": 7}
     help="BG/NBD, MBG/NBD, or the one with the lower Brier score.",
 )  # fmt: skip
 @click.option(
-    "--covariates/--no-covariates", default=True, show_default=True, help="Learn what is known beyond visits."
+    "--covariates/--no-covariates",
+    default=True,
+    show_default=True,
+    help="Learn what is known beyond visits.",
 )
 @click.option("--named", is_flag=True, help="Only customers known by number, not by a cookie or an address.")
 @click.option(
@@ -69,14 +73,18 @@ def churn(
 
     First it learns from what was known a horizon before the end, and foretells who came within the horizon: AUC, Brier
     score and calibration stand beside those of recency alone, of the base rate, and of the active version. Then it
-    learns from everything. The result is stored as a new version of the model `churn`, and is active only with
-    --activate or `pipeline models activate`.
+    learns from everything. From the tables it also learns what help, complaints, failures, answers, falling use and
+    money say beyond visits, as they were known at the time; from a file, what silence says. The result is stored as a
+    new version of the model `churn`, and is active only with --activate or `pipeline models activate`.
     """
     if dry_run and activate:
         raise click.UsageError("--dry-run stores nothing that could be activated.")
     with opened(file, dry_run) as connection:
-        history = _history(file, connection, named)
         active = None if connection is None else models.active_model(connection, ChurnModel.NAME)
+        known = DEFAULT if active is None else live_model(active)
+        half_life_days = known.half_life_days
+        with_beyond = covariates or any(known.covariates.beyond)  # the active version is validated with what it weighs
+        history = _history(file, connection, named, half_life_days if with_beyond else None)
         try:
             found = learn(history, until, horizon, list(FORMS) if form == "best" else [form], covariates, active, seed)
         except NotFitted as error:
@@ -86,7 +94,7 @@ def churn(
         if connection is not None and not dry_run:
             connection.rollback()
             source = f"pipeline fit churn, on visits until {found.until:%Y-%m-%dT%H:%M:%SZ}"
-            models.save(connection, ChurnModel.NAME, stored, source, _parameters(found), report)
+            models.save(connection, ChurnModel.NAME, stored, source, _parameters(found, half_life_days), report)
             if activate:
                 models.activate(connection, ChurnModel.NAME, stored)
             connection.commit()
@@ -101,14 +109,14 @@ def churn(
         click.echo(f"Stored as churn {stored}, {state}.")
 
 
-def _history(file: Path | None, connection: Connection | None, named: bool) -> History:
+def _history(file: Path | None, connection: Connection | None, named: bool, half_life_days: float | None) -> History:
     if file is not None:
         return FromFile(file)
     assert connection is not None
-    return FromTables(connection, named)
+    return FromTables(connection, named, None if half_life_days is None else weighed(connection, half_life_days))
 
 
-def _parameters(found: ChurnFit) -> dict[str, Any]:
+def _parameters(found: ChurnFit, half_life_days: float) -> dict[str, Any]:
     final = found.candidates[found.best].final
     model = final.visits.model
     return ChurnModel(
@@ -121,6 +129,7 @@ def _parameters(found: ChurnFit) -> dict[str, Any]:
         leaves_after_first=model.leaves_after_first,
         covariates=final.foreteller.covariates,
         horizon_days=found.horizon_days,
+        half_life_days=half_life_days,
     ).parameters()
 
 

@@ -14,6 +14,7 @@ from pipeline.errors import InvalidInput
 from pipeline.fitting.histories import Followed, follow
 from pipeline.fitting.spend import Spending, spending
 from pipeline.ledger.moments import moment, ms
+from pipeline.queries.lately import Weighing
 from pipeline.queries.visits import followed, visits_between
 
 
@@ -31,10 +32,13 @@ class History(Protocol):
 
 
 class FromTables:
-    """Visits in the tables; `named` leaves out who is not known by number."""
+    """Visits in the tables; `named` leaves out who is not known by number.
 
-    def __init__(self, connection: Connection, named: bool) -> None:
-        self._connection, self._named = connection, named
+    `beyond` says how what else happened is weighed; None leaves it out.
+    """
+
+    def __init__(self, connection: Connection, named: bool, beyond: Weighing | None = None) -> None:
+        self._connection, self._named, self._beyond = connection, named, beyond
 
     def between(self) -> tuple[datetime, datetime]:
         """Return when the first and the last visit were. Raises InvalidInput if there are none."""
@@ -46,7 +50,7 @@ class FromTables:
     def followed(self, until: datetime, end: datetime) -> Followed:
         """Return visits up to `until`, and who came after that up to `end`."""
         with progress("Reading customers", None) as shown:
-            return followed(self._connection, until, end, named=self._named, progress=shown)
+            return followed(self._connection, until, end, named=self._named, beyond=self._beyond, progress=shown)
 
     def spending(self, until: datetime) -> Spending | None:
         """Return None: the tables hold no amounts by visit."""

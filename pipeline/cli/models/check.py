@@ -8,19 +8,32 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from pipeline import settings
 from pipeline.errors import InvalidInput
 from pipeline.fitting.churn import Baseline, Validation, baseline, validate
 from pipeline.fitting.counting import Counting
 from pipeline.fitting.covariates import Foreteller
 from pipeline.fitting.drift import LARGE, Profile, inputs, stability_index
+from pipeline.journey import policy
+from pipeline.queries.lately import Weighing, weighing
 from pipeline.queries.models import StoredModel, active_model
 from pipeline.queries.visits import followed, visits_between
 from pipeline.scores.churn.model import ChurnModel
 
 
+def live_model(stored: StoredModel) -> ChurnModel:
+    """Return a version of the churn model as scores are made with it."""
+    return ChurnModel.from_parameters(stored.version, stored.source, stored.parameters)
+
+
+def weighed(connection: Connection, half_life_days: float) -> Weighing:
+    """Return how what happened beyond visits is weighed, by the policy that the workers have."""
+    return weighing(connection, policy.read(settings.load(needs=()).policy_file), half_life_days)
+
+
 def foreteller(stored: StoredModel) -> Foreteller:
     """Return a version of the churn model as it foretells many customers at once."""
-    known = ChurnModel.from_parameters(stored.version, stored.source, stored.parameters)
+    known = live_model(stored)
     counting = Counting(known.r, known.alpha_days, known.a, known.b, known.leaves_after_first)
     return Foreteller(counting, known.covariates)
 
@@ -41,7 +54,9 @@ def check_churn(connection: Connection, until: datetime | None, named: bool, see
             f"Visits from {between[0]:%Y-%m-%d} to {end:%Y-%m-%d} are less than the horizon of {horizon} days: what "
             "was foretold has not had its time yet."
         )
-    before = followed(connection, learned_until, end, named=named)
+    known = live_model(active)
+    beyond = weighed(connection, known.half_life_days) if any(known.covariates.beyond) else None
+    before = followed(connection, learned_until, end, named=named, beyond=beyond)
     found = validate(foreteller(active).comes(before.histories, horizon), before.came, seed)
     beaten = baseline(before.histories, before.came, seed)
     then = None if active.fit is None else active.fit["forms"][active.fit["best"]]["validation"]

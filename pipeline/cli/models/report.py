@@ -72,7 +72,8 @@ def print_check(checked: Mapping[str, Any]) -> None:
 def _print_covariates(forms: Sequence[Mapping[str, Any]]) -> None:
     if not forms:
         return
-    names = tuple(forms[0]["fitted"]["covariates"]["parameters"])
+    errors = [each["fitted"]["covariates"]["errors"] for each in forms]
+    names = tuple([name for name in errors[0] if any(each[name] is not None for each in errors)])
     click.echo("\nBeyond visits, on the logit of not coming")
     print_table(
         [Column("fitted"), *[Column(f"{name} ±", right=True) for name in names]],

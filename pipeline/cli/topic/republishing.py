@@ -26,7 +26,7 @@ from pipeline.errors import PipelineError
 from pipeline.ledger.republish import all_journeys, put_into_outbox
 from pipeline.publishing.sent_revisions import Sent, SentRevisions
 from pipeline.queries.connection import writing
-from pipeline.scores.registry import SCORES
+from pipeline.scores.registry import published
 from pipeline.topics import JOURNEYS, TOUCHPOINTS
 
 #: Records read, and journeys put into the outbox, at once.
@@ -69,7 +69,7 @@ def republish(everything: bool, dry_run: bool) -> None:
         click.echo(f"right: {formatting.plural(changes.right, 'journey')}")
         if not dry_run:
             for some in _chunks(changes.revisions):
-                put_into_outbox(connection, TOUCHPOINTS, some, [score.table.name for score in SCORES])
+                put_into_outbox(connection, TOUCHPOINTS, some, [score.table.name for score in published()])
             connection.commit()
             _delete(config.kafka, changes.deleted)
         click.echo(f"to publish anew: {formatting.plural(len(changes.revisions), 'journey')}")

@@ -3,11 +3,12 @@
 A logistic regression whose offset is the logit of what the counting model says: with p that probability, the reported
 one has the logit
 
-    ln(p/(1−p)) + intercept + silence · ln(1 + x·s/(α + t_x)),
+    ln(p/(1−p)) + intercept + silence · ln(1 + x·s/(α + t_x)) + Σ coefficient · feature,
 
 where x repeat visits, the last t_x days after the first, are followed by s days of silence. x/(α + t_x) is the
 customer's own rhythm, drawn towards none by as much history as the prior is worth, so that x·s/(α + t_x) is how many
-visits are missing by it. All coefficients are 0 until they are fitted (`pipeline.fitting.covariates`).
+visits are missing by it. The features of the other coefficients stand in `beyond`. All coefficients are 0 until they
+are fitted (`pipeline.fitting.covariates`).
 """
 
 from __future__ import annotations
@@ -26,11 +27,30 @@ class Covariates(NamedTuple):
 
     intercept: float = 0.0
     silence: float = 0.0
+    help: float = 0.0
+    complaints: float = 0.0
+    failures: float = 0.0
+    bad_answers: float = 0.0
+    satisfaction: float = 0.0
+    falling_use: float = 0.0
+    money: float = 0.0
 
-    def shift(self, x: int, t_x: float, silence: float, alpha_days: float) -> float:
-        """Return by how much the logit moves, of `x` repeat visits, the last after `t_x` days, `silence` days ago."""
-        shift = self.intercept + self.silence * log1p(x * silence / (alpha_days + t_x))
-        return max(-_FURTHEST, min(_FURTHEST, shift))
+    @property
+    def beyond(self) -> tuple[float, ...]:
+        """Return the coefficients of the features in `beyond`, in their order."""
+        return self[OF_VISITS:]
+
+    def by_visits(self, x: int, t_x: float, silence: float, alpha_days: float) -> float:
+        """Return what visits add, of `x` repeat visits, the last after `t_x` days, `silence` days ago."""
+        return self.intercept + self.silence * log1p(x * silence / (alpha_days + t_x))
+
+    def shift(self, x: int, t_x: float, silence: float, alpha_days: float, beyond: float = 0.0) -> float:
+        """Return by how much the logit moves; `beyond` is what the features in `beyond` add."""
+        return max(-_FURTHEST, min(_FURTHEST, self.by_visits(x, t_x, silence, alpha_days) + beyond))
+
+
+#: Number of coefficients that rest on visits alone; they come first.
+OF_VISITS = 2
 
 
 #: What changes nothing.

@@ -26,13 +26,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import exp, expm1, log, log1p
 from typing import ClassVar, NamedTuple
 
+from pipeline.scores.churn.beyond import NOTHING_BEYOND, Amounts, Beyond, amounts, features
 from pipeline.scores.churn.covariates import LARGEST, NOTHING, Covariates, moved
 
 DAY_MS = 86_400_000
+#: Of models that do not say: a month, so that "lately" is shorter than the usual horizon. Nobody has measured it.
+HALF_LIFE_DAYS = 30.0
 
 
 class Activity(NamedTuple):
@@ -46,11 +49,17 @@ class Activity(NamedTuple):
     last_at: int
     #: The last `account_closed`, if there is one.
     closed_at: int | None = None
+    #: What is known beyond visits.
+    beyond: Beyond = NOTHING_BEYOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChurnModel:
-    """The parameters of `probability` and `band`; a row of the table `model`."""
+    """The parameters of `probability` and `band`; a row of the table `model`.
+
+    Another `half_life_days` makes stored sums meaningless: they have to be added up again from the events. The other
+    parameters may change at any time.
+    """
 
     NAME: ClassVar[str] = "churn"
 
@@ -72,6 +81,9 @@ class ChurnModel:
     #: From these probabilities on (inclusive) the band is medium, and high; 0 ≤ medium_from ≤ high_from ≤ 1.
     medium_from: float = 0.5
     high_from: float = 0.8
+    #: Days (rounded to the millisecond) after which what happened counts half; 1 to 36,500.
+    half_life_days: float = HALF_LIFE_DAYS
+    half_life_ms: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what is out of range with a ValueError."""
@@ -83,6 +95,9 @@ class ChurnModel:
                 raise ValueError(f"covariate_{name} is {coefficient}; it takes -{LARGEST:g} to {LARGEST:g}")
         if self.horizon_days < 1:
             raise ValueError(f"horizon_days is {self.horizon_days}; it must be 1 or more")
+        if not 1 <= self.half_life_days <= 36_500:
+            raise ValueError(f"half_life_days is {self.half_life_days}; it takes 1 to 36,500")
+        object.__setattr__(self, "half_life_ms", round(self.half_life_days * DAY_MS))
         if not 0 <= self.medium_from <= self.high_from <= 1:
             raise ValueError(f"bands begin at {self.medium_from} and {self.high_from}; they take 0 to 1, in order")
 
@@ -103,6 +118,7 @@ class ChurnModel:
             "horizon_days": self.horizon_days,
             "medium_from": self.medium_from,
             "high_from": self.high_from,
+            "half_life_days": self.half_life_days,
         }
 
     @classmethod
@@ -120,6 +136,7 @@ class ChurnModel:
             horizon_days=int(parameters["horizon_days"]),
             medium_from=float(parameters["medium_from"]),
             high_from=float(parameters["high_from"]),
+            half_life_days=float(parameters.get("half_life_days", HALF_LIFE_DAYS)),
         )
 
 
@@ -142,14 +159,14 @@ def p_alive(activity: Activity, as_of: int, model: ChurnModel) -> float:
     A moment before the last activity is taken for that activity's. With a single visit it is 1 in the BG/NBD, where one
     leaves only after a repeat visit.
     """
-    visits, first_at, last_at, _ = activity
+    visits, first_at, last_at, _, _ = activity
     silence = (as_of - last_at) / DAY_MS if as_of > last_at else 0.0
     return alive(visits - 1, (last_at - first_at) / DAY_MS, silence, model)
 
 
 def p_active(activity: Activity, as_of: int, model: ChurnModel) -> float:
     """Return the chance, 0 to 1, that a customer who is alive comes within the horizon after `as_of` (epoch ms)."""
-    visits, first_at, last_at, _ = activity
+    visits, first_at, last_at, _, _ = activity
     return active(visits - 1, ((as_of if as_of > last_at else last_at) - first_at) / DAY_MS, model)
 
 
@@ -159,20 +176,37 @@ def probability(activity: Activity, as_of: int, model: ChurnModel) -> float:
     A moment before the last activity is taken for that activity's. It is 1 if they closed their account and have not
     come back since, at whatever moment.
     """
-    visits, first_at, last_at, closed_at = activity
+    visits, first_at, last_at, closed_at, _ = activity
     if closed_at is not None and closed_at >= last_at:
         return 1.0
     t_x = (last_at - first_at) / DAY_MS
     silence = (as_of - last_at) / DAY_MS if as_of > last_at else 0.0
     stays = alive(visits - 1, t_x, silence, model) * active(visits - 1, t_x + silence, model)
-    return risk(visits - 1, t_x, silence, stays, model)
+    return risk(visits - 1, t_x, silence, stays, model, sum(contributions(activity, as_of, model)))
 
 
-def risk(x: int, t_x: float, silence: float, stays: float, model: ChurnModel) -> float:
-    """Return the probability that is reported where by visits alone the customer comes with the chance `stays`."""
+def known_beyond(activity: Activity, as_of: int, model: ChurnModel) -> Amounts:
+    """Return what is known beyond visits as of a moment (epoch ms)."""
+    return amounts(activity.beyond, activity.first_at, activity.last_at, as_of, model.half_life_ms)
+
+
+def contributions(activity: Activity, as_of: int, model: ChurnModel) -> tuple[float, ...]:
+    """Return what each feature beyond visits adds to the logit as of a moment (epoch ms); empty if none has weight."""
+    weights = model.covariates.beyond
+    if not any(weights):
+        return ()
+    values = features(known_beyond(activity, as_of, model))
+    return tuple([weight * value for weight, value in zip(weights, values, strict=True)])
+
+
+def risk(x: int, t_x: float, silence: float, stays: float, model: ChurnModel, beyond: float = 0.0) -> float:
+    """Return the probability that is reported where by visits alone the customer comes with the chance `stays`.
+
+    `beyond` is added to the logit by what is known beyond visits.
+    """
     if model.covariates is NOTHING or model.covariates == NOTHING:
         return 1.0 - stays
-    return moved(stays, model.covariates.shift(x, t_x, silence, model.alpha_days))
+    return moved(stays, model.covariates.shift(x, t_x, silence, model.alpha_days, beyond))
 
 
 def alive(x: int, t_x: float, silence: float, model: ChurnModel) -> float:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from pipeline.scores.churn.covariates import NOTHING
-from pipeline.scores.churn.model import DAY_MS, Activity, ChurnModel, active, alive, risk
+from pipeline.scores.churn.beyond import Amounts
+from pipeline.scores.churn.covariates import NOTHING, OF_VISITS, Covariates
+from pipeline.scores.churn.model import (
+    DAY_MS,
+    Activity,
+    ChurnModel,
+    active,
+    alive,
+    contributions,
+    known_beyond,
+    risk,
+)
 from pipeline.scores.reason import Reason
 
 #: What carries less of the probability than this is not worth a word.
 WORTH_SAYING = 0.1
+#: Number of fields of `Parts` that are parts of the probability; they come first.
+_WEIGHTS = 6
 
 
 class Parts(NamedTuple):
@@ -39,6 +51,21 @@ class Parts(NamedTuple):
     silent_days: float
     #: Days between two visits on average; 0 with a single visit.
     rhythm_days: float
+    #: What is learned adds to the logit: by visits, then each feature of `beyond`; empty if none of these has weight.
+    learned_logits: tuple[float, ...] = ()
+    #: The probability by visits alone.
+    by_visits: float = 0.0
+
+    @property
+    def learned_parts(self) -> tuple[float, ...]:
+        """Return what each of `learned_logits` adds to the probability, or takes from it.
+
+        They stand to each other as on the logit, and add up to what is learned: `learned` − `learned_stays`.
+        """
+        total, moved = sum(self.learned_logits), self.learned - self.learned_stays
+        # The slope of the probability where next to nothing is left of what adds and what takes.
+        slope = moved / total if abs(total) > 1e-6 else self.by_visits * (1.0 - self.by_visits)
+        return tuple([slope * each for each in self.learned_logits])
 
 
 class Rule(NamedTuple):
@@ -54,8 +81,10 @@ class Rule(NamedTuple):
     text: Callable[[Parts], str]
 
 
-SILENCE, FEW_VISITS, INFREQUENT, LEARNED, STAYS, LEARNED_STAYS = range(6)
+SILENCE, FEW_VISITS, INFREQUENT, LEARNED, STAYS, LEARNED_STAYS = range(_WEIGHTS)
 LOWERS = "(lowers the risk)"
+_LEARNED = "customers like this leave more often than their visits say"
+_LEARNED_STAYS = "customers like this come back more often than their visits say"
 
 #: Only parts of `WORTH_SAYING` and more are said, the weightiest first. A closed account goes before all of this.
 RULES = (
@@ -64,13 +93,13 @@ RULES = (
     Rule("few_visits", FEW_VISITS, "one", "any", lambda _: "only one visit so far"),
     Rule("few_visits", FEW_VISITS, "more", "any", lambda p: _visits(p.visits)),
     Rule("infrequent", INFREQUENT, "more", "any", lambda p: f"comes only {_rhythm(p)}"),
-    Rule("learned", LEARNED, "any", "any", lambda _: "customers like this leave more often than their visits say"),
+    Rule("learned", LEARNED, "any", "any", lambda _: _LEARNED),
     Rule(
         "learned",
         LEARNED_STAYS,
         "any",
         "any",
-        lambda _: f"customers like this come back more often than their visits say {LOWERS}",
+        lambda _: f"{_LEARNED_STAYS} {LOWERS}",
     ),
     Rule("new_customer", STAYS, "one", "short", lambda p: f"first visit {_days(p.silent_days)} ago {LOWERS}"),
     Rule(
@@ -113,11 +142,14 @@ def explained(activity: Activity, as_of: int, model: ChurnModel) -> tuple[float,
     if closed_at is not None and closed_at >= activity.last_at:
         return 1.0, (Reason("account_closed", f"account closed on {_date(closed_at)} (UTC)"),)
     parts = take_apart(activity, as_of, model)
-    said = []
+    said: list[tuple[float, Reason]] = []
+    weights: Sequence[Any] = parts[:_WEIGHTS]
     for part, rule in _APPLY[parts.visits > 1, parts.silence >= WORTH_SAYING]:
-        weight = parts[part]
-        if weight >= WORTH_SAYING:
+        weight = weights[part]
+        if weight >= WORTH_SAYING and not (rule.code == "learned" and parts.learned_logits):
             said.append((weight, Reason(rule.code, rule.text(parts))))
+    if parts.learned_logits:
+        said += _learned_reasons(parts, activity, as_of, model)
     if len(said) > 1:
         said.sort(key=_weight, reverse=True)
     return 1.0 - (parts.stays + parts.learned_stays), tuple([reason for _, reason in said])
@@ -125,7 +157,7 @@ def explained(activity: Activity, as_of: int, model: ChurnModel) -> tuple[float,
 
 def take_apart(activity: Activity, as_of: int, model: ChurnModel) -> Parts:
     """Return the parts of the probability as of `as_of` (epoch ms), of a customer whose account is not closed."""
-    visits, first_at, last_at, _ = activity
+    visits, first_at, last_at, _, _ = activity
     x = visits - 1
     t_x = (last_at - first_at) / DAY_MS
     silence = (as_of - last_at) / DAY_MS if as_of > last_at else 0.0
@@ -145,7 +177,37 @@ def take_apart(activity: Activity, as_of: int, model: ChurnModel) -> Parts:
     )
     if model.covariates == NOTHING:
         return parts
-    return _with_learned(parts, 1.0 - stays, risk(x, t_x, silence, stays, model))
+    beyond = contributions(activity, as_of, model)
+    parts = _with_learned(parts, 1.0 - stays, risk(x, t_x, silence, stays, model, sum(beyond)))
+    if not beyond:
+        return parts
+    return parts._replace(
+        learned_logits=(model.covariates.by_visits(x, t_x, silence, model.alpha_days), *beyond),
+        by_visits=1.0 - stays,
+    )
+
+
+def _learned_reasons(parts: Parts, activity: Activity, as_of: int, model: ChurnModel) -> Iterator[tuple[float, Reason]]:
+    """Yield what is learned beyond visits and is worth saying, with its weight."""
+    by_visits, *beyond = parts.learned_parts
+    if abs(by_visits) >= WORTH_SAYING:
+        yield abs(by_visits), Reason("learned", _LEARNED if by_visits > 0 else f"{_LEARNED_STAYS} {LOWERS}")
+    known = known_beyond(activity, as_of, model)
+    for name, part in zip(Covariates._fields[OF_VISITS:], beyond, strict=True):
+        if abs(part) >= WORTH_SAYING:
+            yield abs(part), Reason(name, BEYOND[name](known) + ("" if part > 0 else f" {LOWERS}"))
+
+
+#: What is said of each feature of `beyond`, whose codes are their names.
+BEYOND: Mapping[str, Callable[[Amounts], str]] = {
+    "help": lambda known: f"help asked for {known.help:.1f} times lately",
+    "complaints": lambda known: f"{known.complaints:.1f} complaints lately",
+    "failures": lambda known: f"{known.failures:.1f} times failed or given up lately",
+    "bad_answers": lambda known: f"{known.bad_answers:.1f} bad answers lately",
+    "satisfaction": lambda known: f"satisfaction of {50 + 50 * known.satisfaction:.0f} of 100 by answers lately",
+    "falling_use": lambda known: f"{known.recent:.1f} activities lately, {known.expected:.1f} if as many as ever",
+    "money": lambda known: f"pays {known.purchase:,.0f} of the smallest unit of {known.currency} at a time",
+}
 
 
 def _with_learned(parts: Parts, by_visits: float, reported: float) -> Parts:

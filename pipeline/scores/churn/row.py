@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
-from pipeline.rows import FLOAT, INTEGER, MOMENT, REASONS, TEXT, Table
+from pipeline.rows import FLOAT, INTEGER, INTERNAL, MOMENT, NUMBERS, NUMERIC, REASONS, TEXT, Table
 from pipeline.scores.reason import Reason
 
 
@@ -21,6 +22,11 @@ class ChurnRow(NamedTuple):
     last_active_at: Annotated[int, MOMENT]
     account_closed_at: Annotated[int | None, MOMENT]
     last_seen_at: Annotated[int, MOMENT]
+    evidence: Annotated[Mapping[str, int], NUMBERS, INTERNAL]
+    activities: Annotated[int, INTEGER, INTERNAL]
+    activity_weight: Annotated[int, NUMERIC, INTERNAL]
+    payments: Annotated[Mapping[str, int], NUMBERS, INTERNAL]
+    paid: Annotated[Mapping[str, int], NUMBERS, INTERNAL]
     reasons: Annotated[tuple[Reason, ...], REASONS]
     model: Annotated[str, TEXT]
 

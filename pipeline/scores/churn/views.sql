@@ -13,7 +13,11 @@ AS $$
     FROM churn_risk AS risk
     JOIN model AS m ON m.name || ' ' || m.version = risk.model
     CROSS JOIN LATERAL churn_probability(
-        risk.visits, risk.first_active_at, risk.last_active_at, risk.account_closed_at, at, m.parameters
+        risk.visits, risk.first_active_at, risk.last_active_at, risk.account_closed_at, at, m.parameters,
+        beyond_shift(
+            risk.first_active_at, risk.last_active_at, risk.last_seen_at, risk.evidence, risk.activities,
+            risk.activity_weight, risk.payments, risk.paid, at, m.parameters
+        )
     ) AS p
 $$;
 

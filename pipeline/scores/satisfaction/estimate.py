@@ -10,8 +10,8 @@ weighted like the answers, m = Σ w·m_t / W. So the estimate is m plus the cred
 what their touchpoints usually get, Σ w·(y − m_t)/(k + W): Bühlmann's estimate with a known effect of each touchpoint.
 The state has the sum of weights by touchpoint, not Σ w·m_t, so that another model can be taken up at any time.
 
-Answers are added up in whole numbers, each weighed as of a fixed epoch (later ones weigh *more*, by 2^(t/half-life)),
-so that the sums are the same bit for bit in whatever order answers come. Only `estimate` goes over to floats.
+Answers are added up in whole numbers (`scores.decay`), so that the sums are the same bit for bit in whatever order
+answers come. Only `estimate` goes over to floats.
 
 The same formula stands in `pipeline/scores/satisfaction/as_of.sql`.
 """
@@ -21,14 +21,12 @@ from __future__ import annotations
 from math import exp2, sqrt
 from typing import NamedTuple
 
+from pipeline.scores.decay import EPOCH_MS, UNIT
+from pipeline.scores.decay import weight as weight_of
 from pipeline.scores.protocol import NotReversible
 from pipeline.scores.satisfaction.model import SatisfactionModel
 from pipeline.scores.satisfaction.share import Z95
 
-#: 1990-01-01T00:00:00Z, in epoch milliseconds: answers weigh 1 then. No event is older (the contract sees to that).
-EPOCH_MS = 631_152_000_000
-#: A weight of 1 as a whole number: weights are kept to 32 binary places.
-UNIT = 1 << 32
 #: Stands for the touchpoint of answers of which it is not known.
 UNKNOWN = ""
 
@@ -70,7 +68,7 @@ def add(
     `touchpoint` is what it is about, as CHANNEL/KIND. Any order of adding gives the same value, exactly.
     Raises ValueError for a time before `EPOCH_MS`.
     """
-    weight = _weight(at_ms, model)
+    weight = weight_of(at_ms, model.half_life_ms)
     if answers is None:
         return Answers(1, weight, weight * millipoints, at_ms, ((touchpoint, weight),))
     answered, weights, weighted, last_at, about = answers
@@ -94,7 +92,7 @@ def remove(
     answered, weights, weighted, last_at, about = answers
     if answered == 1:
         return None
-    weight = _weight(at_ms, model)
+    weight = weight_of(at_ms, model.half_life_ms)
     return Answers(
         answered - 1,
         weights - weight,
@@ -113,12 +111,6 @@ def _moved(about: tuple[tuple[str, int], ...], touchpoint: str, weight: int) -> 
     if left:
         weights[touchpoint] = left
     return tuple(sorted(weights.items()))
-
-
-def _weight(at_ms: int, model: SatisfactionModel) -> int:
-    """Return the weight of an answer as of `EPOCH_MS`, in 2^-32."""
-    whole, rest = divmod(at_ms - EPOCH_MS, model.half_life_ms)
-    return round(exp2(rest / model.half_life_ms) * UNIT) << whole
 
 
 def estimate(answers: Answers, as_of: int, model: SatisfactionModel) -> Estimate:

@@ -23,7 +23,7 @@ from pipeline.touchpoint import Feedback, Touchpoint, own_key
 T0, MINUTE, DAY = 1_780_000_000_000, 60_000, 86_400_000
 TEXT = schema_text(TOUCHPOINTS)
 ENCODER = Encoder(1, TEXT)
-RULES = Rules({(1).to_bytes(4, "big"): Writer(TEXT)}, 1, T0 + 60 * DAY, 90 * DAY)
+RULES = Rules({(1).to_bytes(4, "big"): Writer(TEXT)}, 1, T0 + 60 * DAY, 90 * DAY, 30 * DAY)
 KNOWN = reference.read(None)
 
 
@@ -128,7 +128,7 @@ def test_journeys_counters_visits_and_scores_are_those_of_walking_once(drawn: li
         assert (processed, processed + duplicates) == (sum(j[3] for j in journeys), len(drawn))
 
         space.insert("found_model", [("satisfaction", "1", _MODEL, True)])
-        space.run("expected", grace_ms=KNOWN.grace_ms, half_life_ms=RULES.half_life_ms)
+        space.run("expected", grace_ms=KNOWN.grace_ms, half_life_ms=RULES.half_life_ms, churn_half_life_ms=30 * DAY)
         scores = {c: (n, s) for c, n, s in space.rows("SELECT customer, answered, score FROM expected_satisfaction")}
         assert scores.keys() == expected.satisfaction.keys()
         for customer, (answered, score) in expected.satisfaction.items():

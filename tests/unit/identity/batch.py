@@ -193,11 +193,12 @@ class Batch:
         for owner, events in self.owned().items():
             runs = _runs(events)
             visits = sum(any(admitted(e).traits.is_activity for e in run) for run in runs)
-            change = CustomerChange([admitted(e) for e in events], visits, events[-1].at)
+            own: dict[str, Any] = {}
+            change = CustomerChange([admitted(e) for e in events], visits, events[-1].at, own)
             for active in ACTIVE_SCORES:
                 state = active.score.fold(None, change, active.model)
                 if state is not None:
-                    found[active.name][owner] = state
+                    own[active.name] = found[active.name][owner] = state
         return found
 
 

@@ -122,6 +122,7 @@ def test_a_satisfactions_record_holds_its_row(row: SatisfactionRow) -> None:
     row=st.builds(
         ChurnRow, customer=texts, probability=doubles, band=texts, horizon_days=ints, as_of=moments, visits=ints,
         first_active_at=moments, last_active_at=moments, account_closed_at=optional_longs, last_seen_at=moments,
+        evidence=st.just({}), activities=ints, activity_weight=ints, payments=st.just({}), paid=st.just({}),
         reasons=st.lists(st.builds(Reason, code=texts, text=texts), max_size=3).map(tuple), model=texts,
     )
 )  # fmt: skip
@@ -138,7 +139,9 @@ def test_a_value_begins_with_its_schemas_id(schema_id: int, topic: str) -> None:
     rows = {
         JOURNEYS: published(journeys=[_journey()]),
         SATISFACTION: published(satisfaction=[SatisfactionRow("c", 1.0, 0.0, 2.0, 1.0, 1, 0, 0, 0, (), "m")]),
-        CHURN_RISK: published(churn_risk=[ChurnRow("c", 0.5, "low", 90, 0, 1, 0, 0, None, 0, (), "m")]),
+        CHURN_RISK: published(
+            churn_risk=[ChurnRow("c", 0.5, "low", 90, 0, 1, 0, 0, None, 0, {}, 0, 0, {}, {}, (), "m")]
+        ),
     }
     [out] = rows[topic]
     assert out.value is not None

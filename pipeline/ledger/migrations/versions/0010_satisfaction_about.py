@@ -7,7 +7,7 @@ from alembic import op
 from pipeline.ledger.migrate import script_text
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 
 def upgrade() -> None:

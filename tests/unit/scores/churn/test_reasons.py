@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from known_beyond import anything_beyond, beyond
 
 from pipeline.scores.churn.covariates import NOTHING, Covariates
 from pipeline.scores.churn.model import DAY_MS, DEFAULT, Activity, ChurnModel, probability
-from pipeline.scores.churn.reasons import RULES, Parts, explained, reasons, take_apart
+from pipeline.scores.churn.reasons import BEYOND, RULES, Parts, explained, reasons, take_apart
 
 NOW = 1_790_000_000_000
 
@@ -89,10 +90,11 @@ def test_reasons_say_what_the_probability_rests_on(activity: Activity, expected:
 
 
 anybody = st.builds(
-    lambda visits, span, silence: Activity(visits, NOW - silence - span, NOW - silence),
+    lambda visits, span, silence, beyond: Activity(visits, NOW - silence - span, NOW - silence, None, beyond),
     st.one_of(st.integers(1, 30), st.integers(1, 2**31 - 1)),
     st.integers(0, 10**12),
     st.integers(-(10**11), 10**12),
+    anything_beyond,
 )
 coefficients = st.floats(-5, 5)
 any_model = st.builds(
@@ -103,7 +105,9 @@ any_model = st.builds(
     alpha_days=st.floats(1e-3, 1e5),
     a=st.floats(1e-3, 1e3),
     b=st.floats(1e-3, 1e3),
-    covariates=st.just(NOTHING) | st.builds(Covariates, coefficients, coefficients),
+    covariates=st.just(NOTHING)
+    | st.builds(lambda *values: Covariates(*values), *[coefficients] * 2)
+    | st.builds(lambda *values: Covariates(*values), *[coefficients] * len(NOTHING)),
     horizon_days=st.integers(1, 3650),
 )
 
@@ -111,7 +115,7 @@ any_model = st.builds(
 @given(anybody, any_model)
 def test_there_is_always_a_reason(activity: Activity, model: ChurnModel) -> None:
     said = reasons(activity, NOW, model)
-    assert 1 <= len(said) <= 4
+    assert 1 <= len(said) <= 4 + len(BEYOND)
     assert len({reason.code for reason in said}) == len(said)
 
 
@@ -123,6 +127,8 @@ def test_the_parts_add_up_to_the_probability(activity: Activity, model: ChurnMod
     assert parts.silence + parts.few_visits + parts.infrequent + parts.learned == pytest.approx(risk, abs=1e-9)
     assert parts.stays + parts.learned_stays == pytest.approx(1 - risk, abs=1e-9)
     assert explained(activity, NOW, model)[0] == pytest.approx(risk, abs=1e-12)
+    if parts.learned_logits and abs(sum(parts.learned_logits)) > 1e-6:
+        assert sum(parts.learned_parts) == pytest.approx(parts.learned - parts.learned_stays, abs=1e-9)
 
 
 def test_what_is_learned_beyond_visits_is_said_whether_it_raises_the_risk_or_lowers_it() -> None:
@@ -144,7 +150,10 @@ def test_reasons_come_weightiest_first(activity: Activity, model: ChurnModel) ->
     parts = take_apart(activity, NOW, model)
     part_of = {rule.code: rule.part for rule in RULES}
     part_of["learned"] = Parts._fields.index("learned" if parts.learned else "learned_stays")
-    weights = [parts[part_of[reason.code]] for reason in reasons(activity, NOW, model)]
+    weight_of = {code: parts[part] for code, part in part_of.items()}
+    if parts.learned_logits:
+        weight_of |= dict(zip(("learned", *BEYOND), map(abs, parts.learned_parts), strict=True))
+    weights = [weight_of[reason.code] for reason in reasons(activity, NOW, model)]
     assert weights == sorted(weights, reverse=True)
 
 
@@ -156,3 +165,36 @@ def test_a_model_by_which_many_always_leave_does_not_call_many_visits_few() -> N
     model = replace(DEFAULT, a=100.0, b=300.0)
     texts = {reason.code: reason.text for reason in reasons(customer(40, 90, 1), NOW, model)}
     assert texts["few_visits"] == "40 visits so far, after each of which some leave"
+
+
+def test_what_happened_beyond_visits_is_said_with_numbers_and_the_weightiest_first() -> None:
+    regular = customer(10, 60, 20)
+    covariates = Covariates(help=0.5, complaints=1.5, failures=0.5, bad_answers=0.5, satisfaction=-2.0)
+    model = replace(DEFAULT, covariates=covariates)
+    upset = regular._replace(beyond=beyond(contacts=1, complaints=2, answers=(0,), failures=3))
+    assert [(reason.code, reason.text) for reason in reasons(upset, NOW, model)][:3] == [
+        ("silence", "silent for 20 days; comes every 4 days on average"),
+        ("complaints", "2.0 complaints lately"),
+        ("satisfaction", "satisfaction of 25 of 100 by answers lately"),
+    ]
+    pleased = customer(10, 60, 25)._replace(beyond=beyond(answers=(100_000, 100_000)))
+    assert "satisfaction of 83 of 100 by answers lately (lowers the risk)" in said(pleased, model)
+    assert probability(upset, NOW, model) > probability(regular, NOW, model)
+
+
+def test_use_and_money_are_said_too() -> None:
+    falling = customer(10, 300, 20)._replace(beyond=beyond(activities=30, purchases=2, spent=10_000, days_ago=20))
+    for covariates, text in (
+        (Covariates(falling_use=2.0), "30.0 activities lately, 4.6 if as many as ever (lowers the risk)"),
+        (Covariates(money=-0.3), "pays 5,000 of the smallest unit of EUR at a time (lowers the risk)"),
+    ):
+        model = replace(DEFAULT, covariates=covariates)
+        assert text in said(falling, model)
+
+
+def test_what_adds_and_takes_as_much_stays_in_proportion() -> None:
+    model = replace(DEFAULT, covariates=Covariates(help=1.0, complaints=-1.0))
+    parts = take_apart(customer(10, 60, 20)._replace(beyond=beyond(contacts=3, complaints=3)), NOW, model)
+    _, helped, complained, *_ = parts.learned_parts
+    assert helped == pytest.approx(-complained)
+    assert helped > 0.1

@@ -1,0 +1,6 @@
+-- A fading sum among those of a customer as of a moment, which is so many half-lives after 1990
+-- (pipeline/scores/evidence/sums.py, pipeline/scores/decay.py).
+create or replace function evidence_amount(evidence jsonb, name text, half_lives double precision)
+    returns double precision
+    language sql immutable parallel safe
+    return case when evidence ? name then decayed((evidence ->> name)::numeric, half_lives) else 0 end;
