@@ -11,40 +11,58 @@ from hypothesis import strategies as st
 from memory import DAY, T0
 
 from pipeline.journey.admitted import Admitted, Answer, Traits
-from pipeline.journey.step import Step, event_key
+from pipeline.journey.step import Step, event_key, measured
+from pipeline.scores.evidence.sums import NO_EVIDENCE
 from pipeline.scores.protocol import CustomerChange, NotReversible, Score
 from pipeline.scores.registry import SCORES, published
 
 SCORE = pytest.mark.parametrize("score", SCORES, ids=lambda score: score.table.name)
 
 
-def traits(kind: str, *, begun: bool = True) -> Traits:
+def traits(kind: str, *, begun: bool = True, concern: str | None = None) -> Traits:
     return Traits(
         channel="web", kind=kind, stage="during", catalogued=True, gap_ms=1_800_000, begun_by_customer=begun,
-        is_activity=begun,
+        is_activity=begun and concern is None, concern=concern,
     )  # fmt: skip
 
 
 VIEW, MAIL, CLOSE = traits("page_viewed"), traits("email_delivered", begun=False), traits("account_closed")
+HELP, COMPLAINT = traits("call_ended", concern="help"), traits("complaint_opened", concern="complain")
+BUY = traits("purchase")
 
 
 def event(number: int, day: int, shape: tuple[Traits, int | None]) -> Admitted:
     kind, millipoints = shape
     at = T0 + day * DAY + number
     answer = None if millipoints is None else Answer(millipoints, millipoints > 50_000, kind)
-    step = Step(at, 0, event_key("test", str(number), at), kind.types["none"])
+    outcome = "failed" if number % 5 == 0 else "none"
+    paid = measured(amount_minor=100 + number, currency=("EUR", "USD")[number % 2]) if kind is BUY else None
+    step = Step(at, 0, event_key("test", str(number), at), kind.types[outcome], paid)
     return Admitted("customer:1", at + kind.gap_ms, step, kind, answer)
 
 
-shapes = st.sampled_from([(VIEW, None), (VIEW, 100_000), (VIEW, 25_000), (MAIL, None), (MAIL, 0), (CLOSE, None)])
+shapes = st.sampled_from(
+    [
+        (VIEW, None),
+        (VIEW, 100_000),
+        (VIEW, 25_000),
+        (MAIL, None),
+        (MAIL, 0),
+        (CLOSE, None),
+        (HELP, None),
+        (COMPLAINT, None),
+        (HELP, 10_000),
+        (BUY, None),
+    ]
+)
 drawn_events = st.lists(st.tuples(st.integers(0, 60), shapes), min_size=1, max_size=12).map(
     lambda drawn: [event(n, day, shape) for n, (day, shape) in enumerate(drawn)]
 )
 
 
 def visits(events: list[Admitted]) -> int:
-    """Each touchpoint that the customer began is a visit here: they lie far apart."""
-    return sum(each.traits.begun_by_customer for each in events)
+    """Each touchpoint that counts as activity is a visit here: they lie far apart."""
+    return sum(each.traits.is_activity for each in events)
 
 
 def change(events: list[Admitted], known: list[Admitted]) -> CustomerChange:
@@ -152,3 +170,23 @@ def test_a_score_says_how_it_is_read_as_of_a_moment(score: Score[Any, Any]) -> N
     parameters = score.default_model.parameters()
     restored = score.model(score.default_model.version, score.default_model.source, parameters)
     assert restored == score.default_model
+
+
+@given(events=drawn_events, data=st.data())
+def test_churn_risk_knows_all_evidence_whatever_came_before_the_first_visit(
+    events: list[Admitted], data: st.DataObject
+) -> None:
+    """Scores are folded one after the other, each with the states of those before it."""
+    shuffled = data.draw(st.permutations(events))
+    states: dict[str, Any] = {}
+    for n, each in enumerate(shuffled, 1):
+        for score in SCORES:
+            more = change([each], shuffled[:n])._replace(scores=states)
+            state = score.fold(states.get(score.table.name), more, score.default_model)
+            if state is not None:
+                states[score.table.name] = state
+    evidence, risk = states.get("customer_evidence"), states.get("churn_risk")
+    if evidence is None:
+        assert not any(each.answer or each.traits.concern for each in events)
+    if risk is not None:
+        assert risk.evidence == (evidence or NO_EVIDENCE)
