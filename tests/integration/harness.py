@@ -34,7 +34,16 @@ from pipeline.touchpoint import Touchpoint
 PARTITIONS = 4
 TABLES = ", ".join(
     [
-        *("journey", "satisfaction", "churn_risk", "touchpoint_count", "quarantine", "position", "outbox"),
+        *(
+            "journey",
+            "satisfaction",
+            "churn_risk",
+            "customer_evidence",
+            "touchpoint_count",
+            "quarantine",
+            "position",
+            "outbox",
+        ),
         *("feedback", "feedback_verbatim"),
         *[table.name for table in identity_rows.TABLES],
     ]

@@ -88,7 +88,9 @@ def test_a_fit_on_the_tables_is_stored_and_activated_and_makes_scores(fitted: Pi
     differs = """
         SELECT count(*) AS n FROM churn_risk AS risk JOIN model ON name = 'churn' AND version = 'own'
         WHERE risk.model <> 'churn own' AND band <> churn_band(churn_probability(
-            visits, first_active_at, last_active_at, account_closed_at, now(), parameters), parameters)
+            visits, first_active_at, last_active_at, account_closed_at, now(), parameters, beyond_shift(
+                first_active_at, last_active_at, last_seen_at, evidence, activities, activity_weight, payments, paid,
+                now(), parameters)), parameters)
     """
     wait_until(lambda: fitted.sql(differs)[0].n == 0, "the sweep judges everybody by it")
     wait_until(lambda: 'pipeline_model_brier{model="own"} 0.' in metrics_page(fitted), "it checks the model")

@@ -32,6 +32,8 @@ class Evidence(NamedTuple):
 
     def numbers(self) -> Mapping[str, int]:
         """Return the sums that are not 0, by name, as a row holds them."""
+        if not any(self):
+            return NO_NUMBERS
         return {name: value for name, value in zip(_NAMES, self, strict=True) if value}
 
     @classmethod
@@ -41,6 +43,7 @@ class Evidence(NamedTuple):
 
 
 _NAMES = Evidence._fields
+NO_NUMBERS: Mapping[str, int] = {}
 NO_EVIDENCE = Evidence()
 
 

@@ -190,3 +190,12 @@ def test_churn_risk_knows_all_evidence_whatever_came_before_the_first_visit(
         assert not any(each.answer or each.traits.concern for each in events)
     if risk is not None:
         assert risk.evidence == (evidence or NO_EVIDENCE)
+
+
+def test_what_a_customer_has_paid_can_be_taken_out_again() -> None:
+    [risk] = [score for score in SCORES if score.table.name == "churn_risk"]
+    events = [event(1, 0, (VIEW, None)), event(2, 1, (BUY, None)), event(3, 2, (BUY, None)), event(4, 3, (VIEW, None))]
+    state = risk.fold(None, change(events, events), risk.default_model)
+    assert (state.payments, state.paid) == ({"EUR": 1, "USD": 1}, {"EUR": 102, "USD": 103})
+    left = risk.unfold(state, change(events[1:2], events)._replace(visits=-1), risk.default_model)
+    assert (left.payments, left.paid, left.activities) == ({"USD": 1}, {"USD": 103}, 3)
