@@ -24,12 +24,17 @@ COLUMNS = (
     Column("satisf.", right=True),
     Column("why", folds=True),
 )
+#: Comes before the last column where it was fitted what customers spend.
+VALUE = Column("value at risk", right=True)
 
 
 @click.command("at-risk")
 @click.option("--band", type=click.Choice(BANDS), multiple=True, help="Only this band.  [default: high and medium]")
 @click.option("--named", is_flag=True, help="Only customers known by number, not by a cookie or an address.")
-@click.option("--sort", type=click.Choice(list(SORTS)), default="losing", show_default=True, help="Order of the list.")
+@click.option(
+    "--sort", "--by", type=click.Choice(list(SORTS)), default="losing", show_default=True,
+    help="Order of the list; `value` is what they would spend within the horizon, times their risk.",
+)  # fmt: skip
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def at_risk(band: tuple[str, ...], named: bool, sort: str, limit: int, as_json: bool) -> None:
@@ -47,7 +52,7 @@ def at_risk(band: tuple[str, ...], named: bool, sort: str, limit: int, as_json: 
         print_json(customers)
         return
     if customers:
-        print_table(COLUMNS, rows(customers, at))
+        print_table(*table(customers, at))
         click.echo()
     click.echo(f"{summary(counts)}, as of {formatting.moment(at)} UTC")
 
@@ -65,6 +70,17 @@ def rows(customers: Sequence[AtRisk], now: datetime) -> list[list[str | Cell]]:
         ]
         for one in customers
     ]
+
+
+def table(customers: Sequence[AtRisk], now: datetime) -> tuple[Sequence[Column], list[list[str | Cell]]]:
+    """Return columns and cells, with the value at risk where any is known."""
+    cells = rows(customers, now)
+    if all(one.value_at_risk is None for one in customers):
+        return COLUMNS, cells
+    for one, row in zip(customers, cells, strict=True):
+        known = one.value_at_risk
+        row.insert(-1, "" if known is None else formatting.amount(round(known), one.currency))
+    return (*COLUMNS[:-1], VALUE, COLUMNS[-1]), cells
 
 
 def summary(counts: dict[str, int]) -> str:

@@ -64,17 +64,33 @@ def features(histories: Histories, model: Counting) -> Array:
 def fit(histories: Histories, came: Outcomes, model: Counting, days: float) -> CovariatesFit:
     """Return the covariates that tell best who came within so many days after histories, beside a counting model.
 
-    A feature that is the same for all has the coefficient 0. Raises NotFitted when all came, or nobody did, and when a
-    coefficient is larger than a model takes. Errors are from the second derivatives at the maximum.
+    A feature that is the same for all has the coefficient 0; so has one whose coefficient would be larger than a model
+    takes, since it hardly differs. Raises NotFitted when all came, or nobody did, and when that leaves no feature.
+    Errors are from the second derivatives at the maximum.
     """
     if came.all() or not came.any():
         raise NotFitted("all customers came, or none did")
     given = features(histories, model)
+    offset, left = -_logit(comes(histories, model, days)), ~came
     scale = given.std(axis=0)
     known = scale > 0
-    columns = np.column_stack([np.ones(len(came)), given[:, known] / scale[known]])
-    offset, left = -_logit(comes(histories, model, days)), ~came
-    ridge = np.array([0.0, *[_RIDGE] * int(known.sum())])
+    while True:
+        coefficients, errors = np.zeros(len(scale) + 1), np.full(len(scale) + 1, np.nan)
+        places, by = np.flatnonzero([True, *known]), np.array([1.0, *scale[known]])
+        found, found_errors = _maximum(given[:, known] / scale[known], offset, left)
+        coefficients[places], errors[places] = found / by, found_errors / by
+        too_large = np.abs(coefficients) > LARGEST
+        if not too_large.any():
+            return CovariatesFit(Covariates(*map(float, coefficients)), errors.tolist())
+        known &= ~too_large[1:]
+        if too_large[0] or not known.any():
+            raise NotFitted(f"a coefficient beyond ±{LARGEST:g} would be needed, so the features hardly differ")
+
+
+def _maximum(standardised: Array, offset: Array, left: Outcomes) -> tuple[Array, Array]:
+    """Return the coefficients of the intercept and of features in units of their deviation, and their errors."""
+    columns = np.column_stack([np.ones(len(left)), standardised])
+    ridge = np.array([0.0, *[_RIDGE] * standardised.shape[1]])
 
     def loss(coefficients: Array) -> tuple[float, Array]:
         logits = offset + columns @ coefficients
@@ -85,13 +101,7 @@ def fit(histories: Histories, came: Outcomes, model: Counting, days: float) -> C
     found = minimize(loss, np.zeros(columns.shape[1]), jac=True, method="BFGS")
     odds = expit(offset + columns @ found.x)
     information = (columns * (odds * (1 - odds))[:, None]).T @ columns + np.diag(ridge)
-    coefficients, errors = np.zeros(len(scale) + 1), np.full(len(scale) + 1, np.nan)
-    places, by = np.flatnonzero([True, *known]), np.array([1.0, *scale[known]])
-    coefficients[places] = found.x / by
-    if not np.all(np.abs(coefficients) <= LARGEST):
-        raise NotFitted(f"a coefficient beyond ±{LARGEST:g} would be needed, so the features hardly differ")
-    errors[places] = np.sqrt(np.diag(np.linalg.inv(information))) / by
-    return CovariatesFit(Covariates(*map(float, coefficients)), errors.tolist())
+    return found.x, np.sqrt(np.diag(np.linalg.inv(information)))
 
 
 def _logit(probabilities: Array) -> Array:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from pipeline.errors import InvalidInput
 from pipeline.queries.customers import reasons_at
 from pipeline.scores.reason import Reason
 
@@ -16,7 +17,8 @@ class AtRisk(NamedTuple):
     """A customer's churn risk as of a moment; `losing` is the sort key of the list (see `LOSING`).
 
     `satisfaction` is 0 to 100, None without an answer; `risen` is the rise of the probability by silence since
-    the last visit.
+    the last visit. `value` is what they are expected to spend within the horizon if they stay, `value_at_risk` that
+    times the probability, both in the smallest unit of `currency`; None where it was not fitted what customers spend.
     """
 
     customer: str
@@ -29,6 +31,9 @@ class AtRisk(NamedTuple):
     satisfaction: float | None
     risen: float
     losing: float
+    value: float | None
+    value_at_risk: float | None
+    currency: str | None
     reasons: Sequence[Reason]
 
 
@@ -42,6 +47,7 @@ SORTS = {
     "losing": "losing DESC, probability DESC, visits DESC",
     "risk": "probability DESC, visits DESC",
     "visits": "visits DESC, probability DESC",
+    "value": "value_at_risk DESC NULLS LAST, probability DESC",
 }
 
 _RISKS = """
@@ -60,7 +66,11 @@ _RISKS = """
         JOIN model AS m ON m.name || ' ' || m.version = now.model
         WHERE now.band = ANY(:bands) AND (NOT :named OR starts_with(now.customer, 'customer:'))
     ), sorted AS (
-        SELECT *, visits * risen * (1 - probability) AS losing FROM risk
+        SELECT *, visits * risen * (1 - probability) AS losing, probability * value AS value_at_risk,
+               spend_currency(parameters) AS currency
+        FROM risk CROSS JOIN LATERAL value_if_stays(
+            visits, first_active_at, last_active_at, CAST(:at AS timestamptz), payments, paid, parameters
+        ) AS value
         ORDER BY {order}, customer LIMIT :limit
     )
     SELECT sorted.*, s.score AS satisfaction
@@ -69,6 +79,7 @@ _RISKS = """
     ) AS s ON true
     ORDER BY {order}, customer
 """
+_KNOWS_SPEND = text("SELECT spend_currency(parameters) IS NOT NULL FROM model WHERE name = 'churn' AND active")
 _BANDS = text("""
     SELECT band, count(*) AS n FROM churn_risk_at(CAST(:at AS timestamptz)) GROUP BY band
 """)
@@ -85,8 +96,14 @@ def at_risk(
 ) -> list[AtRisk]:
     """Return customers whose risk as of `at` is in one of `bands`, in the order of `SORTS[sort]`.
 
-    `named` leaves out customers known by a cookie or an identifier only.
+    `named` leaves out customers known by a cookie or an identifier only. Raises InvalidInput for the order by value if
+    the active model does not know what customers spend.
     """
+    if sort == "value" and not connection.execute(_KNOWS_SPEND).scalar():
+        raise InvalidInput(
+            "The active churn model does not know what customers spend. Fit one on tables with purchases (`pipeline "
+            "fit churn`), and activate it (`pipeline models activate churn VERSION`)."
+        )
     values = {"at": at, "bands": list(bands), "named": named, "limit": limit}
     rows = connection.execute(text(_RISKS.format(order=SORTS[sort])), values)
     return [
@@ -101,6 +118,9 @@ def at_risk(
             satisfaction=row.satisfaction,
             risen=row.risen,
             losing=row.losing,
+            value=row.value,
+            value_at_risk=row.value_at_risk,
+            currency=row.currency,
             reasons=reasons_at(row, at),
         )
         for row in rows

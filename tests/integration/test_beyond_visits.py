@@ -45,7 +45,20 @@ def activities(pipe: Pipe) -> dict[str, Activity]:
 
 
 def test_the_tables_sql_a_fit_and_the_audit_know_the_same_beyond_visits(pipe: Pipe) -> None:
-    pipe.run("simulate", "--events", "6000", "--customers", "200", "--seed", "4", "--days", "42", "--disorder", "0.1")
+    # with an end, so that the fit is the same each time
+    options = (
+        "--customers",
+        "200",
+        "--seed",
+        "4",
+        "--days",
+        "42",
+        "--disorder",
+        "0.1",
+        "--end",
+        "2026-11-20T00:00:00Z",
+    )
+    pipe.run("simulate", "--events", "6000", *options)
     pipe.work()
     known = activities(pipe)
     [sums] = pipe.sql("""
@@ -74,10 +87,40 @@ def test_the_tables_sql_a_fit_and_the_audit_know_the_same_beyond_visits(pipe: Pi
     assert np.allclose(histories.beyond, np.array(live), atol=1e-6)
 
     # a fit stores what it has learned, and the command says it
-    fitted = json.loads(pipe.run("fit", "churn", "--horizon", "14", "--version", "own", "--json").stdout)
+    done = pipe.run("fit", "churn", "--horizon", "14", "--version", "own", "--json")
+    fitted = json.loads(done.stdout)
     with_more = [each["fitted"]["covariates"] for each in fitted["forms"].values() if each["fitted"]["covariates"]]
+    assert with_more, done.stderr
     assert all(each["errors"]["help"] is not None for each in with_more)
     assert "complaints" in pipe.run("models", "show", "churn", "own").stdout
+
+    # it has learned what customers spend, and the list by value is in the order of what is at risk
+    assert (fitted["spend"]["currency"], fitted["spend"]["customers"]) == ("EUR", len(pipe.sql(
+        "SELECT FROM churn_risk WHERE (payments ->> 'EUR')::int > 0"
+    )))  # fmt: skip
+    refused = pipe.run("at-risk", "--by", "value", check=False)
+    assert refused.returncode == 2 and "does not know what customers spend" in refused.stderr
+    with pipe.engine.begin() as connection:
+        stored = connection.execute(text("SELECT parameters FROM model WHERE version = 'own'")).scalar_one()
+        assert stored["spend_q"] > 1 and stored["spend_gamma:EUR"] > 0
+        spends = text(
+            "UPDATE model SET parameters = parameters || jsonb_build_object('spend_p', CAST(:p AS float8), "
+            "'spend_q', CAST(:q AS float8), 'spend_gamma:EUR', CAST(:gamma AS float8)) WHERE version = 'cdnow-1'"
+        )
+        connection.execute(spends, {"p": stored["spend_p"], "q": stored["spend_q"], "gamma": stored["spend_gamma:EUR"]})
+    listed = json.loads(pipe.run("at-risk", "--by", "value", "--json", "--limit", "1000").stdout)
+    at_stake = [each["value_at_risk"] for each in listed]
+    assert at_stake == sorted(at_stake, reverse=True) and at_stake[0] > 0
+    assert all(
+        each["value_at_risk"] == pytest.approx(each["value"] * each["probability"]) and each["currency"] == "EUR"
+        for each in listed
+    )
+    assert "value at risk" in pipe.run("at-risk", "--by", "value", "--limit", "3").stdout
+    with pipe.engine.begin() as connection:
+        connection.execute(text(
+            "UPDATE model SET parameters = parameters - ARRAY['spend_p', 'spend_q', 'spend_gamma:EUR'] "
+            "WHERE version = 'cdnow-1'"
+        ))  # fmt: skip
 
     # with coefficients, Postgres, Python, reasons and the audit agree
     with pipe.engine.begin() as connection:

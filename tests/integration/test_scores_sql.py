@@ -17,8 +17,18 @@ import pytest
 import pipeline
 from pipeline.scores.churn.beyond import NOTHING_BEYOND, Beyond
 from pipeline.scores.churn.covariates import Covariates
-from pipeline.scores.churn.model import DAY_MS, Activity, ChurnModel, band, p_active, p_alive, probability
+from pipeline.scores.churn.model import (
+    DAY_MS,
+    Activity,
+    ChurnModel,
+    band,
+    p_active,
+    p_alive,
+    probability,
+    value_if_stays,
+)
 from pipeline.scores.churn.model import DEFAULT as CHURN
+from pipeline.scores.churn.value import Spend
 from pipeline.scores.decay import weight
 from pipeline.scores.evidence.sums import Evidence
 from pipeline.scores.registry import SCORES
@@ -42,6 +52,7 @@ CHURN_MODELS = (
     replace(CHURN, covariates=Covariates(0.1, -0.2, 0.4, 1.3, 0.5, 0.3, -1.2, 0.8, -0.1)),
     replace(CHURN, half_life_days=365.25, covariates=Covariates(0.0, 0.0, -3.0, 0.0, 2.0, 0.0, 4.0, -2.0, 0.5)),
     replace(CHURN, half_life_days=1.0, covariates=Covariates(money=0.2)),
+    replace(CHURN, spend=Spend("EUR", 6.25, 3.74, 1544.0)),
 )
 SATISFACTION_MODELS = (
     SATISFACTION,
@@ -129,6 +140,7 @@ def activities(count: int) -> list[tuple[Activity, int]]:
         "beyond",
         "far beyond",
         "money",
+        "spend",
     ],
 )
 def test_churn_is_the_same_in_sql(postgres: psycopg.Connection[Any], model: ChurnModel) -> None:
@@ -138,7 +150,8 @@ def test_churn_is_the_same_in_sql(postgres: psycopg.Connection[Any], model: Chur
         """
         select p_alive(visits, first_at, last_at, as_of, p), p_active(visits, first_at, last_at, as_of, p),
                churn_probability(visits, first_at, last_at, closed_at, as_of, p, beyond_shift(
-                   first_at, last_at, seen_at, evidence, activities, weight, payments, paid, as_of, p))
+                   first_at, last_at, seen_at, evidence, activities, weight, payments, paid, as_of, p)),
+               value_if_stays(visits, first_at, last_at, as_of, payments, paid, p)
         from unnest(%s::int[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
                     %s::timestamptz[], %s::jsonb[], %s::int[], %s::numeric[], %s::jsonb[], %s::jsonb[])
              with ordinality as given (visits, first_at, last_at, closed_at, as_of, seen_at, evidence, activities,
@@ -168,7 +181,10 @@ def test_churn_is_the_same_in_sql(postgres: psycopg.Connection[Any], model: Chur
             p_active(activity, as_of, model),
             probability(activity, as_of, model),
         )
-        assert row == pytest.approx(expected, rel=1e-9, abs=1e-9), (activity, as_of)
+        *row, value = row
+        known_value = value_if_stays(activity, as_of, model)
+        assert value is known_value is None or value == pytest.approx(known_value, rel=1e-9), (activity, as_of)
+        assert tuple(row) == pytest.approx(expected, rel=1e-9, abs=1e-9), (activity, as_of)
 
 
 def test_bands_are_the_same_in_sql(postgres: psycopg.Connection[Any]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from pipeline.cli.fit.history import FromFile, FromTables, History
-from pipeline.cli.fit.learning import FORMS, ChurnFit, Learned, learn
+from pipeline.cli.fit.learning import FORMS, ChurnFit, Learned, Spent, learn
 from pipeline.cli.fit.opened import opened
 from pipeline.cli.models.check import live_model, weighed
 from pipeline.cli.models.report import print_churn
@@ -21,9 +21,9 @@ from pipeline.cli.quarantine.places import SinceType
 from pipeline.errors import InvalidInput
 from pipeline.fitting.covariates import CovariatesFit
 from pipeline.fitting.maximum import NotFitted
-from pipeline.fitting.spend import SpendFit
 from pipeline.queries import models
 from pipeline.scores.churn.model import DEFAULT, ChurnModel
+from pipeline.scores.churn.value import Spend
 
 _UNITS = {"day": 1, "week": 7}
 
@@ -130,7 +130,15 @@ def _parameters(found: ChurnFit, half_life_days: float) -> dict[str, Any]:
         covariates=final.foreteller.covariates,
         horizon_days=found.horizon_days,
         half_life_days=half_life_days,
+        spend=_usable(found.spend),
     ).parameters()
+
+
+def _usable(spent: Spent | None) -> Spend | None:
+    """Return the spend model that scores can use: in a currency, and with a mean (q above 1)."""
+    if spent is None or spent.currency is None or not spent.fit.model.q > 1:
+        return None
+    return Spend(spent.currency, *spent.fit.model)
 
 
 def _report(found: ChurnFit, unit_days: int) -> dict[str, Any]:
@@ -164,8 +172,10 @@ def _report(found: ChurnFit, unit_days: int) -> dict[str, Any]:
     }
 
 
-def _spend(fit: SpendFit) -> dict[str, Any]:
+def _spend(spent: Spent) -> dict[str, Any]:
+    fit = spent.fit
     return {
+        "currency": spent.currency,
         "customers": fit.customers,
         "parameters": fit.model._asdict(),
         "errors": dict(zip(fit.model._fields, [_known(error) for error in fit.errors], strict=True)),

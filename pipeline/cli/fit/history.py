@@ -1,10 +1,10 @@
-"""Where a fit has visits from: the tables, or a file."""
+"""Gives a fit its visits, from the tables or from a file."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
@@ -12,10 +12,19 @@ from pipeline.cli.fit.visit_file import read_visits
 from pipeline.cli.progress import progress
 from pipeline.errors import InvalidInput
 from pipeline.fitting.histories import Followed, follow
+from pipeline.fitting.maximum import NotFitted
 from pipeline.fitting.spend import Spending, spending
 from pipeline.ledger.moments import moment, ms
 from pipeline.queries.lately import Weighing
+from pipeline.queries.payments import payments
 from pipeline.queries.visits import followed, visits_between
+
+
+class Amounts(NamedTuple):
+    """What was spent, in the smallest unit of `currency`, or of a file's amounts as they are (None)."""
+
+    amounts: Spending
+    currency: str | None
 
 
 class History(Protocol):
@@ -27,8 +36,8 @@ class History(Protocol):
     def followed(self, until: datetime, end: datetime) -> Followed:
         """Return visits up to `until`, and who came after that up to `end`."""
 
-    def spending(self, until: datetime) -> Spending | None:
-        """Return what was spent up to `until`, if that is known."""
+    def spending(self, until: datetime) -> Amounts | None:
+        """Return what was spent up to `until`, if anything is known. Raises NotFitted where that can't be told."""
 
 
 class FromTables:
@@ -52,9 +61,15 @@ class FromTables:
         with progress("Reading customers", None) as shown:
             return followed(self._connection, until, end, named=self._named, beyond=self._beyond, progress=shown)
 
-    def spending(self, until: datetime) -> Spending | None:
-        """Return None: the tables hold no amounts by visit."""
-        return None
+    def spending(self, until: datetime) -> Amounts | None:
+        """Return all purchases, in the currency in which most customers bought.
+
+        Raises NotFitted for a moment before the last visit: the tables have the sums up to now.
+        """
+        if until < self.between()[1]:
+            raise NotFitted("the tables tell what customers have spent up to now, and not up to --until")
+        found = payments(self._connection, named=self._named)
+        return None if found is None else Amounts(*found)
 
 
 class FromFile:
@@ -72,7 +87,7 @@ class FromFile:
         """Return visits up to `until`, and who came after that up to `end`."""
         return follow(self._visits.customers, self._visits.at_ms, ms(until), ms(end))
 
-    def spending(self, until: datetime) -> Spending | None:
-        """Return what was spent up to `until`, if the file has amounts."""
+    def spending(self, until: datetime) -> Amounts | None:
+        """Return what was spent at repeat visits up to `until`, if the file has amounts."""
         customers, at_ms, amounts = self._visits
-        return None if amounts is None else spending(customers, at_ms, amounts, ms(until))
+        return None if amounts is None else Amounts(spending(customers, at_ms, amounts, ms(until)), None)

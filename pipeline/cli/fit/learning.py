@@ -17,7 +17,7 @@ from pipeline.fitting.covariates import CovariatesFit, Foreteller
 from pipeline.fitting.covariates import fit as fit_covariates
 from pipeline.fitting.drift import Profile, inputs, profile
 from pipeline.fitting.maximum import NotFitted
-from pipeline.fitting.spend import SpendFit, Spending
+from pipeline.fitting.spend import SpendFit
 from pipeline.fitting.spend import fit as fit_spend
 from pipeline.queries.models import StoredModel
 
@@ -54,6 +54,13 @@ class Candidate(NamedTuple):
     final: Learned
 
 
+class Spent(NamedTuple):
+    """The model of what customers spend, in the smallest unit of `currency`, or in a file's own (None)."""
+
+    fit: SpendFit
+    currency: str | None
+
+
 class ChurnFit(NamedTuple):
     """Holds what `fit churn` found. `active` is how the version for the scores does on the same customers."""
 
@@ -65,7 +72,7 @@ class ChurnFit(NamedTuple):
     best: str
     baseline: Baseline
     active: tuple[str, Validation] | None
-    spend: SpendFit | None
+    spend: Spent | None
     inputs: Mapping[str, Profile]
 
 
@@ -91,7 +98,7 @@ def learn(
             "left to learn from. Choose a shorter --horizon."
         )
     before, everything = history.followed(learned_until, end), history.followed(end, end)
-    spend = _fit_spend(history.spending(end))
+    spend = _fit_spend(history, end)
     learned = {name: Learned(fit_visits(before.histories, FORMS[name]), None) for name in forms}
     final = {name: Learned(fit_visits(everything.histories, FORMS[name]), None) for name in forms}
     if with_covariates:
@@ -141,10 +148,11 @@ def _with_covariates(
     return with_more
 
 
-def _fit_spend(spent: Spending | None) -> SpendFit | None:
+def _fit_spend(history: History, end: datetime) -> Spent | None:
     """Return the model of amounts; visits are of use without it."""
     try:
-        return None if spent is None else fit_spend(spent)
+        known = history.spending(end)
+        return None if known is None else Spent(fit_spend(known.amounts), known.currency)
     except NotFitted as error:
         click.echo(f"Amounts are left out: {error}.", err=True)
         return None

@@ -82,7 +82,9 @@ def _print_covariates(forms: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _print_spend(spend: Mapping[str, Any]) -> None:
-    click.echo(f"\nAmounts at repeat visits of {spend['customers']:,} customers")
+    currency = spend.get("currency")
+    what = "Amounts at repeat visits" if currency is None else f"Purchases in {currency}, in its smallest unit,"
+    click.echo(f"\n{what} of {spend['customers']:,} customers")
     print_table(
         [Column("fitted"), *[Column(name, right=True) for name in ("p ±", "q ±", "γ ±", "log-likelihood")]],
         [["gamma-gamma", *_with_errors(spend, tuple(spend["parameters"])), f"{spend['log_likelihood']:,.2f}"]],

@@ -131,6 +131,32 @@ create or replace function churn_probability(
     language sql immutable parallel safe
     return churn_probability(visits, first_at, last_at, closed_at, as_of, parameters, 0);
 
+-- The currency in which it was fitted what customers spend; null where it was not.
+create or replace function spend_currency(parameters jsonb) returns text
+    language sql immutable parallel safe
+    return (select substr(name, 13) from jsonb_object_keys(parameters) as name where starts_with(name, 'spend_gamma:'));
+
+-- What a customer who stays is expected to spend within the horizon after as_of (pipeline/scores/churn/value.py); null
+-- where it was not fitted what customers spend.
+create or replace function value_if_stays(
+    visits int, first_at timestamptz, last_at timestamptz, as_of timestamptz, payments jsonb, paid jsonb,
+    parameters jsonb
+) returns double precision
+    language sql immutable parallel safe
+    return (
+        select (parameters ->> 'horizon_days')::float8 * ((parameters ->> 'r')::float8 + visits - 1)
+            / ((parameters ->> 'alpha_days')::float8 + days_between(first_at, greatest(as_of, last_at)))
+            * purchases / visits
+            * (parameters ->> 'spend_p')::float8 * ((parameters ->> ('spend_gamma:' || currency))::float8 + amount)
+            / ((parameters ->> 'spend_p')::float8 * purchases + (parameters ->> 'spend_q')::float8 - 1)
+        from (
+            select currency, greatest(0, coalesce((payments ->> currency)::numeric, 0))::float8,
+                   greatest(0, coalesce((paid ->> currency)::numeric, 0))::float8
+            from spend_currency(parameters) as known (currency)
+        ) as spent (currency, purchases, amount)
+        where currency is not null
+    );
+
 create or replace function churn_band(probability double precision, parameters jsonb) returns text
     language sql immutable parallel safe
     return case

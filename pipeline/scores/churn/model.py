@@ -32,6 +32,7 @@ from typing import ClassVar, NamedTuple
 
 from pipeline.scores.churn.beyond import NOTHING_BEYOND, Amounts, Beyond, amounts, features
 from pipeline.scores.churn.covariates import LARGEST, NOTHING, Covariates, moved
+from pipeline.scores.churn.value import Spend, expected_purchase, spend_of
 
 DAY_MS = 86_400_000
 #: Of models that do not say: a month, so that "lately" is shorter than the usual horizon. Nobody has measured it.
@@ -83,6 +84,8 @@ class ChurnModel:
     high_from: float = 0.8
     #: Days (rounded to the millisecond) after which what happened counts half; 1 to 36,500.
     half_life_days: float = HALF_LIFE_DAYS
+    #: What customers spend, if that was fitted.
+    spend: Spend | None = None
     half_life_ms: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -97,6 +100,8 @@ class ChurnModel:
             raise ValueError(f"horizon_days is {self.horizon_days}; it must be 1 or more")
         if not 1 <= self.half_life_days <= 36_500:
             raise ValueError(f"half_life_days is {self.half_life_days}; it takes 1 to 36,500")
+        if self.spend is not None:
+            self.spend.check()
         object.__setattr__(self, "half_life_ms", round(self.half_life_days * DAY_MS))
         if not 0 <= self.medium_from <= self.high_from <= 1:
             raise ValueError(f"bands begin at {self.medium_from} and {self.high_from}; they take 0 to 1, in order")
@@ -119,6 +124,7 @@ class ChurnModel:
             "medium_from": self.medium_from,
             "high_from": self.high_from,
             "half_life_days": self.half_life_days,
+            **({} if self.spend is None else self.spend.parameters()),
         }
 
     @classmethod
@@ -137,6 +143,7 @@ class ChurnModel:
             medium_from=float(parameters["medium_from"]),
             high_from=float(parameters["high_from"]),
             half_life_days=float(parameters.get("half_life_days", HALF_LIFE_DAYS)),
+            spend=spend_of(parameters),
         )
 
 
@@ -183,6 +190,20 @@ def probability(activity: Activity, as_of: int, model: ChurnModel) -> float:
     silence = (as_of - last_at) / DAY_MS if as_of > last_at else 0.0
     stays = alive(visits - 1, t_x, silence, model) * active(visits - 1, t_x + silence, model)
     return risk(visits - 1, t_x, silence, stays, model, sum(contributions(activity, as_of, model)))
+
+
+def value_if_stays(activity: Activity, as_of: int, model: ChurnModel) -> float | None:
+    """Return what a customer who stays is expected to spend within the horizon after `as_of` (epoch ms).
+
+    It is in the smallest unit of the currency of `model.spend`, 0 or more; None without a spend model. See `value`.
+    """
+    if model.spend is None:
+        return None
+    visits, first_at, last_at, _, beyond = activity
+    purchases, paid = [max(sums.get(model.spend.currency, 0), 0) for sums in (beyond.payments, beyond.paid)]
+    age = ((as_of if as_of > last_at else last_at) - first_at) / DAY_MS
+    expected_visits = model.horizon_days * (model.r + visits - 1) / (model.alpha_days + age)
+    return expected_visits * purchases / visits * expected_purchase(purchases, paid, model.spend)
 
 
 def known_beyond(activity: Activity, as_of: int, model: ChurnModel) -> Amounts:

@@ -57,8 +57,16 @@ def test_a_customer_at_risk_stands_with_all_reasons() -> None:
         satisfaction=61.4,
         risen=0.5,
         losing=1.0,
+        value=120_000.0,
+        value_at_risk=99_600.4,
+        currency="EUR",
         reasons=[Reason("silence", "silent for 20 days"), Reason("returned", "has come back")],
     )
+    columns, [with_value] = at_risk.table([one], NOW)
+    assert [(column.title, cell) for column, cell in zip(columns, with_value, strict=True)][-2] == (
+        "value at risk", "996.00 EUR",
+    )  # fmt: skip
+    assert at_risk.table([one._replace(value_at_risk=None)], NOW)[0] == at_risk.COLUMNS
     (row,) = at_risk.rows([one], NOW)
     shown = [cell if isinstance(cell, str) else cell.text for cell in row]
     assert shown == ["customer:1", " 83 % high", "12", "20 days ago", "61", "silent for 20 days; has come back"]

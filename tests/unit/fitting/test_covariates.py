@@ -77,6 +77,18 @@ def test_a_coefficient_that_no_model_takes_is_not_learned() -> None:
         fit(nearly_alike, silence < 0.5, MODEL, 90)
 
 
+def test_a_feature_that_would_need_such_a_coefficient_is_left_out_and_the_others_are_learned() -> None:
+    rng = np.random.default_rng(3)
+    visits = drawn(4_000)
+    beyond = np.zeros((4_000, 7))
+    beyond[:, 0], beyond[:, 1] = rng.uniform(0.0, 2.0, 4_000), rng.uniform(0.0, 0.05, 4_000)
+    histories = Histories(visits.repeats, visits.last, visits.age, beyond)
+    found = fit(histories, came(histories, Covariates(help=2.0, complaints=40.0)), MODEL, 90)
+    assert found.covariates.complaints == 0
+    assert np.isnan(found.errors[3])
+    assert abs(found.covariates.help - 2.0) < 3 * found.errors[2]
+
+
 def test_cdnows_second_39_weeks_are_foretold_better_than_by_recency_or_by_visits_alone() -> None:
     """It is learned from the first 39 weeks alone: from the first half, who came in the second."""
     followed, half = cdnow_followed(), cdnow_followed(halves=True)
