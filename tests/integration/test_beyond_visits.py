@@ -87,12 +87,12 @@ def test_the_tables_sql_a_fit_and_the_audit_know_the_same_beyond_visits(pipe: Pi
     assert np.allclose(histories.beyond, np.array(live), atol=1e-6)
 
     # a fit stores what it has learned, and the command says it
-    done = pipe.run("fit", "churn", "--horizon", "14", "--version", "own", "--json")
+    done = pipe.run("fit", "churn", "--horizon", "14", "--version", "beyond", "--json")
     fitted = json.loads(done.stdout)
     with_more = [each["fitted"]["covariates"] for each in fitted["forms"].values() if each["fitted"]["covariates"]]
     assert with_more, done.stderr
     assert all(each["errors"]["help"] is not None for each in with_more)
-    assert "complaints" in pipe.run("models", "show", "churn", "own").stdout
+    assert "complaints" in pipe.run("models", "show", "churn", "beyond").stdout
 
     # it has learned what customers spend, and the list by value is in the order of what is at risk
     assert (fitted["spend"]["currency"], fitted["spend"]["customers"]) == ("EUR", len(pipe.sql(
@@ -101,7 +101,7 @@ def test_the_tables_sql_a_fit_and_the_audit_know_the_same_beyond_visits(pipe: Pi
     refused = pipe.run("at-risk", "--by", "value", check=False)
     assert refused.returncode == 2 and "does not know what customers spend" in refused.stderr
     with pipe.engine.begin() as connection:
-        stored = connection.execute(text("SELECT parameters FROM model WHERE version = 'own'")).scalar_one()
+        stored = connection.execute(text("SELECT parameters FROM model WHERE version = 'beyond'")).scalar_one()
         assert stored["spend_q"] > 1 and stored["spend_gamma:EUR"] > 0
         spends = text(
             "UPDATE model SET parameters = parameters || jsonb_build_object('spend_p', CAST(:p AS float8), "

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,9 @@ def test_the_compiled_core_passes_the_tests_of_its_source(package: Path) -> None
     where = python(package, "-c", "import pipeline.flow.advance as module; print(module.__file__)").stdout
     assert where.startswith(str(package)) and where.strip().endswith(".so")
     folders = [f"tests/unit/{name}" for name in CORE]
-    paths = "pythonpath=tests tests/unit/flow tests/unit/identity tests/unit/processing tests/integration"
-    tested = python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", paths, *folders)
+    options = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    paths = " ".join([path for path in options["pythonpath"] if path != "."])  # there, the source would be found
+    tested = python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", f"pythonpath={paths}", *folders)
     assert tested.returncode == 0, tested.stdout[-4000:]
 
 

@@ -37,7 +37,7 @@ outcomes = st.sampled_from(["none", "succeeded", "failed", "abandoned"])
 optional_longs = st.none() | longs
 unpaid = st.builds(
     Measures, wait_ms=optional_longs, duration_ms=optional_longs, score=st.none() | doubles,
-    amount_minor=optional_longs, currency=st.none(), late_ms=optional_longs,
+    amount_minor=optional_longs, currency=st.none(), late_ms=optional_longs, about=st.none() | texts,
 )  # fmt: skip
 paid = st.builds(
     lambda measures, amount, currency: measures._replace(amount_minor=amount, currency=currency), unpaid, longs, texts
