@@ -1,4 +1,4 @@
-"""What is known of customers beyond visits as of a moment, as the features of `scores.churn.beyond`."""
+"""Computes the features of what is known of customers beyond visits as of a moment: those of `scores.churn.beyond`."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Answers(NamedTuple):
 
 
 class Prior(NamedTuple):
-    """What is expected of a customer without answers: `weight` answers of the score `mean`; answers scatter by `sd`.
+    """Holds what a customer without answers is taken for: `weight` answers of score `mean`; answers scatter by `sd`.
 
     `touchpoints` are the means of touchpoints by their numbers, where these differ beyond chance.
     """
@@ -160,7 +160,7 @@ def fit_prior(answers: Answers, lost: int = 0) -> Prior:
 
 
 class Foretold(NamedTuple):
-    """What was expected of an answer's customer by the answers before; NaN for the first.
+    """Holds what was expected of an answer's customer by the answers before; NaN for the first.
 
     `scores` are those of `scores.satisfaction.estimate` as of the moment of the answer: of the customer over all. `at`
     is what is expected of the touchpoint that the answer is about: what that usually gets, and how far the customer

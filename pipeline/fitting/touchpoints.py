@@ -1,4 +1,4 @@
-"""What touchpoints usually get: their means by empirical Bayes, beside customers who differ.
+"""Fits what touchpoints usually get: their means by empirical Bayes, beside customers who differ.
 
 An answer is y = m_t + u + e, with a mean m_t of the touchpoint t, a customer's u (variance τ²) and scatter e (σ²). With
 k = σ²/τ² known, the m_t are estimated by generalised least squares (Searle, Casella and McCulloch 1992, Variance

@@ -1,4 +1,4 @@
-"""What contacts that nobody answered are expected to get: computed when it is read, never mixed with answers."""
+"""Computes what contacts that nobody answered are expected to get, when it is read; never mixed with answers."""
 
 from __future__ import annotations
 

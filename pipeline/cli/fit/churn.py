@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from pipeline.cli.fit.history import FromFile, FromTables, History
 from pipeline.cli.fit.learning import FORMS, ChurnFit, Learned, Spent, learn
 from pipeline.cli.fit.opened import opened
+from pipeline.cli.fit.storing import refuse_dry_activation, store
 from pipeline.cli.models.check import live_model, weighed
 from pipeline.cli.models.report import print_churn
 from pipeline.cli.output import print_json
@@ -77,8 +78,7 @@ def churn(
     money say beyond visits, as they were known at the time; from a file, what silence says. The result is stored as a
     new version of the model `churn`, and is active only with --activate or `pipeline models activate`.
     """
-    if dry_run and activate:
-        raise click.UsageError("--dry-run stores nothing that could be activated.")
+    refuse_dry_activation(dry_run, activate)
     with opened(file, dry_run) as connection:
         active = None if connection is None else models.active_model(connection, ChurnModel.NAME)
         known = DEFAULT if active is None else live_model(active)
@@ -91,22 +91,16 @@ def churn(
             raise InvalidInput(f"The model can't be fitted: {error}. It needs a longer history.") from None
         stored = version or f"{found.until:%Y-%m-%d}-{found.best}"
         report = _report(found, _UNITS[unit])
-        if connection is not None and not dry_run:
-            connection.rollback()
-            source = f"pipeline fit churn, on visits until {found.until:%Y-%m-%dT%H:%M:%SZ}"
-            models.save(connection, ChurnModel.NAME, stored, source, _parameters(found, half_life_days), report)
-            if activate:
-                models.activate(connection, ChurnModel.NAME, stored)
-            connection.commit()
+        source = f"pipeline fit churn, on visits until {found.until:%Y-%m-%dT%H:%M:%SZ}"
+        parameters = _parameters(found, half_life_days)
+        said = store(
+            connection, ChurnModel.NAME, stored, source, parameters, report, dry_run=dry_run, activate=activate
+        )
     if as_json:
         print_json(report)
         return
     print_churn(report, unit)
-    if dry_run or connection is None:
-        click.echo("Nothing was stored.")
-    else:
-        state = "active" if activate else f"not active; see `pipeline models activate churn {stored}`"
-        click.echo(f"Stored as churn {stored}, {state}.")
+    click.echo(said)
 
 
 def _history(file: Path | None, connection: Connection | None, named: bool, half_life_days: float | None) -> History:

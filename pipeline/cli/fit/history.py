@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -21,7 +22,7 @@ from pipeline.queries.visits import followed, visits_between
 
 
 class Amounts(NamedTuple):
-    """What was spent, in the smallest unit of `currency`, or of a file's amounts as they are (None)."""
+    """Holds what was spent, in the smallest unit of `currency`, or of a file's amounts as they are (None)."""
 
     amounts: Spending
     currency: str | None
@@ -51,6 +52,10 @@ class FromTables:
 
     def between(self) -> tuple[datetime, datetime]:
         """Return when the first and the last visit were. Raises InvalidInput if there are none."""
+        return self._between
+
+    @cached_property
+    def _between(self) -> tuple[datetime, datetime]:
         found = visits_between(self._connection)
         if found is None:
             raise InvalidInput("The tables hold no visits yet.")
@@ -66,7 +71,7 @@ class FromTables:
 
         Raises NotFitted for a moment before the last visit: the tables have the sums up to now.
         """
-        if until < self.between()[1]:
+        if until < self._between[1]:
             raise NotFitted("the tables tell what customers have spent up to now, and not up to --until")
         found = payments(self._connection, named=self._named)
         return None if found is None else Amounts(*found)

@@ -14,6 +14,7 @@ from pipeline.cli.fit.answered_contacts import read_contacts
 from pipeline.cli.fit.expected_learning import learn_expected
 from pipeline.cli.fit.opened import opened
 from pipeline.cli.fit.satisfaction_learning import learn
+from pipeline.cli.fit.storing import refuse_dry_activation, store
 from pipeline.cli.models.expected_report import print_expected
 from pipeline.cli.models.satisfaction_report import print_satisfaction
 from pipeline.cli.output import print_json
@@ -91,8 +92,7 @@ def satisfaction(
     With --expected it learns from contacts that were answered what those that nobody answered are expected to get, as a
     model of its own, and foretells later answers beside what the touchpoint usually gets.
     """
-    if dry_run and activate:
-        raise click.UsageError("--dry-run stores nothing that could be activated.")
+    refuse_dry_activation(dry_run, activate)
     if is_expected and (file is not None or half_life is not None):
         raise click.UsageError("--expected learns from journeys in the tables, and nothing in it has a half-life.")
     name = ExpectedModel.NAME if is_expected else SatisfactionModel.NAME
@@ -108,22 +108,13 @@ def satisfaction(
         except NotFitted as error:
             raise InvalidInput(f"The model can't be fitted: {error}. It needs more answers.") from None
         stored = version or report["until"][:10]
-        if connection is not None and not dry_run:
-            connection.rollback()
-            source = f"pipeline fit satisfaction{' --expected' * is_expected}, on answers until {report['until']}"
-            models.save(connection, name, stored, source, report["parameters"], report)
-            if activate:
-                models.activate(connection, name, stored)
-            connection.commit()
+        source = f"pipeline fit satisfaction{' --expected' * is_expected}, on answers until {report['until']}"
+        said = store(connection, name, stored, source, report["parameters"], report, dry_run=dry_run, activate=activate)
     if as_json:
         print_json(report)
         return
     (print_expected if is_expected else print_satisfaction)(report)
-    if dry_run or connection is None:
-        click.echo("Nothing was stored.")
-    else:
-        state = "active" if activate else f"not active; see `pipeline models activate {name} {stored}`"
-        click.echo(f"Stored as {name} {stored}, {state}.")
+    click.echo(said)
 
 
 def _answers(connection: Connection | None, until: datetime | None) -> Answers:

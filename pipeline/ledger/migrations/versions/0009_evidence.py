@@ -1,4 +1,4 @@
-"""What went wrong for customers, how much they do, and what they paid."""
+"""Adds what went wrong for customers, how much they do, and what they paid."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the answers are about that a customer's satisfaction rests on."""
+"""Adds what the answers are about that a customer's satisfaction rests on."""
 
 from pathlib import Path
 
