@@ -240,6 +240,7 @@ PIPELINE = Dashboard(
                     "Touchpoints between keys",
                     Query("sum(rate(pipeline_transferred_touchpoints_total[5m]))", "given to a holder"),
                     Query("sum(rate(pipeline_withdrawn_touchpoints_total[5m]))", "taken back"),
+                    Query("sum(rate(pipeline_direct_messages_total[5m]))", "messages within workers"),
                     unit="ops",
                 ),
                 _graph(

@@ -51,6 +51,7 @@ from pipeline.observe.health_metrics import HealthMetrics
 from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartitions
 from pipeline.processing.committer import Committer
+from pipeline.processing.direct_routes import DirectRoutes
 from pipeline.processing.garbage_collection import GarbageCollection
 from pipeline.processing.key_monitor import KeyMonitor
 from pipeline.processing.limits import Limits
@@ -222,6 +223,7 @@ def _worker(
         grace_ms=grace_ms,
         identity=None if identity is None else IdentityRules(identity, admission.readmit, partitions, ledger_id),
         max_customers=limits.customers,
+        routes=DirectRoutes(assigned),
         metrics=metrics,
         reached=reached,
     )

@@ -5,7 +5,7 @@ identify ▶ dedupe ▶ sessionize ▶ score ▶ advance event time ▶ revise �
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pipeline.flow.counts import count_channels, count_touchpoints, count_types
 from pipeline.flow.dedupe import drop_duplicates, group_by_customer, without
@@ -59,13 +59,14 @@ def advance(
     grace_ms: int,
     scores: Sequence[ActiveScore],
     identity: IdentityRules | None = None,
+    direct_to: Collection[int] = (),
 ) -> Batch:
     """Return all effects of a slice: journeys, scores, counts, and event time.
 
     Everybody named by `customers_to_load` must be in `partition.customers`. `now_ms` is the clock, which event time
     never passes, and which event time follows where the slice is idle. Without `scores` only journeys are made, without
-    `identity` each key is a customer of its own. The partition's state is changed: after a batch that could not be
-    committed it is void.
+    `identity` each key is a customer of its own. What the partitions `direct_to` are told is not for the exchange
+    topic. The partition's state is changed: after a batch that could not be committed it is void.
     """
     customers = partition.customers
     touched = {key: customers[key] for key in admitted.due if key in customers}
@@ -123,7 +124,7 @@ def advance(
         only_closed=only_closed,
         next_exchange_offset=partition.next_exchange_offset,
         removed_scores=scoring.removed,
-        identity=None if identities is None else identities.changes(),
+        identity=None if identities is None else identities.changes(direct_to),
         corrections=len(admitted.corrections),
         final=0 if identities is None else identities.final,
     )

@@ -20,6 +20,8 @@ MAX_ITEMS = 500
 #: Number of values of a step in the second form, which has `sequence`, `begun_by` and `late_ms` besides, and in the
 #: third, which has `about`, too.
 _SECOND_FORM, _THIRD_FORM = 15, 16
+#: Stands in barriers instead of the id of tables.
+_NO_LEDGER = "barrier"
 
 
 class Named(NamedTuple):
@@ -63,6 +65,13 @@ class Withdrawn(NamedTuple):
 Message: TypeAlias = Named | Corrected | Transferred | Withdrawn
 
 
+class Barrier(NamedTuple):
+    """A mark that comes after all that the partition `sender` has told before; `token` tells it from others."""
+
+    sender: int
+    token: str
+
+
 class ExchangeRecord(NamedTuple):
     """A record of the exchange topic; without a key it goes to `partition`."""
 
@@ -92,12 +101,23 @@ def write(message: Message, partitions: int, ledger: str) -> Iterable[ExchangeRe
             yield record(message.key, {"withdrawn": places, "sender": message.sender})
 
 
-def read(key: bytes | None, value: bytes, ledger: str) -> Message | None:
-    """Return the message of a record; None if it belongs to other tables than those of this ledger.
+def write_barrier(barrier: Barrier, partition: int, ledger: str) -> ExchangeRecord:
+    """Return the record of a barrier for a partition.
+
+    Earlier versions pass over it, as over what belongs to other tables.
+    """
+    value = orjson.dumps({"ledger": _NO_LEDGER, "of": ledger, "barrier": barrier}, default=tuple)
+    return ExchangeRecord(None, value, partition)
+
+
+def read(key: bytes | None, value: bytes, ledger: str) -> Message | Barrier | None:
+    """Return the message or barrier of a record; None if it belongs to other tables than those of this ledger.
 
     Raises ValueError, KeyError or TypeError for what is none.
     """
     document = orjson.loads(value)
+    if document["ledger"] == _NO_LEDGER and document["of"] == ledger:
+        return Barrier(*document["barrier"])
     if document["ledger"] != ledger:
         return None
     if "corrected" in document:

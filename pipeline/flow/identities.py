@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.flow.exchange import Corrected, Message, Named, Transferred
@@ -227,9 +227,9 @@ class Identities:
             scoring.replace(customers[key], states)
         return [customers[key] for key in {**self._joined, **self._refolded}]
 
-    def changes(self) -> IdentityChanges | None:
-        """Return what the batch changes in who is who."""
-        return self.effects.changes(self._rules.partitions, self._rules.ledger)
+    def changes(self, direct_to: Collection[int]) -> IdentityChanges | None:
+        """Return what the batch changes in who is who; messages for `direct_to` go there directly."""
+        return self.effects.changes(self._rules.partitions, self._rules.ledger, direct_to)
 
     def put_dropped(self, changed: Iterable[Journey]) -> None:
         """Write the touchpoints that long journeys leave out of their steps, so that they can be given back."""

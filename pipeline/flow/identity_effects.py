@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pipeline.contract.partition import partitions_of
 from pipeline.flow.exchange import Corrected, ExchangeRecord, Message, Named, Place, Transferred, Withdrawn, write
 from pipeline.flow.identity_rows import (
     TABLES,
@@ -26,11 +27,20 @@ from pipeline.journey.step import Step
 RowKey = tuple[Any, ...]
 
 
+class DirectMessage(NamedTuple):
+    """A message for a partition that need not go through the exchange topic, and the records that it would be there."""
+
+    partition: int
+    message: Message
+    records: Sequence[ExchangeRecord]
+
+
 class IdentityChanges(NamedTuple):
     """Rows to be written, and rows to be deleted by their keys, by the table's name; keys of which all namings go.
 
-    `owners` are the keys whose rows of `identity_owner` are written anew. `records` are for the exchange topic.
-    `transferred` and `withdrawn` count touchpoints, `by_trust` namings.
+    `owners` are the keys whose rows of `identity_owner` are written anew. `records` are for the exchange topic,
+    `direct` are messages for partitions of the same worker. `transferred` and `withdrawn` count touchpoints, `by_trust`
+    namings.
     """
 
     written: Mapping[str, Sequence[Any]]
@@ -38,6 +48,7 @@ class IdentityChanges(NamedTuple):
     forgotten: Sequence[str]
     owners: Sequence[str]
     records: Sequence[ExchangeRecord]
+    direct: Sequence[DirectMessage]
     transferred: int
     withdrawn: int
     by_trust: Mapping[str, int]
@@ -70,6 +81,8 @@ class IdentityEffects:
         """Tell the partition of a key's holder that the touchpoint is the holder's now."""
         if step.via is None:
             step = step.with_via(sender)
+        else:
+            step = step._replace(sender=sender if sender != step.via else None)
         self._transferred += 1
         told = self._messages.setdefault(holder, [])
         if told and isinstance(last := told[-1], Transferred) and last.sender == sender:
@@ -144,21 +157,24 @@ class IdentityEffects:
         """Delete what was to be restated of a key."""
         self._put("identity_restatement", (key,), None)
 
-    def changes(self, partitions: int, ledger: str) -> IdentityChanges | None:
+    def changes(self, partitions: int, ledger: str, direct_to: Collection[int] = ()) -> IdentityChanges | None:
         """Return what was collected; None if nothing was.
 
-        The topics have so many partitions; `ledger` is the id of these tables.
+        The topics have so many partitions; `ledger` is the id of these tables. Messages for the partitions `direct_to`
+        are not for the exchange topic.
         """
         named: list[Message] = [Named(key, namings) for key, namings in self._namings.items()]
         messages = [*named, *self._corrections, *[each for told in self._messages.values() for each in told]]
         if not messages and not any(self._rows.values()) and not self._forgotten:
             return None
+        records, direct = _addressed(messages, partitions, ledger, direct_to)
         return IdentityChanges(
             written={table: [row for row in rows.values() if row is not None] for table, rows in self._rows.items()},
             deleted={table: [key for key, row in rows.items() if row is None] for table, rows in self._rows.items()},
             forgotten=self._forgotten,
             owners=self._owners,
-            records=[record for message in messages for record in write(message, partitions, ledger)],
+            records=records,
+            direct=direct,
             transferred=self._transferred,
             withdrawn=self._withdrawn,
             by_trust=self._by_trust,
@@ -166,6 +182,32 @@ class IdentityEffects:
 
     def _put(self, table: str, key: RowKey, row: Any) -> None:
         self._rows[table][key] = row
+
+
+def _addressed(
+    messages: Sequence[Message], partitions: int, ledger: str, direct_to: Collection[int]
+) -> tuple[list[ExchangeRecord], list[DirectMessage]]:
+    """Return the records of messages for the exchange topic, and the messages for the partitions `direct_to`."""
+    if not direct_to:
+        return [record for message in messages for record in write(message, partitions, ledger)], []
+    records: list[ExchangeRecord] = []
+    direct: list[DirectMessage] = []
+    numbers = partitions_of([(message.key or "").encode() for message in messages], partitions)
+    for message, number in zip(messages, numbers, strict=True):
+        written = write(message, partitions, ledger)
+        if message.key is not None:
+            if number in direct_to:
+                direct.append(DirectMessage(number, message, [*written]))
+            else:
+                records += written
+            continue
+        for record in written:  # one for each partition
+            assert record.partition is not None
+            if record.partition in direct_to:
+                direct.append(DirectMessage(record.partition, message, [record]))
+            else:
+                records.append(record)
+    return records, direct
 
 
 def aside_key(row: AsideRow) -> RowKey:

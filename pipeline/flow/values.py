@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pipeline.contract.reject import Rejected
 from pipeline.flow.count_row import TouchpointCountRow
-from pipeline.flow.exchange import Message
+from pipeline.flow.exchange import Barrier, Message
 from pipeline.flow.feedback import NO_FEEDBACK, Feedbacks
 from pipeline.flow.identity_effects import IdentityChanges
 from pipeline.flow.identity_rows import AsideRow, OwnerRow, RestatementRow
@@ -61,10 +61,10 @@ class Restatement(NamedTuple):
 class AdmittedSlice(NamedTuple):
     """A slice whose records are decoded, validated and routed. `next_offset` is the offset after the slice.
 
-    `corrections` are those among its records. What other partitions tell are `messages`, and `next_exchange_offset` is
-    the offset after them in the exchange topic. `concerned` are the keys for which corrections among them change
-    something. `aside` has the rows of touchpoints that are needed and that journeys don't show. `restatements` are
-    those that are to be made now.
+    `corrections` are those among its records. What other partitions tell are `messages`, with `barriers` between them,
+    and `next_exchange_offset` is the offset after them in the exchange topic; None if they did not come from there.
+    `concerned` are the keys for which corrections among them change something. `aside` has the rows of touchpoints that
+    are needed and that journeys don't show. `restatements` are those that are to be made now.
 
     The clock makes one without records: `due` are customers whose journeys may have to be closed, with the start of the
     earliest one (epoch milliseconds). `is_idle` says that event time follows the clock, since all records of the
@@ -80,6 +80,7 @@ class AdmittedSlice(NamedTuple):
     is_idle: bool = False
     corrections: Sequence[Correction] = ()
     messages: Sequence[Message] = ()
+    barriers: Sequence[Barrier] = ()
     next_exchange_offset: int | None = None
     concerned: Collection[str] = ()
     aside: Sequence[AsideRow] = ()

@@ -11,6 +11,7 @@ from psycopg.types.json import Json
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pipeline.flow.count_row import TOUCHPOINT_COUNT
+from pipeline.flow.exchange import ExchangeRecord
 from pipeline.flow.feedback import FEEDBACK, VERBATIM
 from pipeline.flow.values import Batch, Headers, Refused
 from pipeline.journey.row import JOURNEY
@@ -66,18 +67,35 @@ _PUBLISHED = """
         ) AS sent
     ))
 """
+#: Takes out of the outbox what the batches of the transaction deliver. A row's text is parsed where it holds such.
+_DELIVERED = """
+    UPDATE outbox SET forwards = (
+        SELECT coalesce(jsonb_agg(forward), '[]') FROM jsonb_array_elements(forwards) AS forward
+        WHERE NOT forward ? 'direct')
+    WHERE ctid = ANY(ARRAY(
+        SELECT told.ctid
+        FROM json_to_recordset(%(position)s) AS mine (partition integer, undelivered_since bigint)
+        CROSS JOIN LATERAL (
+            SELECT ctid FROM outbox
+            WHERE topic = %(topic)s AND partition = mine.partition AND commit >= mine.undelivered_since
+            OFFSET 0
+        ) AS told
+    )) AND EXISTS (SELECT FROM going)
+"""
 
 
 class Commit(NamedTuple):
     """A partition's batch that is to be committed after `position`.
 
     `published` is the number of the partition's last commit whose records the broker has confirmed; the outbox rows up
-    to it are deleted.
+    to it are deleted. The direct messages of the partition's commits from number `undelivered_since` on are delivered
+    by the other batches of the transaction, and are no longer to be published.
     """
 
     position: Position
     batch: Batch
     published: int = 0
+    undelivered_since: int | None = None
 
 
 class CommitStatement:
@@ -93,7 +111,10 @@ class CommitStatement:
         self._scores = {score.table.name: Upsert(score.table) for score in scores}
         self._published = [score.table.name for score in published_scores(scores)]
         self._identity = IdentityStatement(scores)
-        self.sql, self.identity_sql = self._statement(), self._statement(self._identity.sql)
+        self.sql, self.identity_sql = (
+            self._statement(),
+            self._statement(f"{self._identity.sql} delivered AS ({_DELIVERED}), "),
+        )
 
     def _statement(self, identity_parts: str = "") -> str:
         score_parts = "".join([f"{name}_rows AS ({upsert.sql}), " for name, upsert in self._scores.items()])
@@ -134,7 +155,7 @@ class CommitStatement:
         between; nothing is written then.
         """
         driver = await _driver_connection(connection)
-        changes = any(changes_identity(commit.batch) for commit in commits)
+        changes = any(changes_identity(commit.batch) or commit.undelivered_since is not None for commit in commits)
         arguments = self.arguments(commits)
         if changes:
             arguments |= self._identity.arrays([commit.batch for commit in commits])
@@ -151,7 +172,7 @@ class CommitStatement:
                 ),
                 watermark=batch.watermark,
             )
-            for position, batch, _ in commits
+            for position, batch, *_ in commits
         ]
 
     def arguments(self, commits: Sequence[Commit]) -> dict[str, Any]:
@@ -200,12 +221,13 @@ def _dump(rows: Any) -> bytes:
 
 
 def _position(commit: Commit) -> dict[str, Any]:
-    position, batch, published = commit
+    position, batch, published, undelivered_since = commit
     return {
         "partition": position.partition,
         "epoch": position.epoch,
         "commits": position.commits,
         "published": published,
+        "undelivered_since": undelivered_since,
         "next_offset": batch.next_offset,
         "watermark": batch.watermark,
         "processed": batch.processed,
@@ -238,7 +260,7 @@ def _publishes(batch: Batch) -> bool:
 
 
 def _outbox_row(commit: Commit, scores: Iterable[str]) -> dict[str, Any]:
-    position, batch, _ = commit
+    position, batch, *_ = commit
     return {
         "partition": position.partition,
         "commit": position.commits + 1,
@@ -250,13 +272,20 @@ def _outbox_row(commit: Commit, scores: Iterable[str]) -> dict[str, Any]:
         "quarantined": [refused.record.offset for refused in batch.refused],
         "forwards": [
             *[{"key": f.key.hex(), "value": f.value.hex(), "headers": _headers(f.headers)} for f in batch.forwarded],
+            *[_exchanged(record) for record in (batch.identity.records if batch.identity else ())],
             *[
-                {"exchanged": value.decode(), "to": None if key is None else key.decode(), "partition": number}
-                for key, value, number in (batch.identity.records if batch.identity else ())
+                {**_exchanged(record), "direct": True}
+                for message in (batch.identity.direct if batch.identity else ())
+                for record in message.records
             ],
         ],
         "identities": batch.identity.owners if batch.identity else [],
     }
+
+
+def _exchanged(record: ExchangeRecord) -> dict[str, Any]:
+    key, value, partition = record
+    return {"exchanged": value.decode(), "to": None if key is None else key.decode(), "partition": partition}
 
 
 def _headers(headers: Headers) -> list[list[str]]:

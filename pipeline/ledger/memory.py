@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from pipeline.flow.count_row import TOUCHPOINT_COUNT, TouchpointCountRow
+from pipeline.flow.exchange import ExchangeRecord
 from pipeline.flow.feedback import FeedbackRow
 from pipeline.flow.identity_needs import AsidePoint, Concerned, Span
 from pipeline.flow.identity_rows import AsideRow, NamingRow, OwnerRow, RestatementRow
@@ -197,14 +198,20 @@ class MemoryLedger:
 
     async def commit(self, commits: Sequence[Commit]) -> list[Position]:
         """Write batches, all or none."""
-        for position, _, _ in commits:
+        for position, *_ in commits:
             now = self.positions.get(position.partition)
             if now is None or (now.epoch, now.commits) != (position.epoch, position.commits):
                 raise Fenced(f"of the partition {position.partition} another worker has taken, or committed")
         return [self._write(*commit) for commit in commits]
 
-    def _write(self, position: Position, batch: Batch, published: int) -> Position:
+    def _write(
+        self, position: Position, batch: Batch, published: int = 0, undelivered_since: int | None = None
+    ) -> Position:
         number = position.partition
+        if undelivered_since is not None:
+            outbox = self.outbox[number]
+            for commit in [each for each in outbox if each >= undelivered_since]:
+                outbox[commit] = _delivered(outbox[commit])
         for row in batch.journeys:
             self.journeys[row.journey_id] = row
             self._partition_of[row.journey_id] = number
@@ -271,7 +278,7 @@ class MemoryLedger:
                 for r, why in batch.refused
             ],
             forwarded=[forwarded for batch in batches.values() for forwarded in batch.forwarded],
-            exchanged=[record for batch in batches.values() if batch.identity for record in batch.identity.records],
+            exchanged=[record for batch in batches.values() for record in _exchanged(batch)],
             owners=self.identity.namings(
                 [key for batch in batches.values() if batch.identity for key in batch.identity.owners]
             )[1],
@@ -315,6 +322,17 @@ def _is_there(row: JourneyRow) -> bool:
 
 def _added(before: TouchpointCountRow, counts: TouchpointCountRow) -> TouchpointCountRow:
     return before._replace(**{name: getattr(before, name) + getattr(counts, name) for name in TOUCHPOINT_COUNT.added})
+
+
+def _exchanged(batch: Batch) -> Iterable[ExchangeRecord]:
+    if batch.identity is not None:
+        yield from batch.identity.records
+        for message in batch.identity.direct:
+            yield from message.records
+
+
+def _delivered(batch: Batch) -> Batch:
+    return batch if batch.identity is None else batch._replace(identity=batch.identity._replace(direct=()))
 
 
 def _scored(batches: Iterable[Batch], name: str) -> Iterable[str]:

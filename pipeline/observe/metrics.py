@@ -119,6 +119,10 @@ class Metrics:
         self.namings = Counter(
             "pipeline_namings", "Keys that events have named together with a stronger one", ["trust"], registry=r
         )
+        self.direct_messages = Counter(
+            "pipeline_direct_messages", "Messages between partitions of this worker that did not go by the topic",
+            registry=r,
+        )  # fmt: skip
         self.transferred = Counter(
             "pipeline_transferred_touchpoints", "Touchpoints given to the holder of their key", registry=r
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.contract.partition import partitions_of
 from pipeline.failpoint import Reached
 from pipeline.flow.advance import advance, customers_to_load
+from pipeline.flow.exchange import Message, write_barrier
 from pipeline.flow.identities import IdentityRules, segments_of
 from pipeline.flow.identity_effects import aside_key
 from pipeline.flow.identity_needs import (
@@ -37,11 +38,15 @@ from pipeline.ledger.positions import Fenced, Position
 from pipeline.ledger.protocol import Ledger
 from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartitions
+from pipeline.processing.direct_routes import DirectRoutes
 from pipeline.publishing.outbox import OutboxPublisher
 from pipeline.scores.protocol import ActiveScore
 
 #: Number of a customer's journeys that are in memory at once while scores are made anew.
 _PAGE = 500
+#: Number of times that what partitions tell directly is delivered before it is the turn of something else. What follows
+#: from it goes up the ranks of keys, and what follows from that takes one more each.
+_MAX_DELIVERIES = 20
 
 
 class Committer:
@@ -61,10 +66,11 @@ class Committer:
         grace_ms: int,
         identity: IdentityRules | None,
         max_customers: int,
+        routes: DirectRoutes,
         metrics: Metrics,
         reached: Reached,
     ) -> None:
-        self._ledger, self._assigned, self._outbox = ledger, assigned, outbox
+        self._ledger, self._assigned, self._outbox, self._routes = ledger, assigned, outbox, routes
         #: The scores with the models that they are made with; may be exchanged while nothing is under way.
         self.scores = scores
         self._grace_ms, self._max_customers = grace_ms, max_customers
@@ -72,10 +78,13 @@ class Committer:
         self._metrics, self._reached = metrics, reached
         self._under_way: set[int] = set()
 
-    async def advance(self, slices: Sequence[AdmittedSlice], now_ms: int, began: float) -> None:
+    async def advance(
+        self, slices: Sequence[AdmittedSlice], now_ms: int, began: float, delivers: Collection[int] = ()
+    ) -> None:
         """load ▶ advance ▶ commit: process admitted slices of different partitions in one transaction.
 
-        `now_ms` is the clock; `began` is when the work on the slices began, by `perf_counter`.
+        `now_ms` is the clock; `began` is when the work on the slices began, by `perf_counter`. The slices deliver what
+        the partitions `delivers`, which are among them, have told directly.
         """
         numbers = {each.partition for each in slices}
         self._under_way |= numbers
@@ -93,15 +102,67 @@ class Committer:
                     grace_ms=self._grace_ms,
                     scores=self.scores,
                     identity=self._identity,
+                    direct_to=self._routes.targets(each.partition),
                 )
                 for each in slices
             ]
             if any(each.messages for each in slices):
                 self._reached("receiving")
-            await self.commit(batches, began)
+            if await self.commit([self._with_barriers(batch) for batch in batches], began, delivers):
+                for each in slices:
+                    for barrier in each.barriers:
+                        self._routes.note_read(each.partition, barrier)
         finally:
             self._under_way -= numbers
         self._forget_customers()
+
+    async def deliver(self, now_ms: int) -> None:
+        """Deliver what partitions have told others of this worker directly, and what these tell in turn.
+
+        No commit may be under way.
+        """
+        self._deliver_by_topic()
+        for _ in range(_MAX_DELIVERIES):
+            told = {number: each for number, each in self._outbox.undelivered.items() if self._routes.is_open(number)}
+            if not told:
+                return
+            self._reached("delivering")
+            messages: dict[int, list[Message]] = {number: [] for number in told}
+            for each in told.values():
+                for number, message, _ in each:
+                    messages.setdefault(number, []).append(message)
+            slices = [
+                AdmittedSlice(number, self._assigned[number].state.next_offset, messages=those)
+                for number, those in messages.items()
+            ]
+            self._metrics.direct_messages.inc(sum([len(those) for those in messages.values()]))
+            for number in messages:
+                self._assigned[number].active_at = time.monotonic()
+            await self.advance(slices, now_ms, time.perf_counter(), told.keys())
+
+    def _deliver_by_topic(self) -> None:
+        """Let what is kept for barriers go by the exchange topic where they take too long, or are void."""
+        for number, told in self._outbox.undelivered.items():
+            kept_for_nothing = not self._routes.targets(number)
+            if kept_for_nothing or self._routes.give_up(number, len(told), time.monotonic()):
+                self._outbox.deliver_by_topic(number)
+
+    def _with_barriers(self, batch: Batch) -> Batch:
+        """Return a batch with the barriers that are to follow what it tells by the exchange topic, if anything."""
+        changes = batch.identity
+        self._routes.note_commit(batch.partition)
+        if changes is None or not changes.records or self._identity is None:
+            return batch
+        if batch.partition in self._outbox.undelivered:
+            return batch  # the barrier would come before what is kept
+        barriers = self._routes.barriers(batch.partition, time.monotonic())
+        records = [write_barrier(barrier, number, self._identity.ledger) for number, barrier in barriers]
+        return batch._replace(identity=changes._replace(records=[*changes.records, *records]))
+
+    def tell_by_topic(self) -> None:
+        """Let partitions tell each other by the exchange topic, until barriers say that nothing is on its way."""
+        self._routes.close()
+        self._deliver_by_topic()
 
     @property
     def exchanges(self) -> bool:
@@ -268,14 +329,14 @@ class Committer:
         resting = [each.state for number, each in self._assigned.items() if number not in self._under_way]
         forget_customers(resting, max(0, self._max_customers - sum(busy)))
 
-    async def commit(self, batches: Sequence[Batch], began: float) -> None:
-        """Commit batches of different partitions in one transaction.
+    async def commit(self, batches: Sequence[Batch], began: float, delivers: Collection[int] = ()) -> bool:
+        """Commit batches of different partitions in one transaction; return whether they are committed.
 
         They are published along with the next commit, or soon. While this one is under way in the ledger, those of the
-        commit before are published.
+        commit before are published. The batches deliver what the partitions `delivers` have told directly.
         """
         self._reached("before_commit")
-        commits = [self._pending(batch) for batch in batches]
+        commits = [self._pending(batch, batch.partition in delivers) for batch in batches]
         writing = asyncio.create_task(self._ledger.commit(commits))
         try:
             await asyncio.sleep(0)  # until the statement is on its way
@@ -284,21 +345,25 @@ class Committer:
         except Fenced:
             self._drop_all(commits)
             await self._note_fenced(commits)
-            return
+            return False
         except BaseException:
             writing.cancel()
             self._drop_all(commits)
             await asyncio.wait({writing})
             raise
+        for number in delivers:
+            self._outbox.delivered(number)
         for position, batch in zip(positions, batches, strict=True):
             self._assigned[batch.partition].position = position
             self._outbox.hold(position, batch)
         self._reached("after_commit")
         self._metrics.committed(batches, time.perf_counter() - began)
+        return True
 
-    def _pending(self, batch: Batch) -> Commit:
-        position = self._assigned[batch.partition].position
-        return Commit(position, batch, self._outbox.confirmed(batch.partition))
+    def _pending(self, batch: Batch, delivers: bool) -> Commit:
+        number = batch.partition
+        undelivered_since = self._outbox.undelivered_since(number) if delivers else None
+        return Commit(self._assigned[number].position, batch, self._outbox.confirmed(number), undelivered_since)
 
     def _drop_all(self, commits: Sequence[Commit]) -> None:
         """Drop the partitions of commits that failed, before anything is waited for: their states are ahead."""

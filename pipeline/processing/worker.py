@@ -158,9 +158,14 @@ class Worker:
             self._metrics.expired.inc(expired)
 
     async def _restate(self) -> None:
-        """Restate what waits for it, but not for long: other customers' touchpoints come next."""
+        """Deliver what partitions have told each other, and restate what waits for it.
+
+        Restating does not go on for long: other customers' touchpoints come next.
+        """
         began = time.perf_counter()
+        await self._committer.deliver(self._clock_ms())
         while await self._committer.restate(self._clock_ms(), time.perf_counter()):
+            await self._committer.deliver(self._clock_ms())
             if time.perf_counter() - began > _RESTATE_S:
                 break
         self._metrics.restatements.set(sum([len(each.state.restatements) for each in self._assigned.values()]))
@@ -239,6 +244,7 @@ class Worker:
     async def close(self) -> None:
         """Wait until what was published is confirmed, say so in the ledger, and let go of all partitions."""
         async with self._lock:
+            self._committer.tell_by_topic()
             with contextlib.suppress(Interrupted):
                 await self._outbox.settle()
                 await self._clear_outbox()
@@ -294,6 +300,7 @@ class Worker:
 
     async def _take_over(self, fresh: Sequence[int], others: set[str]) -> None:
         """Publish what is missing on `fresh` partitions, or after an interruption on all; drop what was taken since."""
+        self._committer.tell_by_topic()
         positions = {number: assigned.position for number, assigned in self._assigned.items()}
         for number in await self._outbox.take_over(positions, fresh, others):
             self._assigned.drop_fenced(number)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import structlog
 
 from pipeline.errors import Unavailable
+from pipeline.flow.identity_effects import DirectMessage
 from pipeline.flow.values import Batch
 from pipeline.ledger.positions import Fenced, Position
 from pipeline.ledger.protocol import Ledger
@@ -37,6 +38,8 @@ class OutboxPublisher:
     def __init__(self, publisher: RecordPublisher, serializer: RecordSerializer, ledger: Ledger, retry: Retry) -> None:
         self._publisher, self._serializer, self._ledger, self._retry = publisher, serializer, ledger, retry
         self._held: list[tuple[Position, Batch]] = []
+        #: partition → commits that wait, the first of them for its direct messages to be delivered
+        self._undelivered: dict[int, list[tuple[Position, Batch]]] = {}
         self._sending = asyncio.Lock()
         #: partition → numbers of commits that are not known to be published
         self._unpublished: dict[int, set[int]] = {}
@@ -97,9 +100,38 @@ class OutboxPublisher:
         return first is not None and first > 1
 
     def hold(self, position: Position, batch: Batch) -> None:
-        """Take the batch of the commit that led to `position`; `send_held` publishes it."""
-        self._unpublished.setdefault(position.partition, set()).add(position.commits)
-        self._held.append((position, batch))
+        """Take the batch of the commit that led to `position`; `send_held` publishes it.
+
+        A batch with direct messages, and those after it, wait until `delivered` or `deliver_by_topic` is called.
+        """
+        number = position.partition
+        self._unpublished.setdefault(number, set()).add(position.commits)
+        if number in self._undelivered:
+            self._undelivered[number].append((position, batch))
+        elif batch.identity is not None and batch.identity.direct:
+            self._undelivered[number] = [(position, batch)]
+        else:
+            self._held.append((position, batch))
+
+    @property
+    def undelivered(self) -> Mapping[int, Sequence[DirectMessage]]:
+        """Return, by the partition that tells them, the direct messages that are to be delivered."""
+        return {
+            number: [message for _, batch in waiting if batch.identity is not None for message in batch.identity.direct]
+            for number, waiting in self._undelivered.items()
+        }
+
+    def undelivered_since(self, partition: int) -> int:
+        """Return the number of the partition's first commit with direct messages that are to be delivered."""
+        return self._undelivered[partition][0][0].commits
+
+    def delivered(self, partition: int) -> None:
+        """Note that a commit has delivered the direct messages of a partition: the rest of its batches is published."""
+        self._held += self._undelivered.pop(partition)
+
+    def deliver_by_topic(self, partition: int) -> None:
+        """Publish the direct messages of a partition, if there are any, as records of the exchange topic."""
+        self._held += [(position, _by_topic(batch)) for position, batch in self._undelivered.pop(partition, ())]
 
     @property
     def has_held(self) -> bool:
@@ -124,6 +156,7 @@ class OutboxPublisher:
     async def _send_rest(self, position: Position, published: int) -> None:
         """Send what was committed after commit number `published`, as the tables have it by now."""
         self._unpublished[position.partition] = set()
+        self._undelivered.pop(position.partition, None)
         while (rest := await self._ledger.load_unpublished(position, published)) is not None:
             log.info("publishing what was committed before", partition=position.partition, journeys=len(rest.journeys))
             published = rest.commit
@@ -166,9 +199,19 @@ class OutboxPublisher:
     def forget(self, partition: int) -> None:
         """Forget a partition that is no longer assigned."""
         self._unpublished.pop(partition, None)
+        self._undelivered.pop(partition, None)
         self._publisher.forget(partition)
 
     async def close(self) -> None:
         """Let go of the producer; what is not settled is left to the next worker."""
         self._held.clear()
+        self._undelivered.clear()
         await self._publisher.close()
+
+
+def _by_topic(batch: Batch) -> Batch:
+    identity = batch.identity
+    if identity is None:
+        return batch
+    records = [*identity.records, *[record for message in identity.direct for record in message.records]]
+    return batch._replace(identity=identity._replace(records=records, direct=()))

@@ -11,6 +11,8 @@ from memory import ACTIVE_SCORES, DAY, MINUTE, NOW, POLICY, T0, WRITERS, Record,
 from pipeline import catalogue
 from pipeline.flow.admission import Admission
 from pipeline.flow.advance import advance, customers_to_load
+from pipeline.flow.exchange import ExchangeRecord, Named
+from pipeline.flow.identity_effects import DirectMessage, IdentityChanges
 from pipeline.flow.slices import Slice
 from pipeline.flow.state import Partition
 from pipeline.flow.values import AdmittedSlice, Batch
@@ -199,6 +201,46 @@ async def refused_and_forwarded_records_are_in_the_outbox(ledger: Ledger) -> Non
     assert (forwarded.key, forwarded.value) == (b"customer:1", records[1].value)
 
 
+async def what_was_told_directly_is_in_the_outbox_until_it_is_delivered(ledger: Ledger) -> None:
+    zero, one = await take(ledger, [0, 1])
+    [zero] = await ledger.commit([Commit(zero, _telling(0, _told("before"), []))])
+    there = DirectMessage(1, Named("device:1", []), [_told("directly")])
+    first, one = await ledger.commit(
+        [Commit(zero, _telling(0, _told("by topic"), [there])), Commit(one, Batch(1, 0, 0))]
+    )
+    rest = await ledger.load_unpublished(first, 0)
+    assert rest is not None
+    assert [record.value for record in rest.exchanged] == [b'"before"', b'"by topic"', b'"directly"']
+    second, one = await ledger.commit(
+        [Commit(first, _telling(0, _told("after"), []), 0, undelivered_since=2), Commit(one, Batch(1, 0, 0))]
+    )
+    rest = await ledger.load_unpublished(second, 0)
+    assert rest is not None
+    assert [record.value for record in rest.exchanged] == [b'"before"', b'"by topic"', b'"after"']
+    assert await ledger.load_unpublished(one, 0) is None
+
+
+async def what_was_told_directly_stays_in_the_outbox_if_the_commit_that_delivers_it_is_refused(ledger: Ledger) -> None:
+    zero, one = await take(ledger, [0, 1])
+    there = DirectMessage(1, Named("device:1", []), [_told("directly")])
+    [first] = await ledger.commit([Commit(zero, _telling(0, _told("by topic"), [there]))])
+    await take(ledger, [1], "two")
+    with pytest.raises(Fenced):
+        await ledger.commit([Commit(first, Batch(0, 0, 0), 0, undelivered_since=1), Commit(one, Batch(1, 0, 0))])
+    rest = await ledger.load_unpublished(first, 0)
+    assert rest is not None
+    assert [record.value for record in rest.exchanged] == [b'"by topic"', b'"directly"']
+
+
+def _told(text: str) -> ExchangeRecord:
+    return ExchangeRecord(b"device:1", f'"{text}"'.encode())
+
+
+def _telling(partition: int, record: ExchangeRecord, direct: Sequence[DirectMessage]) -> Batch:
+    changes = IdentityChanges({}, {}, (), (), [record], direct, 0, 0, {})
+    return Batch(partition, 0, 0, identity=changes)
+
+
 async def journeys_are_due_when_event_time_has_passed_their_cover_and_the_grace(ledger: Ledger) -> None:
     [position] = await take(ledger)
     await commit(ledger, position, touchpoint("a"), touchpoint("b", 10), touchpoint("c", 10, "2"))
@@ -248,6 +290,8 @@ CASES = [
     many_unpublished_commits_are_read_one_part_after_the_other,
     a_commit_deletes_the_outbox_of_what_is_published,
     refused_and_forwarded_records_are_in_the_outbox,
+    what_was_told_directly_is_in_the_outbox_until_it_is_delivered,
+    what_was_told_directly_stays_in_the_outbox_if_the_commit_that_delivers_it_is_refused,
     journeys_are_due_when_event_time_has_passed_their_cover_and_the_grace,
     journeys_that_only_close_are_closed,
     silence_moves_a_customer_into_another_band,

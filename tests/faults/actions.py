@@ -96,6 +96,11 @@ def zombie_receiving(scene: Scene, action: Action) -> None:
     _zombie(scene, action, "receiving", "fenced off")
 
 
+def zombie_delivering(scene: Scene, action: Action) -> None:
+    """The same when what partitions tell others of the worker directly is committed, and not yet delivered."""
+    _zombie(scene, action, "delivering", "fenced off", "publishing was interrupted")
+
+
 def zombie_restating(scene: Scene, action: Action) -> None:
     """The same when a part of what is to be restated is committed, and the rest of it is to come."""
     _zombie(scene, action, "restating", "fenced off", "publishing was interrupted")
@@ -324,8 +329,8 @@ def metrics_port_taken(scene: Scene, action: Action) -> None:
 ACTIONS: dict[str, Callable[[Scene, Action], None]] = {
     action.__name__: action
     for action in (
-        kill_random, kill_all, zombie, zombie_publishing, zombie_exchanging, zombie_receiving, zombie_restating,
-        scale, rebalance_while_taking, rolling_restart, broker_crash, database_restart,
+        kill_random, kill_all, zombie, zombie_publishing, zombie_exchanging, zombie_receiving, zombie_delivering,
+        zombie_restating, scale, rebalance_while_taking, rolling_restart, broker_crash, database_restart,
         database_crash, cut_before_commit, cut_after_commit, cut_anywhere, registry_away, disk_full,
         statement_timeout, deadlock,
         serialization_failure, metrics_port_taken,

@@ -124,7 +124,6 @@ def world(
         for row in database.rows('SELECT partition, "offset", raw FROM quarantine')
     ]
     touchpoints, corrections = identity.told(records, {(each.partition, each.offset) for each in quarantined}, registry)
-    exchanged, unread = identity.exchanged(messages(kafka, EXCHANGE), database)
     return World(
         accepted=accepted,
         records=records,
@@ -169,8 +168,7 @@ def world(
         touchpoints=touchpoints,
         kept=identity.kept(database),
         transferred=identity.transferred(database),
-        exchanged=exchanged,
-        unread=unread,
+        unread=identity.unread(messages(kafka, EXCHANGE), database),
         waiting=database.rows("SELECT count(*) AS n FROM identity_restatement")[0].n,
         owners=identity.owners(database),
         identities=identity.published(messages(kafka, IDENTITIES)),

@@ -11,13 +11,12 @@ from confluent_kafka import Message
 from fastavro import schemaless_reader
 
 from faults.database import Database
-from faults.world import Exchanged, Kept, Ownership, PublishedOwner, Record, Told, Transfer
+from faults.world import Kept, Ownership, PublishedOwner, Record, Told, Transfer
 from pipeline.contract.decode import Writer, decode
 from pipeline.contract.encode import HEADER_BYTES
 from pipeline.contract.registry import Registry, UnknownSchema
 from pipeline.contract.reject import Rejected
 from pipeline.contract.schema import parse_safely, schema_text
-from pipeline.flow.exchange import Transferred, Withdrawn, read
 from pipeline.journey.step import KEY_BYTES, event_key
 from pipeline.ledger.steps import parse_steps
 from pipeline.topics import IDENTITIES, TOUCHPOINTS
@@ -96,28 +95,11 @@ def transferred(database: Database) -> frozenset[Transfer]:
     )
 
 
-def exchanged(messages: Iterable[Message], database: Database) -> tuple[list[Exchanged], int]:
-    """What the exchange topic says of touchpoints, and how many records of it are after the positions."""
-    ledger = str(database.rows("SELECT id FROM ledger")[0].id)
+def unread(messages: Iterable[Message], database: Database) -> int:
+    """Return how many records of the exchange topic are after the positions."""
     positions = database.rows("SELECT partition, next_exchange_offset FROM position")
     ends = {row.partition: row.next_exchange_offset for row in positions}
-    found: list[Exchanged] = []
-    unread = 0
-    for message in messages:
-        partition, offset = message.partition(), message.offset()
-        unread += offset >= ends.get(partition, 0)
-        said = read(message.key(), message.value(), ledger)
-        if isinstance(said, Transferred):
-            found += [
-                Exchanged(partition, offset, Transfer(said.key, said.sender, Told(step.via or "", step.at, step.key)))
-                for step in said.steps
-            ]
-        elif isinstance(said, Withdrawn):
-            found += [
-                Exchanged(partition, offset, Transfer(said.key, said.sender, Told(via, at, key)), is_withdrawn=True)
-                for at, key, via in said.places
-            ]
-    return found, unread
+    return sum(message.offset() >= ends.get(message.partition(), 0) for message in messages)
 
 
 def owners(database: Database) -> dict[str, list[Ownership]]:

@@ -10,8 +10,8 @@ from typing import Any
 from faults.ownership import (
     each_touchpoint_is_in_one_journey_of_its_owner,
     identities_tell_who_holds_each_key,
-    transfers_less_withdrawals_are_at_the_holders,
     what_has_ended_stays_so,
+    what_keys_have_given_is_at_the_holders,
 )
 from faults.recovery import by_partition
 from faults.world import PublishedScore, World
@@ -174,7 +174,7 @@ INVARIANTS: Sequence[Invariant] = (
     the_latest_scores_are_the_tables,
     each_quarantined_record_is_a_dead_letter_once,
     each_touchpoint_is_in_one_journey_of_its_owner,
-    transfers_less_withdrawals_are_at_the_holders,
+    what_keys_have_given_is_at_the_holders,
     identities_tell_who_holds_each_key,
     what_has_ended_stays_so,
     the_tables_are_those_of_an_undisturbed_run,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from faults.world import Kept, Ownership, Told, Transfer, World
@@ -37,27 +37,16 @@ def each_touchpoint_is_in_one_journey_of_its_owner(world: World) -> Iterator[str
             yield f"{_named(copies[0].told)}: of its copies with {customer} that of {strongest} counts, not {shown}"
 
 
-def transfers_less_withdrawals_are_at_the_holders(world: World) -> Iterator[str]:
-    """Each transfer is withdrawn before it comes again; what is left is what keys have given, and what holders have."""
-    left: Counter[Transfer] = Counter()
-    for exchanged in sorted(world.exchanged, key=lambda each: (each.partition, each.offset)):
-        left[exchanged.transfer] += -1 if exchanged.is_withdrawn else 1
-        if left[exchanged.transfer] not in (0, 1):
-            how = "withdrawn without being there" if exchanged.is_withdrawn else "transferred twice"
-            yield f"{exchanged.partition}/{exchanged.offset:,}: {_passed(exchanged.transfer)} is {how}"
-    told = {transfer for transfer, times in left.items() if times > 0}
+def what_keys_have_given_is_at_the_holders(world: World) -> Iterator[str]:
+    """What keys have given by their tables, and not taken back, is what holders have got by theirs."""
     # What a key has got is in a journey, is a copy, or has gone on to whoever holds that key.
     there = {Transfer(kept.customer, kept.sender, kept.told) for kept in world.kept if kept.sender}
     gone_on = {(transfer.sender, transfer.told) for transfer in world.transferred}
-    for transfer in sorted(told - there):
+    for transfer in sorted(world.transferred - there):
         if (transfer.holder, transfer.told) not in gone_on:
             yield f"{_passed(transfer)}, where it is not"
-    for transfer in sorted(there - told):
-        yield f"{_passed(transfer)} by the holder's tables, and not by the exchange topic"
-    for transfer in sorted(told - world.transferred):
-        yield f"{_passed(transfer)} by the exchange topic, and not by the sender's tables"
-    for transfer in sorted(world.transferred - told):
-        yield f"{_passed(transfer)} by the sender's tables, and not by the exchange topic"
+    for transfer in sorted(there - world.transferred):
+        yield f"{_passed(transfer)} by the holder's tables, and not by the sender's"
 
 
 def identities_tell_who_holds_each_key(world: World) -> Iterator[str]:

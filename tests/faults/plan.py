@@ -12,7 +12,7 @@ from pipeline.failpoint import PLACES
 #: kind → about how many seconds it takes until processing goes on; only the rate of the feed goes by it
 SECONDS = {
     "kill_random": 5, "kill_all": 5, "zombie": 20, "zombie_publishing": 20,
-    "zombie_exchanging": 20, "zombie_receiving": 20, "zombie_restating": 25, "scale": 16,
+    "zombie_exchanging": 20, "zombie_receiving": 20, "zombie_delivering": 20, "zombie_restating": 25, "scale": 16,
     "rebalance_while_taking": 20, "rolling_restart": 9,
     "broker_crash": 15, "database_restart": 3, "database_crash": 3, "cut_before_commit": 2, "cut_after_commit": 2,
     "cut_anywhere": 2,
@@ -23,7 +23,7 @@ SECONDS = {
 #: each kind that is no single kill, with the most telling ones twice
 EACH = (
     "kill_all", "kill_all", "zombie", "zombie", "zombie_publishing", "zombie_exchanging",
-    "zombie_receiving", "zombie_restating", "scale", "rebalance_while_taking",
+    "zombie_receiving", "zombie_delivering", "zombie_restating", "scale", "rebalance_while_taking",
     "rebalance_while_taking", "rolling_restart", "broker_crash",
     "broker_crash", "database_restart", "database_crash", "cut_before_commit", "cut_before_commit",
     "cut_after_commit", "cut_after_commit", "cut_anywhere", "cut_anywhere", "registry_away", "disk_full",
@@ -33,7 +33,7 @@ EACH = (
 #: what the short version does: of each class some
 SHORT = (
     "kill_after_commit", "kill_while_publishing", "kill_forwarding", "kill_exchanging", "kill_receiving",
-    "kill_restating", "kill_random", "rebalance_while_taking", "zombie", "broker_crash",
+    "kill_delivering", "kill_restating", "kill_random", "rebalance_while_taking", "zombie", "broker_crash",
     "database_crash", "cut_before_commit", "cut_after_commit", "deadlock", "serialization_failure", "disk_full",
 )  # fmt: skip
 

@@ -96,15 +96,6 @@ class Transfer(NamedTuple):
     told: Told
 
 
-class Exchanged(NamedTuple):
-    """A touchpoint in a record of the exchange topic: transferred, or withdrawn."""
-
-    partition: int
-    offset: int
-    transfer: Transfer
-    is_withdrawn: bool = False
-
-
 class Ownership(NamedTuple):
     """Who holds a key from `since` to `until` (inclusive, epoch milliseconds), and what else its row says."""
 
@@ -132,9 +123,9 @@ class World:
     rows, as text, of the run and of one undisturbed worker over the same events.
 
     `corrections` are the records of each partition that were accepted as such, `touchpoints` all others. `kept` is
-    where the tables have them, `transferred` what keys have given away by the tables, `exchanged` by the exchange
-    topic. `unread` are records of that topic after the positions, `waiting` what is still to be restated. `owners` has
-    the rows of each key in order of time.
+    where the tables have them, `transferred` what keys have given away by the tables. `unread` are records of the
+    exchange topic after the positions, `waiting` what is still to be restated. `owners` has the rows of each key in
+    order of time.
     """
 
     accepted: int
@@ -156,7 +147,6 @@ class World:
     touchpoints: frozenset[Told]
     kept: Sequence[Kept]
     transferred: frozenset[Transfer]
-    exchanged: Sequence[Exchanged]
     unread: int
     waiting: int
     owners: Mapping[str, Sequence[Ownership]]

@@ -19,6 +19,7 @@ from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartitions
 from pipeline.processing.committer import Committer
+from pipeline.processing.direct_routes import DirectRoutes
 from pipeline.publishing.memory import MemoryPublisher
 from pipeline.publishing.outbox import OutboxPublisher
 from pipeline.publishing.records import RecordSerializer
@@ -54,6 +55,7 @@ async def committer(
         grace_ms=0,
         identity=None,
         max_customers=max_customers,
+        routes=DirectRoutes(assigned),
         metrics=Metrics(),
         reached=lambda place: None,
     )

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.long
 
 NOW = int(time.time() * 1000)
 #: Where a worker comes when keys have holders.
-IDENTITY_PLACES = {"exchanging", "receiving", "restating"}
+IDENTITY_PLACES = {"exchanging", "receiving", "delivering", "restating"}
 
 
 def touchpoint(number: int) -> Touchpoint:

@@ -47,7 +47,9 @@ class LiveNetwork(Network):
             restated = any(partitions[number].state.restatements for number in self.exchanged)
             if restated:
                 await self.it.worker._committer.restate(self.it.clock_ms, 0.0)
-            if not told and not restated:
+            undelivered = bool(self.it.worker._outbox.undelivered)
+            await self.it.worker._committer.deliver(self.it.clock_ms)
+            if not told and not restated and not undelivered:
                 return
 
 

@@ -22,6 +22,7 @@ from pipeline.identity.naming import EventNaming
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.journey.admitted import Admitted, Answer
 from pipeline.journey.step import KEY_BYTES, Step, event_key, measured
+from pipeline.processing.worker import Worker
 from pipeline.topics import EXCHANGE
 from pipeline.touchpoint import rank
 
@@ -75,17 +76,29 @@ def correction(event: Event) -> Correction:
 
 @dataclass
 class Network:
-    """All partitions of both topics, and one worker; `rng` decides what is worked on next, and how much of it."""
+    """All partitions of both topics, and one worker or two; `rng` decides what is worked on next, and how much of it.
+
+    With `disruptions`, so many times a partition moves to another worker, a worker is killed, publishing is
+    interrupted, or a barrier is given up.
+    """
 
     rng: Random
     policy: IdentityPolicy = field(default_factory=IdentityPolicy)
     partitions: int = 3
+    workers: int = 1
+    disruptions: int = 0
 
     def __post_init__(self) -> None:
         self.it = InMemory(partitions=self.partitions, identity=self.policy)
+        self._all = [self.it, *[self._another(str(n)) for n in range(1, self.workers)]]
         self.events: dict[int, list[Event]] = {number: [] for number in range(self.partitions)}
         self.exchanged: dict[int, list[Record]] = {number: [] for number in range(self.partitions)}
         self._read = 0
+
+    def _another(self, owner: str) -> InMemory:
+        return InMemory(
+            self.it.ledger, self.it.publisher, owner=owner, partitions=self.partitions, identity=self.policy
+        )
 
     def process(self, events: Iterable[Event]) -> None:
         """Process events, in this order on each partition, until nothing is left to do."""
@@ -98,22 +111,32 @@ class Network:
 
     async def _process(self) -> None:
         if not self.it.worker.assigned:
-            await self.it.take(*range(self.partitions))
+            for n, each in enumerate(self._all):
+                await each.take(*range(n, self.partitions, len(self._all)))
         done = dict.fromkeys(range(self.partitions), 0)
-        worker = self.it.worker
         while True:
             await self._deliver()
+            if self.disruptions and self.rng.random() < 0.2:
+                self.disruptions -= 1
+                await self._disrupt()
+                continue
+            assigned = {number: each for it in self._all for number, each in it.worker.assigned.items()}
             waiting = [number for number in done if done[number] < len(self.events[number])]
-            told = [n for n in done if worker.assigned[n].state.next_exchange_offset < len(self.exchanged[n])]
-            restated = [n for n in done if worker.assigned[n].state.restatements]
+            told = [n for n in done if assigned[n].state.next_exchange_offset < len(self.exchanged[n])]
+            restated = [n for n in done if assigned[n].state.restatements]
+            undelivered = [n for it in self._all for n in it.worker._outbox.undelivered]
             choices = [*[("events", n) for n in waiting], *[("exchange", n) for n in told]]
             choices += [("both", n) for n in waiting if n in told]
             choices += [("restate", n) for n in restated[:1]]
+            choices += [("deliver", n) for n in undelivered[:1]]
             if not choices:
                 break
             what, number = self.rng.choice(choices)
+            worker = self._worker(number)
             size = self.rng.choice([1, 1, 2, 5, 100])
-            if what == "restate":
+            if what == "deliver":
+                await worker._committer.deliver(NOW)
+            elif what == "restate":
                 await worker._committer.restate(NOW, 0.0)
             elif what == "exchange":
                 await self._exchange(number, size)
@@ -128,8 +151,35 @@ class Network:
         for number in done:
             self.events[number].clear()
 
+    def _worker(self, number: int) -> Worker:
+        [worker] = [each.worker for each in self._all if number in each.worker.assigned]
+        return worker
+
+    async def _disrupt(self) -> None:
+        one, *others = self.rng.sample(self._all, len(self._all))
+        mine = set(one.worker.assigned)
+        what = self.rng.choice(["move", "kill", "interrupt", "give up"])
+        if what == "move" and mine and others:
+            moved = self.rng.choice(sorted(mine))
+            await others[0].take(*others[0].worker.assigned, moved)
+            await one.take(*mine - {moved})
+        elif what == "kill":
+            place = self._all.index(one)
+            self._all[place] = self._another(f"{one.worker._owner}'")
+            if place == 0:
+                self.it = self._all[0]
+            taker = self.rng.choice(self._all)
+            await taker.take(*mine, *taker.worker.assigned)
+        elif what == "interrupt":
+            self.it.publisher.interrupt()
+            for each in self._all:
+                await each.worker._take_over([], set())
+        elif what == "give up":
+            for waiting in one.worker._committer._routes._waiting.values():
+                waiting.since -= 60
+
     def _slice(self, number: int, events: Sequence[Event]) -> AdmittedSlice:
-        state = self.it.worker.assigned[number].state
+        state = self._worker(number).assigned[number].state
         return AdmittedSlice(
             number,
             state.next_offset + len(events),
@@ -138,17 +188,18 @@ class Network:
         )
 
     async def _exchange(self, number: int, size: int) -> None:
-        await self.it.worker._slices.process_round([self._told(number, size)])
+        await self._worker(number)._slices.process_round([self._told(number, size)])
 
     def _told(self, number: int, size: int) -> Slice:
         """Return the next records that a partition was told."""
-        begin = self.it.worker.assigned[number].state.next_exchange_offset
+        begin = self._worker(number).assigned[number].state.next_exchange_offset
         records = self.exchanged[number][begin : begin + size]
         return Slice(number, begin, begin + len(records), records, EXCHANGE)
 
     async def _deliver(self) -> None:
         """Let what was published arrive."""
-        await self.it.worker._outbox.send_held()
+        for each in self._all:
+            await each.worker._outbox.send_held()
         await self.it.publisher.settle()
         for record in self.it.publisher.records[self._read :]:
             if record.topic == EXCHANGE:
@@ -166,8 +217,8 @@ class Network:
 
     def restart(self) -> None:
         """Let another worker go on, which knows what the ledger holds."""
-        before = self.it
-        self.it = InMemory(before.ledger, before.publisher, partitions=self.partitions, identity=self.policy)
+        self.it = self._another("one")
+        self._all = [self.it, *[self._another(str(n)) for n in range(1, self.workers)]]
 
     def journeys(self) -> set[tuple[Any, ...]]:
         """Return customer, start, end, and the touchpoints with their own keys, of each journey."""

@@ -20,14 +20,16 @@ from pipeline.ledger import memory_identity
 POLICY = IdentityPolicy()
 
 
-def check(seed: int, size: int, made: Callable[[Random, int], list[Event]] = history) -> None:
+def check(
+    seed: int, size: int, made: Callable[[Random, int], list[Event]] = history, workers: int = 1, disruptions: int = 0
+) -> None:
     """Process a history in any order, some of it twice, with another worker from some point on."""
     rng = Random(seed)
     events = made(rng, size)
     arriving = [*events, *[event for event in events if rng.random() < 0.2]]
     rng.shuffle(arriving)
     cut = rng.randrange(len(arriving) + 1)
-    network = Network(rng, POLICY)
+    network = Network(rng, POLICY, workers=workers, disruptions=disruptions)
     network.process(arriving[:cut])
     if rng.random() < 0.5:
         network.restart()
@@ -43,6 +45,14 @@ def check(seed: int, size: int, made: Callable[[Random, int], list[Event]] = his
 @given(st.integers(0, 2**32), st.sampled_from([3, 6, 12, 30]))
 def test_any_order_and_batching(seed: int, size: int) -> None:
     check(seed, size)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.integers(0, 2**32), st.sampled_from([6, 12, 30]), st.integers(1, 3))
+def test_any_order_and_batching_while_partitions_move_and_workers_are_killed(
+    seed: int, size: int, workers: int
+) -> None:
+    check(seed, size, workers=workers, disruptions=12)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)

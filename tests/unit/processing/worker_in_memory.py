@@ -19,6 +19,7 @@ from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartitions
 from pipeline.processing.committer import Committer
+from pipeline.processing.direct_routes import DirectRoutes
 from pipeline.processing.garbage_collection import GarbageCollection
 from pipeline.processing.model_updates import ModelUpdates
 from pipeline.processing.risk_sweep import RiskSweep
@@ -105,6 +106,7 @@ class InMemory:
             grace_ms=POLICY.grace_ms,
             identity=None if identity is None else IdentityRules(identity, admission.readmit, partitions, "here"),
             max_customers=1000,
+            routes=DirectRoutes(assigned),
             metrics=self.metrics,
             reached=self.reached.append,
         )
