@@ -12,6 +12,7 @@ from pipeline.flow.joined_customer import JoinedCustomer, Readmit
 from pipeline.flow.portions import at_once, is_small
 from pipeline.flow.scoring import Scoring
 from pipeline.flow.state import Customer, Partition
+from pipeline.flow.telling import namings_of
 from pipeline.flow.values import AdmittedSlice, Restatement
 from pipeline.identity.correction import Correction
 from pipeline.identity.correction_log import CorrectionLog
@@ -56,9 +57,9 @@ class Identities:
 
     def learn(self) -> None:
         """Tell other partitions what events name, learn what they tell, and hand touchpoints over."""
-        for event in self._admitted.admitted:
-            if event.naming is not None:
-                self._tell(event)
+        untold = self._admitted.untold
+        for key, told in (namings_of(self._admitted.admitted) if untold is None else untold).items():
+            self.effects.tell_namings(key, told)
         for correction in self._admitted.corrections:
             self.effects.tell_correction(correction)
         self._learn_corrections_of_all()
@@ -67,12 +68,6 @@ class Identities:
             self._restate(restatement)
         for message in self._admitted.messages:
             self._hand_over(message)
-
-    def _tell(self, event: Admitted) -> None:
-        assert event.naming is not None
-        keys, trust, source, event_id = event.naming
-        for key in keys:
-            self.effects.tell_naming(key, Naming(event.customer, trust, event.step.at, source, event_id))
 
     def _learn_corrections_of_all(self) -> None:
         corrections = [
@@ -92,6 +87,8 @@ class Identities:
                 namings.setdefault(message.key, []).extend(message.namings)
             elif isinstance(message, Corrected) and message.key is not None:
                 corrections.setdefault(message.key, []).append(message.correction)
+        for those in namings.values():
+            self.effects.count_namings(those)
         for key in {**namings, **corrections}:
             self._learn_of_key(key, namings.get(key, ()), corrections.get(key, ()))
 

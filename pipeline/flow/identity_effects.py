@@ -60,17 +60,21 @@ class IdentityEffects:
     def __init__(self) -> None:
         self._rows: dict[str, dict[RowKey, Any]] = {table.name: {} for table in TABLES}
         self._messages: dict[str, list[Message]] = {}
-        self._namings: dict[str, list[Naming]] = {}
+        self._namings: dict[str, Sequence[Naming]] = {}
         self._forgotten: list[str] = []
         self._owners: list[str] = []
         self._corrections: list[Message] = []
         self._transferred = self._withdrawn = 0
         self._by_trust: dict[str, int] = {}
 
-    def tell_naming(self, key: str, naming: Naming) -> None:
-        """Tell a key's partition that an event has named it."""
-        self._namings.setdefault(key, []).append(naming)
-        self._by_trust[naming.trust] = self._by_trust.get(naming.trust, 0) + 1
+    def tell_namings(self, key: str, namings: Sequence[Naming]) -> None:
+        """Tell a key's partition that events have named it."""
+        self._namings[key] = namings
+
+    def count_namings(self, namings: Iterable[Naming]) -> None:
+        """Count namings that a key's partition has been told."""
+        for naming in namings:
+            self._by_trust[naming.trust] = self._by_trust.get(naming.trust, 0) + 1
 
     def tell_correction(self, correction: Correction) -> None:
         """Tell the partitions that a correction concerns."""

@@ -42,6 +42,17 @@ class Slice(NamedTuple):
             return self
         return self._replace(begin=before.begin, records=[*before.records, *self.records])
 
+    def parts(self, count: int) -> list[Slice]:
+        """Return the slice in so many parts of about the same size, or as many as it has records."""
+        size = -(-len(self.records) // count)
+        records = [self.records[first : first + size] for first in range(0, len(self.records), size)]
+        begins = [self.begin, *[those[0].offset for those in records[1:]]]
+        ends = [*begins[1:], self.end]
+        return [
+            self._replace(begin=begin, end=end, records=those)
+            for begin, end, those in zip(begins, ends, records, strict=True)
+        ]
+
     def from_offset(self, offset: int) -> Slice:
         """Return the slice without the records before an offset; at least one must stay."""
         if self.first_offset >= offset:

@@ -63,7 +63,8 @@ class AdmittedSlice(NamedTuple):
 
     `corrections` are those among its records. What other partitions tell are `messages`, with `barriers` between them,
     and `next_exchange_offset` is the offset after them in the exchange topic; None if they did not come from there.
-    `concerned` are the keys for which corrections among them change something. `aside` has the rows of touchpoints that
+    `untold` are the namings of events that other partitions are to be told; None: all of them. `concerned` are the keys
+    for which corrections among them change something. `aside` has the rows of touchpoints that
     are needed and that journeys don't show. `restatements` are those that are to be made now.
 
     The clock makes one without records: `due` are customers whose journeys may have to be closed, with the start of the
@@ -82,6 +83,7 @@ class AdmittedSlice(NamedTuple):
     messages: Sequence[Message] = ()
     barriers: Sequence[Barrier] = ()
     next_exchange_offset: int | None = None
+    untold: Mapping[str, Sequence[Naming]] | None = None
     concerned: Collection[str] = ()
     aside: Sequence[AsideRow] = ()
     restatements: Sequence[Restatement] = ()

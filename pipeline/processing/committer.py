@@ -28,6 +28,7 @@ from pipeline.flow.long_journeys import Shortening
 from pipeline.flow.portions import is_small, next_share
 from pipeline.flow.refold import Refold
 from pipeline.flow.state import Partition, forget_customers
+from pipeline.flow.telling import tell_within
 from pipeline.flow.values import AdmittedSlice, Batch, Restatement
 from pipeline.identity.correction import Correction
 from pipeline.identity.correction_log import CorrectionLog
@@ -86,6 +87,9 @@ class Committer:
         `now_ms` is the clock; `began` is when the work on the slices began, by `perf_counter`. The slices deliver what
         the partitions `delivers`, which are among them, have told directly.
         """
+        given = {each.partition for each in slices}
+        if self._identity is not None:
+            slices = tell_within(slices, self._next_offsets(without=given), self._identity.partitions)
         numbers = {each.partition for each in slices}
         self._under_way |= numbers
         try:
@@ -106,15 +110,30 @@ class Committer:
                 )
                 for each in slices
             ]
+            for each in slices:
+                if each.messages:
+                    self._assigned[each.partition].active_at = time.monotonic()
             if any(each.messages for each in slices):
                 self._reached("receiving")
             if await self.commit([self._with_barriers(batch) for batch in batches], began, delivers):
                 for each in slices:
                     for barrier in each.barriers:
                         self._routes.note_read(each.partition, barrier)
+        except Exception:
+            # The caller knows nothing of the others, and their states may be ahead of the ledger.
+            await self.begin([each.position for number, each in self._assigned.items() if number in numbers - given])
+            raise
         finally:
             self._under_way -= numbers
         self._forget_customers()
+
+    def _next_offsets(self, without: Collection[int]) -> dict[int, int]:
+        """Return the next offsets of the partitions that can take part in a commit, beside those it is made for."""
+        return {
+            number: assigned.state.next_offset
+            for number, assigned in self._assigned.items()
+            if number not in self._under_way and number not in without
+        }
 
     async def deliver(self, now_ms: int) -> None:
         """Deliver what partitions have told others of this worker directly, and what these tell in turn.
@@ -136,8 +155,6 @@ class Committer:
                 for number, those in messages.items()
             ]
             self._metrics.direct_messages.inc(sum([len(those) for those in messages.values()]))
-            for number in messages:
-                self._assigned[number].active_at = time.monotonic()
             await self.advance(slices, now_ms, time.perf_counter(), told.keys())
 
     def _deliver_by_topic(self) -> None:

@@ -19,7 +19,7 @@ from pipeline.flow.values import AdmittedSlice, Refused
 from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartitions
 from pipeline.processing.committer import Committer
-from pipeline.processing.grouping import group_slices
+from pipeline.processing.grouping import group_parts, group_slices
 from pipeline.processing.poison import MAX_POISON_RECORDS, bisect, may_be_poison, poison_rejection
 from pipeline.processing.tasks import gather_or_cancel
 from pipeline.processing.writer_schemas import WriterSchemaCache
@@ -51,14 +51,20 @@ class SliceProcessor:
         self._poison_records = 0
 
     async def process_round(self, slices: Sequence[Slice]) -> None:
-        """Process slices in several transactions, each of which has all slices of its partitions.
+        """Process slices in several transactions. Those of one topic are of different partitions.
 
-        Those of one topic are of different partitions.
+        Where partitions tell each other of who is who, each transaction has a part of all slices, and what they tell is
+        delivered before the next one. Else each has all slices of its partitions, and two are under way at once.
         """
         for each in slices:
             if each.topic != EXCHANGE:
                 await self._writer_schemas.learn(each.partition, each.records)
-        await gather_or_cancel([self._process_group(group) for group in group_slices(slices)])
+        if not self._committer.exchanges:
+            await gather_or_cancel([self._process_group(group) for group in group_slices(slices)])
+            return
+        for group in group_parts(slices):
+            await self._process_group(group)
+            await self._committer.deliver(self._clock_ms())
 
     async def _process_group(self, slices: Sequence[Slice]) -> None:
         async with self._transactions:

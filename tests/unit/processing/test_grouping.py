@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from memory import Record
 
 from pipeline.flow.slices import Slice
-from pipeline.processing.grouping import group_slices
+from pipeline.processing.grouping import group_parts, group_slices
 from pipeline.processing.poison import bisect
+from pipeline.topics import EXCHANGE
 
 SIZES = st.lists(st.integers(1, 3_000), min_size=1, max_size=12)
 
@@ -34,6 +35,38 @@ def test_much_is_several_transactions_of_a_like_size() -> None:
 
 def test_huge_slices_are_a_transaction_each() -> None:
     assert [len(group) for group in group_slices(slices([60_000] * 3))] == [1] * 3
+
+
+@given(st.lists(st.integers(0, 150_000), min_size=1, max_size=4).filter(any))
+def test_parts_have_something_of_each_partition_and_join_to_what_there_was(sizes: list[int]) -> None:
+    # Every second offset holds a record.
+    arrived = [
+        Slice(number, 2 * number, 2 * (number + size), [_RECORDS[number + at] for at in range(size)])
+        for number, size in enumerate(sizes)
+        if size
+    ]
+    groups = group_parts(arrived)
+    assert len(groups) == -(-sum(sizes) // 100_000)
+    assert [each.partition for each in groups[0]] == [each.partition for each in arrived]
+    assert max(sum(len(each.records) for each in group) for group in groups) <= 100_000 + len(groups) * len(arrived)
+    joined: dict[int, Slice] = {}
+    for each in [each for group in groups for each in group]:
+        assert each.records
+        assert each.begin <= each.first_offset <= each.last_offset < each.end
+        joined[each.partition] = each.joined_to(joined.get(each.partition))
+    assert [*joined.values()] == arrived
+
+
+_RECORDS = [Record(2 * at + 1, b"", b"") for at in range(150_004)]
+
+
+def test_what_other_partitions_tell_is_in_the_first_part() -> None:
+    much = Slice(0, 1, 240_001, _RECORDS[:120_000])
+    told = Slice(1, 1, 201, _RECORDS[:100], EXCHANGE)
+    first, second = group_parts([much, told])
+    assert [each.topic for each in first] == [much.topic, EXCHANGE]
+    assert first[1] == told
+    assert [each.topic for each in second] == [much.topic]
 
 
 @given(SIZES, st.data())
