@@ -42,12 +42,15 @@ class AtRisk(NamedTuple):
 #: the account come last.
 LOSING = "visits × what silence has added to the risk × the chance that they still come"
 
+_VALUE = """
+    value_if_stays(visits, first_active_at, last_active_at, CAST(:at AS timestamptz), payments, paid, parameters)
+"""
 #: name → ORDER BY.
 SORTS = {
     "losing": "losing DESC, probability DESC, visits DESC",
     "risk": "probability DESC, visits DESC",
     "visits": "visits DESC, probability DESC",
-    "value": "value_at_risk DESC NULLS LAST, probability DESC",
+    "value": f"probability * {_VALUE} DESC NULLS LAST, probability DESC",
 }
 
 _RISKS = """
@@ -66,15 +69,12 @@ _RISKS = """
         JOIN model AS m ON m.name || ' ' || m.version = now.model
         WHERE now.band = ANY(:bands) AND (NOT :named OR starts_with(now.customer, 'customer:'))
     ), sorted AS (
-        SELECT *, visits * risen * (1 - probability) AS losing, probability * value AS value_at_risk,
-               spend_currency(parameters) AS currency
-        FROM risk CROSS JOIN LATERAL value_if_stays(
-            visits, first_active_at, last_active_at, CAST(:at AS timestamptz), payments, paid, parameters
-        ) AS value
+        SELECT * FROM (SELECT *, visits * risen * (1 - probability) AS losing FROM risk) AS risk
         ORDER BY {order}, customer LIMIT :limit
     )
-    SELECT sorted.*, s.score AS satisfaction
-    FROM sorted LEFT JOIN LATERAL (
+    SELECT sorted.*, s.score AS satisfaction, value, probability * value AS value_at_risk,
+           spend_currency(parameters) AS currency
+    FROM sorted CROSS JOIN LATERAL {value} AS value LEFT JOIN LATERAL (
         SELECT score FROM satisfaction_at(CAST(:at AS timestamptz)) AS known WHERE known.customer = sorted.customer
     ) AS s ON true
     ORDER BY {order}, customer
@@ -105,7 +105,7 @@ def at_risk(
             "fit churn`), and activate it (`pipeline models activate churn VERSION`)."
         )
     values = {"at": at, "bands": list(bands), "named": named, "limit": limit}
-    rows = connection.execute(text(_RISKS.format(order=SORTS[sort])), values)
+    rows = connection.execute(text(_RISKS.format(order=SORTS[sort], value=_VALUE)), values)
     return [
         AtRisk(
             customer=row.customer,

@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 from pipeline.cli.fit.history import FromFile, FromTables, History
 from pipeline.cli.fit.learning import FORMS, ChurnFit, Learned, Spent, learn
 from pipeline.cli.fit.opened import opened
+from pipeline.cli.fit.options import period_options, result_options
 from pipeline.cli.fit.storing import refuse_dry_activation, store
 from pipeline.cli.models.check import live_model, weighed
 from pipeline.cli.models.report import print_churn
 from pipeline.cli.output import print_json
-from pipeline.cli.quarantine.places import SinceType
 from pipeline.errors import InvalidInput
 from pipeline.fitting.covariates import CovariatesFit
 from pipeline.fitting.maximum import NotFitted
@@ -30,11 +30,11 @@ _UNITS = {"day": 1, "week": 7}
 
 
 @click.command()
-@click.option("--until", type=SinceType(), metavar="TIME", help="Leave out what came later.  [default: the last visit]")
-@click.option(
-    "--horizon", type=click.IntRange(1, 3650), default=DEFAULT.horizon_days, show_default=True, metavar="DAYS",
-    help="For how long no visit counts as churn; what validation foretells.",
-)  # fmt: skip
+@period_options(
+    last="visit",
+    default_horizon=DEFAULT.horizon_days,
+    horizon="For how long no visit counts as churn; what validation foretells.",
+)
 @click.option(
     "--form", type=click.Choice(["best", *FORMS]), default="best", show_default=True,
     help="BG/NBD, MBG/NBD, or the one with the lower Brier score.",
@@ -50,12 +50,8 @@ _UNITS = {"day": 1, "week": 7}
     "--visits", "file", type=click.Path(dir_okay=False, exists=True, path_type=Path), metavar="FILE",
     help="Visits from a CSV file with the columns customer, at and perhaps amount, instead of the tables.",
 )  # fmt: skip
-@click.option("--version", help="Name of the new version.  [default: the date of --until, and the form]")
-@click.option("--dry-run", is_flag=True, help="Store nothing.")
-@click.option("--activate", is_flag=True, help="Make scores with it, if it validates no worse than the active version.")
 @click.option("--unit", type=click.Choice(list(_UNITS)), default="day", show_default=True, help="Unit of time shown.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the bootstrap.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@result_options(default_version="the date of --until, and the form")
 def churn(
     until: datetime | None,
     horizon: int,

@@ -13,13 +13,13 @@ from pipeline.cli.fit.answer_file import read_answers
 from pipeline.cli.fit.answered_contacts import read_contacts
 from pipeline.cli.fit.expected_learning import learn_expected
 from pipeline.cli.fit.opened import opened
+from pipeline.cli.fit.options import period_options, result_options
 from pipeline.cli.fit.satisfaction_learning import learn
 from pipeline.cli.fit.storing import refuse_dry_activation, store
 from pipeline.cli.models.expected_report import print_expected
 from pipeline.cli.models.satisfaction_report import print_satisfaction
 from pipeline.cli.output import print_json
 from pipeline.cli.progress import progress
-from pipeline.cli.quarantine.places import SinceType
 from pipeline.errors import InvalidInput
 from pipeline.fitting.maximum import NotFitted
 from pipeline.fitting.satisfaction import Answers, answers_of
@@ -47,13 +47,9 @@ class _HalfLife(click.ParamType):
 
 
 @click.command()
-@click.option(
-    "--until", type=SinceType(), metavar="TIME", help="Leave out what came later.  [default: the last answer]"
+@period_options(
+    last="answer", default_horizon=90, horizon="Validation foretells the answers of so many days before the end."
 )
-@click.option(
-    "--horizon", type=click.IntRange(1, 3650), default=90, show_default=True, metavar="DAYS",
-    help="Validation foretells the answers of so many days before the end.",
-)  # fmt: skip
 @click.option(
     "--half-life", type=_HalfLife(), metavar="DAYS|best",
     help="After which an answer counts half.  [default: that of the active version]",
@@ -66,11 +62,7 @@ class _HalfLife(click.ParamType):
     "--expected", "is_expected", is_flag=True,
     help="Fit instead what contacts that nobody answered are expected to get, by waits, failures and the like.",
 )  # fmt: skip
-@click.option("--version", help="Name of the new version.  [default: the date of --until]")
-@click.option("--dry-run", is_flag=True, help="Store nothing.")
-@click.option("--activate", is_flag=True, help="Make scores with it, if it validates no worse than the active version.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the bootstrap.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@result_options(default_version="the date of --until")
 def satisfaction(
     until: datetime | None,
     horizon: int,

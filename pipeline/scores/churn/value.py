@@ -19,6 +19,8 @@ from collections.abc import Mapping
 from math import inf
 from typing import NamedTuple
 
+from pipeline.scores.parameters import named
+
 #: How the parameter with γ begins; the currency follows.
 GAMMA_OF = "spend_gamma:"
 
@@ -43,13 +45,11 @@ class Spend(NamedTuple):
 
 def spend_of(parameters: Mapping[str, float]) -> Spend | None:
     """Return the spend model in a row's parameters, if there is one. Raises KeyError or ValueError for half a one."""
-    names = [name for name in parameters if name.startswith(GAMMA_OF)]
-    if not names:
+    gammas = named(parameters, GAMMA_OF)
+    if not gammas:
         return None
-    [name] = names
-    return Spend(
-        name.removeprefix(GAMMA_OF), float(parameters["spend_p"]), float(parameters["spend_q"]), float(parameters[name])
-    )
+    [(currency, gamma)] = gammas.items()
+    return Spend(currency, float(parameters["spend_p"]), float(parameters["spend_q"]), gamma)
 
 
 def expected_purchase(purchases: int, paid: int, spend: Spend) -> float:

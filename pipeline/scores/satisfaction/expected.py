@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pipeline.scores.parameters import named
 from pipeline.scores.satisfaction.contacts import Contact, Signals
 
 #: What the names of a touchpoint's level and usual wait, and of coefficients begin with among the parameters.
@@ -61,10 +62,6 @@ class ExpectedModel:
             level=parameters["level"],
             intercept=parameters["intercept"],
             coefficients=Signals(*[parameters[COEFFICIENT + name] for name in Signals._fields]),
-            levels=_named(parameters, LEVEL),
-            usual_waits=_named(parameters, USUAL_WAIT),
+            levels=named(parameters, LEVEL),
+            usual_waits=named(parameters, USUAL_WAIT),
         )
-
-
-def _named(parameters: Mapping[str, float], prefix: str) -> dict[str, float]:
-    return {name.removeprefix(prefix): value for name, value in parameters.items() if name.startswith(prefix)}

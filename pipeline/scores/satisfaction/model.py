@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from pipeline.scores.parameters import named
+
 DAY_MS = 86_400_000
 #: What the name of a touchpoint's mean begins with among the parameters; CHANNEL/KIND follows.
 TOUCHPOINT_MEAN = "prior_mean:"
@@ -74,11 +76,7 @@ class SatisfactionModel:
             prior_mean=float(parameters["prior_mean"]),
             prior_weight=float(parameters["prior_weight"]),
             answer_sd=float(parameters["answer_sd"]),
-            touchpoint_means={
-                name.removeprefix(TOUCHPOINT_MEAN): float(mean)
-                for name, mean in parameters.items()
-                if name.startswith(TOUCHPOINT_MEAN)
-            },
+            touchpoint_means=named(parameters, TOUCHPOINT_MEAN),
         )
 
 
