@@ -48,9 +48,11 @@ _COMPARED = {
     """,
     "satisfaction": "SELECT * FROM satisfaction",
     "churn_risk": """
-        SELECT customer, partition, visits, first_active_at, last_active_at, account_closed_at, last_seen_at, model
+        SELECT customer, partition, visits, first_active_at, last_active_at, account_closed_at, last_seen_at, evidence,
+               activities, activity_weight, payments, paid, model
         FROM churn_risk
     """,
+    "customer_evidence": "SELECT * FROM customer_evidence",
     "churn_risk_at": """
         SELECT customer, probability, band FROM churn_risk_at((SELECT max(last_seen_at) FROM churn_risk))
     """,
