@@ -6,7 +6,7 @@ Intervals are from a bootstrap over customers: of so many samples with replaceme
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from scipy.stats import rankdata
 from pipeline.fitting.histories import Array
 
 Outcomes: TypeAlias = NDArray[np.bool_]
+#: What happened to each customer, whatever is foretold of them.
+Happened = TypeVar("Happened", bound=NDArray[Any])
 #: A figure of probabilities and of what happened.
 Score: TypeAlias = Callable[[Array, Outcomes], float]
 #: Bounds of the number of samples, and of the number of customers that are drawn in all of them.
@@ -84,13 +86,16 @@ def calibration_line(predicted: Array, happened: Outcomes) -> tuple[float, float
     return float(found.x[0]), float(found.x[1])
 
 
-def with_interval(figure: Score, predicted: Array, happened: Outcomes, samples: int, seed: int) -> Figure:
+def with_interval(
+    figure: Callable[[Array, Happened], float], predicted: Array, happened: Happened, samples: int, seed: int
+) -> Figure:
     """Return a figure with its interval; the same seed gives the same one."""
     rng, size = np.random.default_rng(seed), len(happened)
     found = []
     for _ in range(samples):
         places = rng.integers(0, size, size)
-        found.append(figure(predicted[places], happened[places]))
+        drawn: Any = happened[places]
+        found.append(figure(predicted[places], drawn))
     low, high = np.nanquantile(found, (0.025, 0.975))
     return Figure(figure(predicted, happened), float(low), float(high))
 

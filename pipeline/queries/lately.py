@@ -15,13 +15,33 @@ from pipeline.scores.churn.score import PURCHASE
 
 _KINDS = text("SELECT DISTINCT channel, kind FROM touchpoint_count ORDER BY channel, kind")
 
-#: The amounts of `fitting.beyond.Lately`, by customer, as parts of a statement with :until, :half_life and :kinds.
-#: Sums go by currency first, so that each step is read once.
-PARTS = f"""
+#: What touchpoints mean, as a part of a statement with :kinds.
+KNOWN = """
     known AS MATERIALIZED (
         SELECT * FROM json_to_recordset(CAST(:kinds AS json))
             AS known (channel text, kind text, begun_by text, own boolean, active boolean, concern text)
-    ),
+    )
+"""
+#: The steps of journeys up to a parameter, with what they mean, for a statement with `KNOWN`, :until and :half_life.
+#: What happened a half-life before :until weighs half. Purchases that count have a currency, other steps have none.
+STEPS = f"""
+    SELECT journey.customer, step.at, step.outcome, step.score, step.amount_minor,
+           known.own, known.active, known.concern,
+           clamped_exp(-ln(2::float8) * days_between(step.at, :until) / :half_life) AS weight,
+           CASE WHEN known.active AND step.kind = '{PURCHASE}' AND step.amount_minor > 0
+                     AND step.outcome NOT IN ('failed', 'abandoned') THEN step.currency END AS currency
+    FROM journey
+    CROSS JOIN LATERAL jsonb_to_recordset(journey.steps) AS step (
+        at timestamptz, channel text, kind text, outcome text, begun_by text, score float8,
+        amount_minor bigint, currency text)
+    JOIN known ON known.channel = step.channel AND known.kind = step.kind
+        AND known.begun_by = coalesce(step.begun_by, '')
+    WHERE {IS_THERE} AND started_at <= {{until}} AND step.at <= {{until}}
+"""
+#: The amounts of `fitting.beyond.Lately`, by customer, as parts of a statement with :until, :half_life and :kinds.
+#: Sums go by currency first, so that each step is read once.
+PARTS = f"""
+    {KNOWN},
     by_currency AS (
         SELECT customer, currency,
                sum(weight) FILTER (WHERE concern = 'help') AS help,
@@ -35,20 +55,7 @@ PARTS = f"""
                min(at) FILTER (WHERE active) AS first_at,
                max(at) FILTER (WHERE active) AS last_at,
                count(*) AS purchases, sum(amount_minor) AS paid
-        FROM (
-            SELECT journey.customer, step.at, step.outcome, step.score, step.amount_minor,
-                   known.own, known.active, known.concern,
-                   clamped_exp(-ln(2::float8) * days_between(step.at, :until) / :half_life) AS weight,
-                   CASE WHEN known.active AND step.kind = '{PURCHASE}' AND step.amount_minor > 0
-                             AND step.outcome NOT IN ('failed', 'abandoned') THEN step.currency END AS currency
-            FROM journey
-            CROSS JOIN LATERAL jsonb_to_recordset(journey.steps) AS step (
-                at timestamptz, channel text, kind text, outcome text, begun_by text, score float8,
-                amount_minor bigint, currency text)
-            JOIN known ON known.channel = step.channel AND known.kind = step.kind
-                AND known.begun_by = coalesce(step.begun_by, '')
-            WHERE {IS_THERE} AND started_at <= :until AND step.at <= :until
-        ) AS steps
+        FROM ({STEPS.format(until=":until")}) AS steps
         GROUP BY customer, currency
     ),
     lately AS (

@@ -21,7 +21,8 @@ _DAY_S = 86_400
 _RANGE = text(f"""
     SELECT min(started_at) AS first, max(started_at) AS last FROM journey WHERE {IS_THERE} AND is_visit
 """)
-_VISITS = f"""
+#: Of each customer with visits up to :until, those up to :followed.
+VISITS = f"""
     SELECT customer, count(*) FILTER (WHERE started_at <= :until) - 1 AS repeats,
            extract(epoch FROM max(started_at) FILTER (WHERE started_at <= :until) - min(started_at))::float8 AS last,
            extract(epoch FROM CAST(:until AS timestamptz) - min(started_at))::float8 AS age,
@@ -32,9 +33,9 @@ _VISITS = f"""
     GROUP BY customer
     HAVING min(started_at) <= :until
 """
-_ONLY_VISITS = text(f"SELECT repeats, last, age, came FROM ({_VISITS}) AS visit ORDER BY customer")
+_ONLYVISITS = text(f"SELECT repeats, last, age, came FROM ({VISITS}) AS visit ORDER BY customer")
 _WITH_BEYOND = text(f"""
-    WITH visit AS ({_VISITS}), {PARTS}
+    WITH visit AS ({VISITS}), {PARTS}
     SELECT repeats, last, age, came,
            {", ".join([f"coalesce({name}, 0)::float8" for name in Lately._fields])}
     FROM visit LEFT JOIN lately USING (customer)
@@ -68,7 +69,7 @@ def followed(
     parameters = {"until": until, "followed": end, "named": named}
     if beyond is not None:
         parameters |= {"half_life": beyond.half_life_days, "kinds": beyond.kinds}
-    statement = _ONLY_VISITS if beyond is None else _WITH_BEYOND
+    statement = _ONLYVISITS if beyond is None else _WITH_BEYOND
     rows = connection.execute(statement, parameters, execution_options={"yield_per": _FETCHED})
     parts: list[NDArray[np.float64]] = []
     read = 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,6 +44,15 @@ def activities(pipe: Pipe) -> dict[str, Activity]:
         )
         for row in pipe.sql("SELECT * FROM churn_risk")
     }  # fmt: skip
+
+
+def purchases(pipe: Pipe) -> Sequence[Any]:
+    return pipe.sql("""
+        SELECT customer, (step ->> 'at')::timestamptz AS at, (step ->> 'amount_minor')::int AS amount
+        FROM journey CROSS JOIN LATERAL jsonb_array_elements(steps) AS step
+        WHERE merged_into IS NULL AND moved_to IS NULL AND step ->> 'kind' = 'purchase' AND step ->> 'currency' = 'EUR'
+          AND step ->> 'outcome' NOT IN ('failed', 'abandoned') AND (step ->> 'amount_minor')::int > 0
+    """)
 
 
 def test_the_tables_sql_a_fit_and_the_audit_know_the_same_beyond_visits(pipe: Pipe) -> None:
@@ -98,6 +109,20 @@ def test_the_tables_sql_a_fit_and_the_audit_know_the_same_beyond_visits(pipe: Pi
     assert (fitted["spend"]["currency"], fitted["spend"]["customers"]) == ("EUR", len(pipe.sql(
         "SELECT FROM churn_risk WHERE (payments ->> 'EUR')::int > 0"
     )))  # fmt: skip
+    assert fitted["value"]["currency"] == "EUR" and fitted["value"]["model"]["total"]["value"] > 0
+    since, until = (datetime.fromisoformat(fitted[name]) for name in ("learned_until", "until"))
+    visits = "SELECT customer FROM journey WHERE is_visit AND started_at <= :since AND merged_into IS NULL"
+    visitors = {row.customer for row in pipe.sql(f"{visits} AND moved_to IS NULL", since=since)}
+    assert fitted["value"]["spent"] == sum(
+        row.amount for row in purchases(pipe) if since < row.at <= until and row.customer in visitors
+    )
+    assert "value less what is at risk" in pipe.run("models", "show", "churn", "beyond").stdout
+    # up to an earlier moment, what was bought later is not known
+    earlier = json.loads(
+        pipe.run("fit", "churn", "--horizon", "10", "--until", "2026-11-10T00:00:00Z", "--dry-run", "--json").stdout
+    )
+    before = {row.customer for row in purchases(pipe) if row.at < datetime(2026, 11, 10, tzinfo=UTC)}
+    assert earlier["spend"]["customers"] == len(before) < fitted["spend"]["customers"]
     refused = pipe.run("at-risk", "--by", "value", check=False)
     assert refused.returncode == 2 and "does not know what customers spend" in refused.stderr
     with pipe.engine.begin() as connection:

@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from pipeline.cli.fit.history import FromFile, FromTables, History
-from pipeline.cli.fit.learning import FORMS, ChurnFit, Learned, Spent, learn
+from pipeline.cli.fit.learning import FORMS, ChurnFit, Learned, Spent, ValueCheck, learn
 from pipeline.cli.fit.opened import opened
 from pipeline.cli.fit.options import period_options, result_options
 from pipeline.cli.fit.storing import refuse_dry_activation, store
@@ -80,7 +80,7 @@ def churn(
         known = DEFAULT if active is None else live_model(active)
         half_life_days = known.half_life_days
         with_beyond = covariates or any(known.covariates.beyond)  # the active version is validated with what it weighs
-        history = _history(file, connection, named, half_life_days if with_beyond else None)
+        history = _history(file, connection, named, half_life_days, with_beyond)
         try:
             found = learn(history, until, horizon, list(FORMS) if form == "best" else [form], covariates, active, seed)
         except NotFitted as error:
@@ -99,11 +99,13 @@ def churn(
     click.echo(said)
 
 
-def _history(file: Path | None, connection: Connection | None, named: bool, half_life_days: float | None) -> History:
+def _history(
+    file: Path | None, connection: Connection | None, named: bool, half_life_days: float, with_beyond: bool
+) -> History:
     if file is not None:
         return FromFile(file)
     assert connection is not None
-    return FromTables(connection, named, None if half_life_days is None else weighed(connection, half_life_days))
+    return FromTables(connection, named, weighed(connection, half_life_days), with_beyond)
 
 
 def _parameters(found: ChurnFit, half_life_days: float) -> dict[str, Any]:
@@ -158,6 +160,7 @@ def _report(found: ChurnFit, unit_days: int) -> dict[str, Any]:
             "base_rate_brier": found.baseline.base_rate_brier,
         },
         "spend": None if found.spend is None else _spend(found.spend),
+        "value": None if found.value is None else _value(found.value),
         "inputs": {name: each._asdict() for name, each in found.inputs.items()},
     }
 
@@ -170,6 +173,13 @@ def _spend(spent: Spent) -> dict[str, Any]:
         "parameters": fit.model._asdict(),
         "errors": dict(zip(fit.model._fields, [_known(error) for error in fit.errors], strict=True)),
         "log_likelihood": fit.log_likelihood,
+    }
+
+
+def _value(checked: ValueCheck) -> dict[str, Any]:
+    return checked._asdict() | {
+        name: {figure: value._asdict() for figure, value in found._asdict().items()}
+        for name, found in (("model", checked.model), ("naive", checked.naive))
     }
 
 

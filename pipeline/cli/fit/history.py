@@ -13,11 +13,12 @@ from pipeline.cli.fit.visit_file import read_visits
 from pipeline.cli.progress import progress
 from pipeline.errors import InvalidInput
 from pipeline.fitting.histories import Followed, follow
-from pipeline.fitting.maximum import NotFitted
 from pipeline.fitting.spend import Spending, spending
+from pipeline.fitting.value import Bought
+from pipeline.fitting.value import bought as bought_in
 from pipeline.ledger.moments import moment, ms
 from pipeline.queries.lately import Weighing
-from pipeline.queries.payments import payments
+from pipeline.queries.payments import bought
 from pipeline.queries.visits import followed, visits_between
 
 
@@ -25,6 +26,13 @@ class Amounts(NamedTuple):
     """Holds what was spent, in the smallest unit of `currency`, or of a file's amounts as they are (None)."""
 
     amounts: Spending
+    currency: str | None
+
+
+class Purchases(NamedTuple):
+    """Holds what customers bought; amounts are as in `Amounts`."""
+
+    bought: Bought
     currency: str | None
 
 
@@ -38,17 +46,21 @@ class History(Protocol):
         """Return visits up to `until`, and who came after that up to `end`."""
 
     def spending(self, until: datetime) -> Amounts | None:
-        """Return what was spent up to `until`, if anything is known. Raises NotFitted where that can't be told."""
+        """Return what was spent up to `until`, if anything is known."""
+
+    def purchases(self, until: datetime, end: datetime) -> Purchases | None:
+        """Return what the customers of `followed` bought up to `until`, and spent after that up to `end`, if known."""
 
 
 class FromTables:
     """Visits in the tables; `named` leaves out who is not known by number.
 
-    `beyond` says how what else happened is weighed; None leaves it out.
+    `weighing` says what touchpoints mean. With `with_beyond`, histories know what happened beyond visits.
     """
 
-    def __init__(self, connection: Connection, named: bool, beyond: Weighing | None = None) -> None:
-        self._connection, self._named, self._beyond = connection, named, beyond
+    def __init__(self, connection: Connection, named: bool, weighing: Weighing, with_beyond: bool) -> None:
+        self._connection, self._named, self._weighing = connection, named, weighing
+        self._beyond = weighing if with_beyond else None
 
     def between(self) -> tuple[datetime, datetime]:
         """Return when the first and the last visit were. Raises InvalidInput if there are none."""
@@ -67,14 +79,15 @@ class FromTables:
             return followed(self._connection, until, end, named=self._named, beyond=self._beyond, progress=shown)
 
     def spending(self, until: datetime) -> Amounts | None:
-        """Return all purchases, in the currency in which most customers bought.
+        """Return all purchases up to `until`, in the currency in which most customers bought."""
+        found = self.purchases(until, until)
+        return None if found is None else Amounts(found.bought.spending, found.currency)
 
-        Raises NotFitted for a moment before the last visit: the tables have the sums up to now.
-        """
-        if until < self._between[1]:
-            raise NotFitted("the tables tell what customers have spent up to now, and not up to --until")
-        found = payments(self._connection, named=self._named)
-        return None if found is None else Amounts(*found)
+    def purchases(self, until: datetime, end: datetime) -> Purchases | None:
+        """Return what the customers of `followed` bought up to `until`, and spent after that up to `end`."""
+        with progress("Reading purchases", None) as shown:
+            found = bought(self._connection, self._weighing, until, end, named=self._named, progress=shown)
+        return None if found is None else Purchases(*found)
 
 
 class FromFile:
@@ -96,3 +109,8 @@ class FromFile:
         """Return what was spent at repeat visits up to `until`, if the file has amounts."""
         customers, at_ms, amounts = self._visits
         return None if amounts is None else Amounts(spending(customers, at_ms, amounts, ms(until)), None)
+
+    def purchases(self, until: datetime, end: datetime) -> Purchases | None:
+        """Return what was bought up to `until`, the first time included, and spent after that up to `end`."""
+        customers, at_ms, amounts = self._visits
+        return None if amounts is None else Purchases(bought_in(customers, at_ms, amounts, ms(until), ms(end)), None)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import click
 
-from pipeline.cli.fit.history import History
+from pipeline.cli.fit.history import History, Purchases
 from pipeline.cli.models.check import foreteller
 from pipeline.errors import InvalidInput
 from pipeline.fitting.churn import Baseline, Fit, Validation, baseline, validate
@@ -16,9 +16,11 @@ from pipeline.fitting.churn import fit as fit_visits
 from pipeline.fitting.covariates import CovariatesFit, Foreteller
 from pipeline.fitting.covariates import fit as fit_covariates
 from pipeline.fitting.drift import Profile, inputs, profile
+from pipeline.fitting.histories import Histories
 from pipeline.fitting.maximum import NotFitted
 from pipeline.fitting.spend import SpendFit
 from pipeline.fitting.spend import fit as fit_spend
+from pipeline.fitting.value import ValueValidation, as_so_far, validate_value, value_if_stays
 from pipeline.queries.models import StoredModel
 
 #: The forms of the counting model, and whether one may leave after the first visit.
@@ -61,6 +63,19 @@ class Spent(NamedTuple):
     currency: str | None
 
 
+class ValueCheck(NamedTuple):
+    """Holds how value at risk foretells what customers spend within the horizon, and how a naive rule does.
+
+    `spent` is what all of them spent, in the smallest unit of `currency`, or in a file's own (None).
+    """
+
+    customers: int
+    spent: float
+    currency: str | None
+    model: ValueValidation
+    naive: ValueValidation
+
+
 class ChurnFit(NamedTuple):
     """Holds what `fit churn` found. `active` is how the version for the scores does on the same customers."""
 
@@ -73,6 +88,7 @@ class ChurnFit(NamedTuple):
     baseline: Baseline
     active: tuple[str, Validation] | None
     spend: Spent | None
+    value: ValueCheck | None
     inputs: Mapping[str, Profile]
 
 
@@ -111,18 +127,23 @@ def learn(
         for name, each in learned.items()
         if name in final
     }
+    best = min(candidates, key=lambda name: candidates[name].validation.brier.value)
+    beaten = baseline(before.histories, before.came, seed)
     return ChurnFit(
         first=first.astimezone(UTC),
         until=end.astimezone(UTC),
         learned_until=learned_until.astimezone(UTC),
         horizon_days=horizon,
         candidates=candidates,
-        best=min(candidates, key=lambda name: candidates[name].validation.brier.value),
-        baseline=baseline(before.histories, before.came, seed),
+        best=best,
+        baseline=beaten,
         active=None
         if active is None
         else (active.version, validate(foreteller(active).comes(before.histories, horizon), before.came, seed)),
         spend=spend,
+        value=_check_value(
+            history.purchases(learned_until, end), before.histories, learned[best], horizon, beaten.base_rate, seed
+        ),
         inputs={name: profile(values) for name, values in inputs(everything.histories).items()},
     )
 
@@ -156,3 +177,32 @@ def _fit_spend(history: History, end: datetime) -> Spent | None:
     except NotFitted as error:
         click.echo(f"Amounts are left out: {error}.", err=True)
         return None
+
+
+def _check_value(
+    purchases: Purchases | None, histories: Histories, learned: Learned, horizon: int, comes: float, seed: int
+) -> ValueCheck | None:
+    """Return how a model that was learned before the horizon foretells spending in it; None where that can't be told.
+
+    `purchases` are those of the customers of `histories`; a share `comes` of them came.
+    """
+    if purchases is None:
+        return None
+    known = purchases.bought
+    try:
+        if not known.spent.any():
+            raise NotFitted("nobody spent anything within the horizon")
+        spend = fit_spend(known.spending).model
+        if not spend.q > 1:
+            raise NotFitted("amounts scatter so much that they have no mean (q is not above 1)")
+    except NotFitted as error:
+        click.echo(f"Value at risk is not validated: {error}.", err=True)
+        return None
+    value = value_if_stays(histories, learned.visits.model, known, spend, horizon)
+    return ValueCheck(
+        customers=len(histories),
+        spent=float(known.spent.sum()),
+        currency=purchases.currency,
+        model=validate_value(learned.foreteller.comes(histories, horizon) * value, known.spent, seed),
+        naive=validate_value(as_so_far(histories, known, horizon, comes), known.spent, seed),
+    )

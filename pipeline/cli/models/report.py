@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli import formatting
 from pipeline.cli.output import Column, print_table
 
 _PARAMETERS = ("r", "alpha", "a", "b")
@@ -46,6 +47,8 @@ def print_churn(report: Mapping[str, Any], unit: str) -> None:
     _print_covariates([each for each in forms.values() if each["fitted"].get("covariates") is not None])
     if report["spend"] is not None:
         _print_spend(report["spend"])
+    if report.get("value") is not None:  # not in fits of earlier versions
+        _print_value(report["value"], report["horizon_days"])
     click.echo(f"\nBest by Brier score: {forms[report['best']]['name']}. 95 % intervals are of customers drawn anew.")
 
 
@@ -89,6 +92,25 @@ def _print_spend(spend: Mapping[str, Any]) -> None:
         [Column("fitted"), *[Column(name, right=True) for name in ("p ±", "q ±", "γ ±", "log-likelihood")]],
         [["gamma-gamma", *_with_errors(spend, tuple(spend["parameters"])), f"{spend['log_likelihood']:,.2f}"]],
     )
+
+
+def _print_value(value: Mapping[str, Any], horizon_days: int) -> None:
+    currency = value["currency"]
+
+    def money(amount: float) -> str:
+        return f"{amount:,.2f}" if currency is None else formatting.amount(round(amount), currency)
+
+    click.echo(
+        f"\nValue at risk: {value['customers']:,} customers spent {money(value['spent'])} in the {horizon_days} days "
+        "that were foretold"
+    )
+    rows = []
+    for name, words in (("model", "value less what is at risk"), ("naive", "as much as so far, times the base rate")):
+        error = value[name]["error"]
+        mean = f"{money(error['value'])} ({money(error['low'])}–{money(error['high'])})"
+        rows.append([words, _figure(value[name]["total"]), mean, _figure(value[name]["correlation"])])
+    columns = [Column(name, right=True) for name in ("foretold ÷ spent", "mean error", "rank correlation")]
+    print_table([Column("foretold by"), *columns], rows)
 
 
 def _with_errors(fitted: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:

@@ -54,15 +54,31 @@ def with_amounts(visits: Path, file: Path, most: int) -> Path:
 
 def test_amounts_are_fitted_where_the_file_has_them(visits: Path, tmp_path: Path) -> None:
     done = run("--visits", str(with_amounts(visits, tmp_path / "purchases.csv", 50)), "--form", "bg")
-    assert "gamma-gamma" in done.output
-    assert "gamma-gamma" not in run("--visits", str(visits), "--form", "bg").output
+    for words in ("gamma-gamma", "value less what is at risk", "as much as so far, times the base rate"):
+        assert words in done.output
+    without = run("--visits", str(visits), "--form", "bg").output
+    assert "gamma-gamma" not in without
+    assert "at risk" not in without
 
 
 def test_amounts_that_can_t_be_fitted_leave_visits_fitted(visits: Path, tmp_path: Path) -> None:
     done = run("--visits", str(with_amounts(visits, tmp_path / "purchases.csv", 0)), "--form", "bg")
     assert done.exit_code == 0
     assert "Amounts are left out: nobody spent anything at a repeat visit." in done.stderr
+    assert "Value at risk is not validated: nobody spent anything within the horizon." in done.stderr
     assert "AUC" in done.stdout
+
+
+def test_amounts_without_a_mean_leave_value_at_risk_unvalidated(visits: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    lines = [line[:-2] for line in visits.read_text().splitlines()[1:]]
+    paid = {line.split(",")[0]: float(np.exp(6 * rng.normal())) + 0.01 for line in lines}
+    file = tmp_path / "wild.csv"
+    rows = [f"{line},{paid[line.split(',')[0]]:.2f}" for line in lines]
+    file.write_text("\n".join(["customer,at,amount", *rows]))
+    done = run("--visits", str(file), "--form", "bg")
+    assert done.exit_code == 0
+    assert "Value at risk is not validated: amounts scatter so much that they have no mean" in done.stderr
 
 
 def test_the_same_file_gives_the_same_fit(visits: Path) -> None:
