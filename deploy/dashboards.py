@@ -273,31 +273,45 @@ PIPELINE = Dashboard(
             ],
         ),
         Row(
-            "Churn model",
+            "Models",
             [
                 _graph(
-                    "Error of its probabilities",
-                    Query("max by (model) (pipeline_model_brier)", "{{model}}"),
-                    Query("max by (model) (pipeline_model_brier_limit)", "limit of {{model}}"),
+                    "Error of churn probabilities",
+                    Query("max by (version) (pipeline_model_brier)", "{{version}}"),
+                    Query("max by (version) (pipeline_model_brier_limit)", "limit of {{version}}"),
                     unit="none",
                     description="Brier score of what was foretold a horizon ago, and from where on that is too much.",
                 ),
                 _graph(
+                    "Error of foretold answers",
+                    Query("max by (model, version) (pipeline_model_error)", "{{model}} {{version}}"),
+                    Query("max by (model, version) (pipeline_model_usual_error)", "usual, for {{model}} {{version}}"),
+                    Query("max by (model, version) (pipeline_model_error_limit)", "limit of {{model}} {{version}}"),
+                    unit="none",
+                    description="Mean error in points of 100 since the fit, by what touchpoints usually get, and from "
+                    "where on that is too much.",
+                ),
+                _graph(
                     "Calibration",
-                    Query("max by (model) (pipeline_model_calibration_intercept)", "intercept of {{model}}"),
-                    Query("max by (model) (pipeline_model_calibration_slope)", "slope of {{model}}"),
+                    Query(
+                        "max by (model, version) (pipeline_model_calibration_intercept)",
+                        "intercept of {{model}} {{version}}",
+                    ),
+                    Query(
+                        "max by (model, version) (pipeline_model_calibration_slope)", "slope of {{model}} {{version}}"
+                    ),
                     unit="none",
                     description="0 and 1 are perfect.",
                 ),
                 _graph(
                     "Drift of inputs",
-                    Query("max by (input) (pipeline_model_drift)", "{{input}}"),
+                    Query("max by (model, input) (pipeline_model_drift)", "{{model}}: {{input}}"),
                     unit="none",
                     description="Population stability index since the fit; above 0.25 is much.",
                 ),
                 _graph(
                     "Since the last check",
-                    Query("time() - max(pipeline_model_checked_timestamp_seconds > 0)", "check"),
+                    Query("time() - max by (model) (pipeline_model_checked_timestamp_seconds)", "{{model}}"),
                     unit="s",
                 ),
             ],

@@ -1,4 +1,4 @@
-"""Checking the active churn model in a process of its own, so that neither its memory nor its work is the worker's."""
+"""Checking the active models in a process of its own, so that neither its memory nor its work is the worker's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def can_check() -> bool:
     return find_spec("scipy") is not None
 
 
-async def check_model(environment: Mapping[str, str]) -> Checked:
+async def check_models(environment: Mapping[str, str]) -> Checked:
     """Run `pipeline models check`; a check that is under way ends when this is cancelled."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -42,4 +42,4 @@ async def check_model(environment: Mapping[str, str]) -> Checked:
     if process.returncode in (0, 1) and said:
         return Checked(orjson.loads(said))
     lines = errors.decode(errors="replace").strip().splitlines()
-    return Checked(None, lines[-1] if lines else f"it ended with exit code {process.returncode}")
+    return Checked((), lines[-1] if lines else f"it ended with exit code {process.returncode}")

@@ -43,7 +43,7 @@ from pipeline.ledger.postgres import PostgresLedger
 from pipeline.ledger.revision import head, require_current
 from pipeline.ledger.risk_sweep import PostgresRiskReader
 from pipeline.ledger.session import Session
-from pipeline.model_check import can_check, check_model
+from pipeline.model_check import can_check, check_models
 from pipeline.observe import http, logs
 from pipeline.observe.build import build_labels
 from pipeline.observe.health import Health
@@ -92,7 +92,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     #: Seconds between two risk sweeps, and between two counts of keys.
     sweep_s: float = 60.0
-    #: Seconds between two checks of the churn model; 0: none.
+    #: Seconds between two checks of the models; 0: none.
     check_models_s: float = 86_400.0
     scores: bool = True
     identity: bool = True
@@ -290,12 +290,12 @@ def _worker(
 
 def _model_monitors(settings: Settings, options: Options, worker: Worker, metrics: Metrics) -> list[Monitor]:
     if not can_check():
-        log.info("the churn model is not checked: the extra models is not installed")
+        log.info("models are not checked: the extra models is not installed")
         return []
     environment = {"DATABASE_URL": settings.database_url}
     return [
         ModelMonitor(
-            check=lambda: check_model(environment),
+            check=lambda: check_models(environment),
             assigned=worker.assigned,
             metrics=metrics,
             interval_s=options.check_models_s,

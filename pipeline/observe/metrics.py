@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter as Counts
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -20,6 +19,7 @@ from pipeline.flow.values import Batch
 from pipeline.identity.naming import DECLARED, VERIFIED
 from pipeline.identity.segments import OVERFULL, SHARED
 from pipeline.observe.health import DEPENDENCIES
+from pipeline.observe.model_metrics import ModelMetrics
 from pipeline.observe.weighted import WeightedHistogram
 from pipeline.topics import EXCHANGE, TOUCHPOINTS
 from pipeline.touchpoint import CHANNELS
@@ -147,33 +147,7 @@ class Metrics:
         self.customers_with_many_keys = Gauge(
             "pipeline_customers_with_many_keys", "Customers who hold more than 50 keys now", registry=r
         )
-        self.model_brier = Gauge(
-            "pipeline_model_brier",
-            "Mean squared error of the active churn model's probabilities of a horizon ago",
-            ["model"], registry=r,
-        )  # fmt: skip
-        self.model_brier_limit = Gauge(
-            "pipeline_model_brier_limit",
-            "From where on that is worse than the base rate, or than the model's validation by more than chance",
-            ["model"], registry=r,
-        )  # fmt: skip
-        self.model_intercept = Gauge(
-            "pipeline_model_calibration_intercept",
-            "Intercept of the calibration line; 0 is perfect",
-            ["model"],
-            registry=r,
-        )
-        self.model_slope = Gauge(
-            "pipeline_model_calibration_slope", "Slope of the calibration line; 1 is perfect", ["model"], registry=r
-        )
-        self.model_drift = Gauge(
-            "pipeline_model_drift",
-            "Population stability index of an input of the active churn model since it was fitted",
-            ["input"], registry=r,
-        )  # fmt: skip
-        self.model_checked = Gauge(
-            "pipeline_model_checked_timestamp_seconds", "When this worker last checked the churn model", registry=r
-        )
+        self.models = ModelMetrics(r)
         self.exchange_latency = WeightedHistogram(
             "pipeline_exchange_latency_seconds",
             "From a message between partitions to its commit",
@@ -276,22 +250,6 @@ class Metrics:
             self.shared_keys.labels(why).set(shared.get(why, 0))
         self.most_keys.set(most)
         self.customers_with_many_keys.set(many)
-
-    def show_model(self, checked: Mapping[str, Any] | None) -> None:
-        """Show what a check of the churn model has found (`pipeline models check --json`); None: nothing."""
-        shown = (self.model_brier, self.model_brier_limit, self.model_intercept, self.model_slope, self.model_drift)
-        for gauge in shown:
-            gauge.clear()
-        if checked is None:
-            return
-        version, validation = checked["version"], checked["validation"]
-        self.model_brier.labels(version).set(validation["brier"]["value"])
-        self.model_brier_limit.labels(version).set(checked["brier_limit"])
-        self.model_intercept.labels(version).set(validation["intercept"]["value"])
-        self.model_slope.labels(version).set(validation["slope"]["value"])
-        for name, index in (checked["drift"] or {}).items():
-            self.model_drift.labels(name).set(index)
-        self.model_checked.set_to_current_time()
 
 
 def _remove(gauge: Gauge, partition: int) -> None:

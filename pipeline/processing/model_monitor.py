@@ -1,9 +1,9 @@
-"""Shows whether the active churn model still holds."""
+"""Shows whether the active models still hold."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -19,9 +19,9 @@ _CHECKS_FOR_ALL = 0
 
 
 class Checked(NamedTuple):
-    """What a check has found, as `pipeline models check --json` says it; None where there was nothing to check."""
+    """What checks have found, as `pipeline models check --json` says it; empty where nothing could be checked."""
 
-    outcome: Mapping[str, Any] | None
+    outcomes: Sequence[Mapping[str, Any]]
     why_not: str = ""
 
 
@@ -50,12 +50,16 @@ class ModelMonitor:
     async def look(self) -> float:
         """Check, if this worker is the one that does; return for how many seconds to wait until the next look."""
         if _CHECKS_FOR_ALL not in self._assigned:
-            self._metrics.show_model(None)
+            self._metrics.models.show(())
             return self._first_s
-        outcome, why_not = await self._check()
-        if outcome is None:
-            log.info("the churn model was not checked", why=why_not)
-        elif outcome["findings"]:
-            log.warning("the churn model does not hold", model=outcome["version"], findings=outcome["findings"])
-        self._metrics.show_model(outcome)
+        outcomes, why_not = await self._check()
+        if not outcomes:
+            log.info("models were not checked", why=why_not)
+        for each in outcomes:
+            about = {"model": each["model"], "model_version": each["version"]}
+            if "why_not" in each:
+                log.info("a model was not checked", **about, why=each["why_not"])
+            elif each["findings"]:
+                log.warning("a model does not hold", **about, findings=each["findings"])
+        self._metrics.models.show(outcomes)
         return self._interval_s

@@ -101,6 +101,12 @@ def answered(
     return found
 
 
+def last_answer(connection: Connection) -> datetime | None:
+    """Return when the last answer was given; None without any."""
+    at: datetime | None = connection.execute(text("SELECT max(at) FROM feedback")).scalar()
+    return at
+
+
 def answers_of_customers(
     connection: Connection, until: datetime | None, progress: Callable[[int], None] = lambda _done: None
 ) -> Iterator[CustomerAnswer]:

@@ -409,23 +409,52 @@ def test_fifty_keys_are_not_too_many(check: Check) -> None:
 
 def test_a_churn_model_that_foretells_worse_than_it_should(check: Check) -> None:
     fleet = Fleet(T + 1200)
-    fleet.set("pipeline_model_brier", 0.21, since=T, until=T + 400, instance="w1", model="own")
-    fleet.set("pipeline_model_brier_limit", 0.2, since=T, until=T + 400, instance="w1", model="own")
+    own = {"instance": "w1", "model": "churn", "version": "own"}
+    fleet.set("pipeline_model_brier", 0.21, since=T, until=T + 400, **own)
+    fleet.set("pipeline_model_brier_limit", 0.2, since=T, until=T + 400, **own)
     firing = {second: ["PipelineModelWorse"] for second in (T + 10, T + 300, T + 600)}
     check(fleet, {T - 10: NOTHING, **firing, T + 1100: NOTHING})
 
 
-def test_a_churn_model_that_holds_is_silent(check: Check) -> None:
+@pytest.mark.parametrize(
+    ("model", "alert"),
+    [
+        ("satisfaction", "PipelineSatisfactionModelWorse"),
+        ("expected_satisfaction", "PipelineExpectedModelWorse"),
+    ],
+)
+def test_a_model_that_foretells_answers_worse_than_it_should(check: Check, model: str, alert: str) -> None:
+    """It has the version of the other one, which holds."""
+    fleet = Fleet(T + 1200)
+    for name, error in (("satisfaction", 18.0), ("expected_satisfaction", 15.0)):
+        own = {"instance": "w1", "model": name, "version": "2026-11-01"}
+        fleet.set("pipeline_model_error", 21.0 if name == model else error, since=T, until=T + 400, **own)
+        fleet.set("pipeline_model_error_limit", 20.5, since=T, until=T + 400, **own)
+    firing = {second: [alert] for second in (T + 10, T + 300, T + 600)}
+    check(fleet, {T - 10: NOTHING, **firing, T + 1100: NOTHING})
+
+
+def test_models_that_hold_are_silent(check: Check) -> None:
     fleet = Fleet(T + 600)
-    fleet.set("pipeline_model_brier", 0.16, since=T, instance="w1", model="own")
-    fleet.set("pipeline_model_brier_limit", 0.2, since=T, instance="w1", model="own")
-    fleet.set("pipeline_model_drift", 0.2, since=T, instance="w1", input="repeat visits")
+    churn = {"instance": "w1", "model": "churn", "version": "own"}
+    fleet.set("pipeline_model_brier", 0.16, since=T, **churn)
+    fleet.set("pipeline_model_brier_limit", 0.2, since=T, **churn)
+    for name in ("satisfaction", "expected_satisfaction"):
+        own = {"instance": "w1", "model": name, "version": "own"}
+        fleet.set("pipeline_model_error", 18.0, since=T, **own)
+        fleet.set("pipeline_model_error_limit", 20.5, since=T, **own)
+        fleet.set("pipeline_model_drift", 0.2, since=T, input="wait", **own)
+    fleet.set("pipeline_model_drift", 0.2, since=T, input="repeat visits", **churn)
     check(fleet, dict.fromkeys(range(T, T + 600, 60), NOTHING))
 
 
-def test_customers_who_are_not_those_that_the_churn_model_was_fitted_to(check: Check) -> None:
+@pytest.mark.parametrize(
+    ("model", "moved"), [("churn", "complaints"), ("satisfaction", "days since the answer before"),
+                         ("expected_satisfaction", "wait")]
+)  # fmt: skip
+def test_inputs_that_are_not_what_a_model_was_fitted_to(check: Check, model: str, moved: str) -> None:
     fleet = Fleet(T + 600)
-    fleet.set("pipeline_model_drift", 0.3, since=T, instance="w1", input="repeat visits")
+    fleet.set("pipeline_model_drift", 0.3, since=T, instance="w1", model=model, version="own", input=moved)
     check(fleet, {T - 10: NOTHING, T + 10: ["PipelineModelDrift"], T + 500: ["PipelineModelDrift"]})
 
 

@@ -140,3 +140,53 @@ def test_satisfaction_is_drawn_to_what_touchpoints_get_and_the_silent_are_expect
     refused = run("satisfaction", "--expected", check=False)
     assert "no better than what touchpoints usually get" in refused.stderr
     assert json.loads(run("customer", "customer:c1", "--json").stdout)["expected"] == []
+
+
+def unhappy_calls() -> Iterator[Touchpoint]:
+    """Calls like any other, after all of those, that everybody is unhappy with."""
+    for customer in range(CUSTOMERS):
+        at = round((START + 180 * DAY).timestamp() * 1000) + customer * 60_000
+        common: dict[str, Any] = {"channel": "call_centre", "customer_id": f"c{customer}"}
+        yield Touchpoint(f"late-{customer}", "pbx", at, kind="call_ended", outcome="succeeded", **common)
+        yield Touchpoint(
+            f"late-{customer}-said", "pbx", at + 60_000, kind="survey_answered", feedback=Feedback("csat", 1),
+            attributes={"about": "call_centre/call_ended"}, **common,
+        )  # fmt: skip
+
+
+def test_models_of_answers_are_checked_by_answers_that_they_were_not_fitted_to(called: Pipe) -> None:
+    run = called.run
+    until = f"{START + 110 * DAY:%Y-%m-%dT%H:%M:%SZ}"
+    for more in ([], ["--expected"]):
+        run("fit", "satisfaction", *more, "--version", "all", "--horizon", "60", "--activate")
+    none = run("models", "check", "--model", "expected", check=False)
+    assert (none.returncode, "none; 100 are needed" in none.stderr) == (2, True), none.stderr
+
+    for name, more in (("satisfaction", []), ("expected_satisfaction", ["--expected"])):
+        run("fit", "satisfaction", *more, "--version", "early", "--horizon", "60", "--until", until)
+        run("models", "activate", name, "early", "--worse")
+    checked = run("models", "check", "--json", check=False)
+    assert checked.stdout, checked.stderr
+    found = {each["model"]: each for each in json.loads(checked.stdout)}
+    satisfaction, expected = found["satisfaction"], found["expected_satisfaction"]
+    for each in (satisfaction, expected):
+        assert (each["version"], each["findings"]) == ("early", [])
+        assert each["since"] >= until[:19]
+        assert each["answers"] >= 100
+        assert each["then"]["validation"]["error"]["value"] > 0
+    assert set(satisfaction["drift"]) == {
+        "usual score of the touchpoint", "points above usual in the answer before", "days since the answer before",
+    }  # fmt: skip
+    assert {"level of the touchpoint", "wait", "failed", "lateness"} <= set(expected["drift"])
+    assert expected["validation"]["error"]["value"] < expected["usual"]["error"]["value"]
+    assert expected["calibration"]["slope"] == pytest.approx(1, abs=0.4)
+    said = run("models", "check", "--model", "satisfaction").stdout
+    assert "what the touchpoint usually gets, then" in said
+    assert said.endswith("It holds.\n")
+
+    called.publish(unhappy_calls())
+    called.work()
+    for name in ("satisfaction", "expected"):
+        worse = run("models", "check", "--model", name, check=False)
+        assert worse.returncode == 1
+        assert "It foretells worse than" in worse.stdout

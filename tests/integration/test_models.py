@@ -75,6 +75,10 @@ def test_a_fit_on_the_tables_is_stored_and_activated_and_makes_scores(fitted: Pi
     shipped = fitted.run("models", "check", "--until", "2026-11-01T00:00:00Z", check=False)
     assert "churn cdnow-1: foretold on 2026-08-03" in shipped.stdout  # 90 days
     assert "when it was fitted" not in shipped.stdout
+    assert "satisfaction 1 can't be checked. The tables hold no answers yet." in shipped.stdout
+    assert "expected_satisfaction can't be checked. It was not fitted" in shipped.stdout
+    alone = fitted.run("models", "check", "--model", "expected", check=False)
+    assert (alone.returncode, "It was not fitted" in alone.stderr) == (2, True)
 
     worker = fitted.start_worker("--sweep", "1", "--check-models", "0.0005")
     wait_until(lambda: "partitions taken" in fitted.log(), "it works")
@@ -93,11 +97,13 @@ def test_a_fit_on_the_tables_is_stored_and_activated_and_makes_scores(fitted: Pi
                 now(), parameters)), parameters)
     """
     wait_until(lambda: fitted.sql(differs)[0].n == 0, "the sweep judges everybody by it")
-    wait_until(lambda: 'pipeline_model_brier{model="own"} 0.' in metrics_page(fitted), "it checks the model")
-    assert 'pipeline_model_drift{input="repeat visits"} 0.' in metrics_page(fitted)
+    wait_until(
+        lambda: 'pipeline_model_brier{model="churn",version="own"} 0.' in metrics_page(fitted), "it checks the model"
+    )
+    assert 'pipeline_model_drift{input="falling use",model="churn",version="own"} 0.' in metrics_page(fitted)
     worker.terminate()
     assert worker.wait(30) == 0, fitted.log()
-    checked = fitted.run("models", "check", "--until", "2026-11-01T00:00:00Z")
+    checked = fitted.run("models", "check", "--model", "churn_risk", "--until", "2026-11-01T00:00:00Z")
     assert "when it was fitted" in checked.stdout
     assert checked.stdout.endswith("It holds.\n")
     audited = fitted.run("audit", check=False)
@@ -126,9 +132,10 @@ def test_customers_who_are_not_what_a_version_was_fitted_to_are_noticed(fitted: 
     fitted.run("models", "activate", "churn", "early", "--worse")
     checked = fitted.run("models", "check", "--json", check=False)
     assert checked.returncode == 1
-    found = json.loads(checked.stdout)
+    found = json.loads(checked.stdout)[0]
+    assert found["model"] == "churn"
     assert found["drift"]["days since the first visit"] > 0.25  # they have grown older since
-    assert any("days since the first visit are not what it was fitted to" in each for each in found["findings"])
+    assert any("“days since the first visit” is not what it was fitted to" in each for each in found["findings"])
     too_early = fitted.run("models", "check", "--until", "2025-11-20T00:00:00Z", check=False)
     assert (too_early.returncode, "has not had its time yet" in too_early.stderr) == (2, True)
 

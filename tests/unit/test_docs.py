@@ -169,7 +169,7 @@ def test_every_reason_metric_setting_topic_table_and_field_is_documented() -> No
         assert f"| `{reason}` |" in contract, reason
     for family in (each for each in served_families() if each.name.startswith("pipeline_")):
         name = family.name + ("_total" if family.type == "counter" else "")
-        assert re.search(rf"\| `{name}(\{{\w+\}})?` \|", operations), name
+        assert re.search(rf"\| `{name}(\{{[\w,]+\}})?` \|", operations), name
     read = set(re.findall(r'"([A-Z]+_[A-Z_]+)"', Path(settings.__file__).read_text()))
     assert read >= set(settings.SERVERS)
     for setting in read:

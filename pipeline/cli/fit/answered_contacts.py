@@ -27,13 +27,22 @@ def read_contacts(
     They are in order of customers, then of time, whatever order they are read in.
     """
     usual = Usual(usual_waits(connection), begun_by_customer)
-    with progress("Reading journeys with answers", None) as shown:
-        found, names = of_journeys(journeys(connection, until=until, answered=True, progress=shown), usual)
-    if until is not None:
-        found = found.where(found.days <= until.timestamp() * 1000 / DAY_MS)
+    found, names = contacts_between(connection, usual, None, until)
     if not len(found.days):
         raise InvalidInput("No contact was answered yet: no answer is about a touchpoint of its journey.")
     return found, names, dict(usual.waits)
+
+
+def contacts_between(
+    connection: Connection, usual: Usual, since: datetime | None, until: datetime | None
+) -> tuple[AnsweredContacts, Sequence[str]]:
+    """Return the contacts that were answered up to `until`, of journeys from `since` on, and their touchpoints."""
+    with progress("Reading journeys with answers", None) as shown:
+        read = journeys(connection, since=since, until=until, answered=True, progress=shown)
+        found, names = of_journeys(read, usual)
+    if until is not None:
+        found = found.where(found.days <= until.timestamp() * 1000 / DAY_MS)
+    return found, names
 
 
 def of_journeys(read: Iterable[tuple[str, Sequence[Step]]], usual: Usual) -> tuple[AnsweredContacts, Sequence[str]]:

@@ -16,7 +16,7 @@ from pipeline.cli.fit.learning import FORMS, ChurnFit, Learned, Spent, ValueChec
 from pipeline.cli.fit.opened import opened
 from pipeline.cli.fit.options import period_options, result_options
 from pipeline.cli.fit.storing import refuse_dry_activation, store
-from pipeline.cli.models.check import live_model, weighed
+from pipeline.cli.models.live import live_model, weighed
 from pipeline.cli.models.report import print_churn
 from pipeline.cli.output import print_json
 from pipeline.errors import InvalidInput

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.cli.fit.satisfaction_learning import figure_record, moment_text, validation_record
+from pipeline.cli.fit.satisfaction_learning import figure_record, moment_text, profiles, validation_record
 from pipeline.errors import InvalidInput
+from pipeline.fitting.drift import inputs_of_contacts
 from pipeline.fitting.expected import AnsweredContacts, ExpectedFit, calibration, fit
 from pipeline.fitting.histories import Array
 from pipeline.fitting.satisfaction import Answers, Prior, Validation, difference, validate
@@ -50,7 +51,10 @@ def learn_expected(
     found = validate(predicted, later.scores, later.customers, seed)
     apart = difference(predicted, usual, later.scores, later.customers, seed)
     final_prior = _prior(contacts, names)
-    final = fit(contacts, final_prior.usual(every))
+    final_means = final_prior.usual(every)
+    final = fit(contacts, final_means)
+    model = _model(final, final_prior, names, waits)
+    levels, _ = foretold_by(model, contacts, names)
     return {
         "first": moment_text(float(contacts.days.min())),
         "until": moment_text(end),
@@ -58,18 +62,21 @@ def learn_expected(
         "answers": len(contacts.days),
         "customers": len(np.unique(contacts.customers)),
         "foretold": len(later.days),
-        "parameters": _model(final, final_prior, names, waits).parameters(),
+        "parameters": model.parameters(),
         "errors": {
             name: None if np.isnan(error) else error
             for name, error in zip(("intercept", *Signals._fields), final.errors, strict=True)
         },
         "validation": validation_record(found),
-        "calibration": _calibration(predicted, later.scores),
+        "calibration": calibration_record(predicted, later.scores),
         "usual": validation_record(validate(usual, later.scores, later.customers, seed)),
-        "usual_calibration": _calibration(usual, later.scores),
+        "usual_calibration": calibration_record(usual, later.scores),
         "difference": figure_record(apart),
         "has_skill": has_skill(found, apart),
         "active": None if active is None else _active(active, later, names, seed),
+        "usual_means": dict(zip(names, final_means.tolist(), strict=True)),
+        "usual_mean": final_prior.mean,
+        "inputs": profiles(inputs_of_contacts(levels, contacts)),
     }
 
 
@@ -95,15 +102,21 @@ def _model(found: ExpectedFit, prior: Prior, names: Sequence[str], waits: Mappin
     )
 
 
-def _calibration(predicted: Array, scores: Array) -> dict[str, float | None]:
+def calibration_record(predicted: Array, scores: Array) -> dict[str, float | None]:
+    """Return intercept, slope and gap of the calibration as they are stored: null where they are not known."""
     figures = zip(("intercept", "slope", "gap"), calibration(predicted, scores), strict=True)
     return {name: None if np.isnan(value) else value for name, value in figures}
 
 
+def foretold_by(model: ExpectedModel, contacts: AnsweredContacts, names: Sequence[str]) -> tuple[Array, Array]:
+    """Return the levels of the contacts' touchpoints, and the answers that a model expects; `names` are by number."""
+    levels = np.array([model.levels.get(name, model.level) for name in names])[contacts.about]
+    found = ExpectedFit(model.intercept, model.coefficients, (), np.empty(0))
+    return levels, found.foretell(levels, contacts.signals)
+
+
 def _active(active: StoredModel, later: AnsweredContacts, names: Sequence[str], seed: int) -> dict[str, Any]:
     known = ExpectedModel.from_parameters(active.version, active.parameters)
-    levels = np.array([known.levels.get(name, known.level) for name in names])
-    found = ExpectedFit(known.intercept, known.coefficients, (), np.empty(0))
-    predicted = found.foretell(levels[later.about], later.signals)
+    _, predicted = foretold_by(known, later, names)
     validation = validate(predicted, later.scores, later.customers, seed)
     return {"version": active.version, "validation": validation_record(validation)}

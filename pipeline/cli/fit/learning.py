@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 
 from pipeline.cli.fit.history import History, Purchases
-from pipeline.cli.models.check import foreteller
+from pipeline.cli.models.live import foreteller
 from pipeline.errors import InvalidInput
 from pipeline.fitting.churn import Baseline, Fit, Validation, baseline, validate
 from pipeline.fitting.churn import fit as fit_visits

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from pipeline.cli.fit.answer_file import read_answers
 from pipeline.cli.fit.answered_contacts import read_contacts
 from pipeline.cli.fit.expected_learning import learn_expected
+from pipeline.cli.fit.given_answers import given_answers
 from pipeline.cli.fit.opened import opened
 from pipeline.cli.fit.options import period_options, result_options
 from pipeline.cli.fit.satisfaction_learning import learn
@@ -19,16 +20,12 @@ from pipeline.cli.fit.storing import refuse_dry_activation, store
 from pipeline.cli.models.expected_report import print_expected
 from pipeline.cli.models.satisfaction_report import print_satisfaction
 from pipeline.cli.output import print_json
-from pipeline.cli.progress import progress
 from pipeline.errors import InvalidInput
 from pipeline.fitting.maximum import NotFitted
-from pipeline.fitting.satisfaction import Answers, answers_of
-from pipeline.ledger.moments import ms
+from pipeline.fitting.satisfaction import Answers
 from pipeline.queries import models
-from pipeline.queries.feedback import answers_of_customers
-from pipeline.scales import millipoints
 from pipeline.scores.satisfaction.expected import ExpectedModel
-from pipeline.scores.satisfaction.model import DAY_MS, SatisfactionModel
+from pipeline.scores.satisfaction.model import SatisfactionModel
 
 
 class _HalfLife(click.ParamType):
@@ -111,11 +108,7 @@ def satisfaction(
 
 def _answers(connection: Connection | None, until: datetime | None) -> Answers:
     assert connection is not None
-    with progress("Reading answers", None) as shown:
-        answers = answers_of(
-            (customer, ms(at) / DAY_MS, millipoints(instrument, score) / 1000, about)
-            for customer, at, instrument, score, about in answers_of_customers(connection, until, shown)
-        )
+    answers = given_answers(connection, until)
     if answers is None:
         raise InvalidInput("The tables hold no answers yet.")
     return answers

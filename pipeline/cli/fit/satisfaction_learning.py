@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InvalidInput
 from pipeline.fitting import peak_end
+from pipeline.fitting.drift import inputs_of_answers, profile
+from pipeline.fitting.histories import Array
 from pipeline.fitting.maximum import NotFitted
 from pipeline.fitting.satisfaction import (
     Answers,
@@ -70,7 +72,7 @@ def learn(
     def validated(predicted: Any) -> dict[str, Any]:
         return validation_record(validate(np.asarray(predicted), later.scores, later.customers, seed))
 
-    by_active = foretell(answers, _prior_of(known, answers.names), known.half_life_days)
+    by_active = foretell(answers, prior_of(known, answers.names), known.half_life_days)
     final, means = fit(answers)
     return {
         "first": moment_text(first),
@@ -95,6 +97,7 @@ def learn(
         "prior": validated(np.full(int(asked.sum()), prior.mean)),
         "last": validated(last_answers(answers)[asked]),
         "usual": validated(prior.usual(later.about)),
+        "inputs": profiles(inputs_of_answers(answers, final, asked)),
         "peak_end": _peak_end(answers, prior, expected, is_learned, asked, seed),
     }
 
@@ -109,6 +112,11 @@ def figure_record(figure: Figure) -> dict[str, float | None]:
     return {end: None if np.isnan(value) else value for end, value in figure._asdict().items()}
 
 
+def profiles(inputs: Mapping[str, Array]) -> dict[str, Any]:
+    """Return how inputs are spread, as it is stored."""
+    return {name: profile(values)._asdict() for name, values in inputs.items()}
+
+
 def moment_text(days: float) -> str:
     """Return a time, in days since 1970, as text."""
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=days)).isoformat(timespec="seconds")
@@ -118,7 +126,8 @@ def _date(days: float) -> str:
     return moment_text(days)[:10]
 
 
-def _prior_of(model: SatisfactionModel, names: Sequence[str]) -> Prior:
+def prior_of(model: SatisfactionModel, names: Sequence[str]) -> Prior:
+    """Return the prior of a version, with the means of touchpoints in the order of their names."""
     means = np.array([model.touchpoint_means.get(name, model.prior_mean) for name in names])
     return Prior(model.prior_mean, model.prior_weight, model.answer_sd, means)
 

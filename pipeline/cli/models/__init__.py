@@ -8,8 +8,9 @@ import click
 
 from pipeline import settings
 from pipeline.cli.formatting import moment
+from pipeline.cli.models.check_report import print_check
 from pipeline.cli.models.expected_report import print_expected
-from pipeline.cli.models.report import print_check, print_churn
+from pipeline.cli.models.report import print_churn
 from pipeline.cli.models.satisfaction_report import print_satisfaction
 from pipeline.cli.output import Column, print_json, print_table
 from pipeline.cli.quarantine.places import SinceType
@@ -19,11 +20,15 @@ from pipeline.queries.models import StoredModel
 from pipeline.scores.churn.model import ChurnModel
 from pipeline.scores.registry import SCORES
 from pipeline.scores.satisfaction.expected import ExpectedModel
+from pipeline.scores.satisfaction.model import SatisfactionModel
 
 _COLUMNS = (
     Column("model"), Column("version"), Column("active"), Column("since (UTC)"), Column("validated", right=True),
     Column("source", folds=True),
 )  # fmt: skip
+
+#: What scores are called → the model that they are made with.
+_CHECKED = {"churn_risk": ChurnModel.NAME, "satisfaction": SatisfactionModel.NAME, "expected": ExpectedModel.NAME}
 
 
 @click.group()
@@ -94,27 +99,43 @@ def activate(name: str, version: str, worse: bool) -> None:
 
 
 @models.command()
-@click.option("--until", type=SinceType(), metavar="TIME", help="Leave out what came later.  [default: the last visit]")
-@click.option("--named", is_flag=True, help="Only customers known by number, not by a cookie or an address.")
+@click.option(
+    "--model", "name", type=click.Choice([*_CHECKED, *[each for each in _CHECKED.values() if each not in _CHECKED]]),
+    metavar="MODEL",
+    help="Only this one: churn_risk, satisfaction or expected, or as `pipeline models list` names it.  [default: all]",
+)  # fmt: skip
+@click.option(
+    "--until", type=SinceType(), metavar="TIME",
+    help="Leave out what came later.  [default: the last visit, and the last answer]",
+)  # fmt: skip
+@click.option("--named", is_flag=True, help="Of the churn model: only customers known by number.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the bootstrap.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(until: datetime | None, named: bool, seed: int, as_json: bool) -> None:
-    """Check whether the active churn model still holds: what it foretold a horizon ago against what happened.
+def check(name: str | None, until: datetime | None, named: bool, seed: int, as_json: bool) -> None:
+    """Check whether the active models still hold: what they foretold against what happened.
 
-    Beside AUC, Brier score and calibration of now stand those of its validation when it was fitted. The population
-    stability index says how far customers have moved from those whom it was fitted to: above 0.25 is much. Exit code 1
-    if it does not hold: if it foretells no better than the base rate, worse than its validation by more than chance, or
-    if an input has moved much.
+    churn_risk: who came within the horizon, foretold a horizon ago. satisfaction: the answers of the last horizon that
+    came after the fit, of customers who had answered before. expected: contacts that were answered after the fit.
+
+    Beside the figures of now stand those of the validation when the model was fitted. The population stability index
+    says how far an input has moved from what it was fitted to: above 0.25 is much. Exit code 1 if a model does not
+    hold: if it foretells no better than without a model (the base rate; for answers, worse than what the touchpoint
+    usually gets by more than chance), worse than its validation by more than chance, or if an input has moved much.
+    Models that can't be checked yet are named, with why; exit code 2 if none can be.
     """
-    from pipeline.cli.models.check import check_churn  # fitting needs scipy
+    from pipeline.cli.models.checks import check_models  # fitting needs scipy
 
+    names = list(_CHECKED.values()) if name is None else [_CHECKED.get(name, name)]
     with reading(settings.load(needs=settings.READER).database_url) as connection:
-        checked = check_churn(connection, until, named, seed)
+        checked = check_models(connection, names, until, named, seed)
     if as_json:
         print_json(checked)
     else:
-        print_check(checked)
-    if checked["findings"]:
+        for number, each in enumerate(checked):
+            if number:
+                click.echo()
+            print_check(each)
+    if any(each.get("findings") for each in checked):
         click.get_current_context().exit(1)
 
 

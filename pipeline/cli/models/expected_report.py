@@ -12,6 +12,9 @@ from pipeline.cli.output import Column, print_table
 from pipeline.scores.satisfaction.contacts import Signals
 from pipeline.scores.satisfaction.expected import COEFFICIENT
 
+#: Titles of columns.
+CALIBRATION = ("intercept", "slope", "calibration gap")
+
 
 def print_expected(report: Mapping[str, Any]) -> None:
     """Print the coefficients, and the validation beside the touchpoint's mean."""
@@ -28,19 +31,16 @@ def print_expected(report: Mapping[str, Any]) -> None:
         f"\nValidation: learned from answers until {report['learned_until'][:10]}, foretold the {report['foretold']:,} "
         "after that"
     )
-    rows = [["signals", *figures(report["validation"]), *_calibration(report["calibration"])]]
+    rows = [["signals", *figures(report["validation"]), *calibration_cells(report["calibration"])]]
     if report["active"] is not None:
         rows.append([f"active: {report['active']['version']}", *figures(report["active"]["validation"]), "", "", ""])
     rows.append(
-        ["what the touchpoint usually gets", *figures(report["usual"]), *_calibration(report["usual_calibration"])]
+        ["what the touchpoint usually gets", *figures(report["usual"]), *calibration_cells(report["usual_calibration"])]
     )
     print_table(
         [
             Column("foretold by"),
-            *[
-                Column(name, right=True)
-                for name in ("mean error", "rank correlation", "intercept", "slope", "calibration gap")
-            ],
+            *[Column(name, right=True) for name in ("mean error", "rank correlation", *CALIBRATION)],
         ],
         rows,
     )
@@ -52,7 +52,8 @@ def print_expected(report: Mapping[str, Any]) -> None:
     )
 
 
-def _calibration(found: Mapping[str, float | None]) -> list[str]:
+def calibration_cells(found: Mapping[str, float | None]) -> list[str]:
+    """Return the cells of CALIBRATION."""
     return [_number(found["intercept"], 2), _number(found["slope"], 2), _number(found["gap"], 1)]
 
 

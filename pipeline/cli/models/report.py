@@ -1,4 +1,4 @@
-"""Prints what a fit or a check found, for people."""
+"""Prints what a fit of the churn model found, for people, and how it foretold."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def print_churn(report: Mapping[str, Any], unit: str) -> None:
     click.echo(f"\nBest by Brier score: {forms[report['best']]['name']}. 95 % intervals are of customers drawn anew.")
 
 
-def print_check(checked: Mapping[str, Any]) -> None:
-    """Print how the active version has foretold lately, beside how it did when it was fitted."""
+def print_foretold_visits(name: str, checked: Mapping[str, Any]) -> None:
+    """Print how a version has foretold visits lately, beside how it did when it was fitted, and the base rate."""
     click.echo(
-        f"churn {checked['version']}: foretold on {checked['learned_until'][:10]} who came in the "
+        f"{name}: foretold on {checked['learned_until'][:10]} who came in the "
         f"{checked['horizon_days']} days after ({checked['baseline']['base_rate']:.1%} did)"
     )
     rows = [["now", *_figures(checked["validation"])]]
@@ -63,13 +63,6 @@ def print_check(checked: Mapping[str, Any]) -> None:
         rows.append(["when it was fitted", *_figures(checked["then"])])
     rows.append(_base_rate(checked["baseline"]))
     print_table([Column(""), *_FIGURE_COLUMNS], rows)
-    if checked["drift"] is not None:
-        click.echo()
-        drift = [[name, f"{index:.3f}"] for name, index in checked["drift"].items()]
-        print_table([Column("input"), Column("stability index", right=True)], drift)
-    click.echo()
-    for line in checked["findings"] or ["It holds."]:
-        click.echo(line)
 
 
 def _print_covariates(forms: Sequence[Mapping[str, Any]]) -> None:
