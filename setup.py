@@ -49,6 +49,9 @@ COMPILED = [
     "pipeline/publishing/serializers.py",
     "pipeline/scores/churn/reasons.py",
     "pipeline/scores/churn/score.py",
+    "pipeline/scores/decay.py",
+    "pipeline/scores/evidence/score.py",
+    "pipeline/scores/evidence/sums.py",
     "pipeline/scores/satisfaction/estimate.py",
     "pipeline/scores/satisfaction/score.py",
 ]

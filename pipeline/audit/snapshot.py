@@ -25,6 +25,15 @@ def _numbers(column: str) -> str:
     )
 
 
+def _sums(column: str) -> str:
+    """Return the same of fading sums, as of 1990; a row has them as of `base` half-lives later."""
+    total = f"trim_scale(value::numeric * power(2::numeric, coalesce(({column} ->> 'base')::integer, 0)))"
+    return (
+        f"(SELECT coalesce(string_agg(key || '=' || {total}, ',' ORDER BY key COLLATE \"C\"), '') "
+        f"FROM jsonb_each_text({column}) WHERE key <> 'base') AS {column}"
+    )
+
+
 #: The query of each table. Long values that are only compared for equality are read as digests.
 EXPORTS = {
     "journey": f"""
@@ -42,10 +51,10 @@ EXPORTS = {
     "churn_risk": f"""
         SELECT customer, partition, probability, band, horizon_days, {_ms("as_of")}, visits, {_ms("first_active_at")},
                {_ms("last_active_at")}, {_ms("account_closed_at")}, {_ms("last_seen_at")}, model,
-               {_numbers("evidence")}, activities,
+               {_sums("evidence")}, activities,
                trim_scale(activity_weight)::text AS activity_weight, {_numbers("payments")}, {_numbers("paid")}
         FROM churn_risk""",
-    "customer_evidence": f"SELECT customer, partition, {_numbers('evidence')} FROM customer_evidence",
+    "customer_evidence": f"SELECT customer, partition, {_sums('evidence')} FROM customer_evidence",
     "touchpoint_count": """
         SELECT partition, stage, channel, kind, catalogued, events, answers, satisfied, score_sum, failures, abandoned,
                waits, wait_ms_sum, durations, duration_ms_sum, neutral

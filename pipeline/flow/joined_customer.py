@@ -160,7 +160,7 @@ class JoinedCustomer:
             return None
         steps = sorted([removed.step for removed in self._removed.values()])
         events = [self._readmit(self._customer.key, step) for step in steps]
-        return CustomerChange(events, visits, self._customer.last_seen_at)
+        return CustomerChange(events, visits, self._customer.last_seen_at, self._customer.scores)
 
     def _new_journey(self, part: Sequence[Admitted]) -> Journey:
         return Journey(self._customer.key, new_journey_id(self._customer.key, part[0].step, self._salt))

@@ -32,9 +32,8 @@ class Scoring:
         return self._removed
 
     def score(self, customer: Customer, change: CustomerChange) -> None:
-        """Fold what has changed for a customer into each score."""
+        """Fold what has changed for a customer into each score; the change has the customer's own `scores`."""
         states = customer.scores
-        change = change._replace(scores=states)
         for name, score, model, rows in self._scores:
             before = states.get(name)
             state = score.fold(before, change, model)
@@ -43,13 +42,11 @@ class Scoring:
                 rows.append(score.row(customer.key, state, model))
 
     def rescore(self, customer: Customer, removed: CustomerChange, added: CustomerChange | None) -> bool:
-        """Take a change out of each score, and fold another one in.
+        """Take a change out of each score, and fold another one in. Both have the customer's own `scores`.
 
         Returns whether this was possible; a score that can't tell what is left stays as it is, and has to be made anew.
         """
         is_exact = True
-        removed = removed._replace(scores=customer.scores)
-        added = None if added is None else added._replace(scores=customer.scores)
         for name, score, model, _ in self._scores:
             state = customer.scores.get(name)
             try:

@@ -30,7 +30,7 @@ def sessionize(customer: Customer, events: Sequence[Admitted], changed: list[Jou
             until = covers_until
         signs |= traits.signs
     visits += _join_run(customer, run, until, signs, changed, salt)
-    return CustomerChange(events, visits, customer.last_seen_at)
+    return CustomerChange(events, visits, customer.last_seen_at, customer.scores)
 
 
 def _join_run(customer: Customer, run: list[Step], until: int, signs: int, changed: list[Journey], salt: int) -> int:

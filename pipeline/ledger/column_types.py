@@ -58,13 +58,23 @@ def _channels_json(channels: Mapping[str, int]) -> str:
     return orjson.dumps(channels).decode()
 
 
+@lru_cache(_MEMO)
+def _quoted(name: str) -> str:
+    return json.dumps(name)
+
+
 def _weights_json(weights: tuple[tuple[str, int], ...]) -> str:
-    return json.dumps(dict(weights))  # orjson takes no numbers beyond 64 bits
+    # orjson takes no whole numbers beyond 64 bits, and json is slow
+    return "{" + ",".join([f"{_quoted(name)}:{weight}" for name, weight in weights]) + "}"
 
 
 def _numbers_json(numbers: Mapping[str, int]) -> str:
-    # orjson takes no whole numbers beyond 64 bits
-    return "{" + ",".join([f'"{name}":{number}' for name, number in numbers.items()]) + "}" if numbers else "{}"
+    if not numbers:
+        return "{}"
+    try:
+        return orjson.dumps(numbers).decode()
+    except orjson.JSONEncodeError:  # it takes no whole numbers beyond 64 bits
+        return json.dumps(numbers)
 
 
 def _load_numbers(text: str, _row: Any) -> Mapping[str, int]:

@@ -87,6 +87,9 @@ class ChurnModel:
     #: What customers spend, if that was fitted.
     spend: Spend | None = None
     half_life_ms: int = field(init=False, repr=False, compare=False)
+    #: Whether anything learned moves the probability, and whether anything beyond visits does.
+    has_learned: bool = field(init=False, repr=False, compare=False)
+    weighs_beyond: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what is out of range with a ValueError."""
@@ -103,6 +106,8 @@ class ChurnModel:
         if self.spend is not None:
             self.spend.check()
         object.__setattr__(self, "half_life_ms", round(self.half_life_days * DAY_MS))
+        object.__setattr__(self, "has_learned", any(self.covariates))
+        object.__setattr__(self, "weighs_beyond", any(self.covariates.beyond))
         if not 0 <= self.medium_from <= self.high_from <= 1:
             raise ValueError(f"bands begin at {self.medium_from} and {self.high_from}; they take 0 to 1, in order")
 
@@ -213,11 +218,10 @@ def known_beyond(activity: Activity, as_of: int, model: ChurnModel) -> Amounts:
 
 def contributions(activity: Activity, as_of: int, model: ChurnModel) -> tuple[float, ...]:
     """Return what each feature beyond visits adds to the logit as of a moment (epoch ms); empty if none has weight."""
-    weights = model.covariates.beyond
-    if not any(weights):
+    if not model.weighs_beyond:
         return ()
     values = features(known_beyond(activity, as_of, model))
-    return tuple([weight * value for weight, value in zip(weights, values, strict=True)])
+    return tuple([weight * value for weight, value in zip(model.covariates.beyond, values, strict=True)])
 
 
 def risk(x: int, t_x: float, silence: float, stays: float, model: ChurnModel, beyond: float = 0.0) -> float:
@@ -225,7 +229,7 @@ def risk(x: int, t_x: float, silence: float, stays: float, model: ChurnModel, be
 
     `beyond` is added to the logit by what is known beyond visits.
     """
-    if model.covariates is NOTHING or model.covariates == NOTHING:
+    if not model.has_learned:
         return 1.0 - stays
     return moved(stays, model.covariates.shift(x, t_x, silence, model.alpha_days, beyond))
 

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from pipeline.scores.churn.beyond import Amounts
-from pipeline.scores.churn.covariates import NOTHING, OF_VISITS, Covariates
+from pipeline.scores.churn.covariates import OF_VISITS, Covariates
 from pipeline.scores.churn.model import (
     DAY_MS,
     Activity,
@@ -175,7 +175,7 @@ def take_apart(activity: Activity, as_of: int, model: ChurnModel) -> Parts:
     parts = Parts(
         risen if risen > 0.0 else 0.0, at_last - infrequent, infrequent, 0.0, stays, 0.0, visits, silence, rhythm_days
     )
-    if model.covariates == NOTHING:
+    if not model.has_learned:
         return parts
     beyond = contributions(activity, as_of, model)
     parts = _with_learned(parts, 1.0 - stays, risk(x, t_x, silence, stays, model, sum(beyond)))

@@ -13,7 +13,7 @@ from pipeline.scores.churn.beyond import Beyond
 from pipeline.scores.churn.model import DEFAULT, Activity, ChurnModel, band
 from pipeline.scores.churn.reasons import explained, reasons
 from pipeline.scores.churn.row import TABLE, ChurnRow
-from pipeline.scores.decay import weight
+from pipeline.scores.decay import half_lives, weight
 from pipeline.scores.evidence.row import TABLE as EVIDENCE_TABLE
 from pipeline.scores.evidence.sums import NO_EVIDENCE, Evidence
 from pipeline.scores.protocol import CustomerChange, NotReversible
@@ -48,8 +48,13 @@ class ChurnState(NamedTuple):
     paid: Mapping[str, int] = {}
 
     @property
+    def visits_alone(self) -> Activity:
+        """Return what a model needs that weighs nothing beyond visits."""
+        return Activity(self.visits, self.first_active_at, self.last_active_at, self.account_closed_at)
+
+    @property
     def activity(self) -> Activity:
-        """Return what the model needs."""
+        """Return what any model needs."""
         beyond = Beyond(
             self.evidence, self.activities, self.activity_weight, self.payments, self.paid, self.last_seen_at
         )
@@ -91,8 +96,11 @@ class ChurnScore:
             visits, first, last, closed, as_of, activities, weight_sum = 0, 0, 0, None, 0, 0, 0
         else:
             visits, first, last, closed, _, as_of, _, activities, weight_sum, payments, paid = state
-        half_life_ms = model.half_life_ms
-        for event in change.events:
+        events, half_life_ms = change.events, model.half_life_ms
+        # As of the first event, numbers are small.
+        base = half_lives(events[0].step.at, half_life_ms) if events else 0
+        lately = 0
+        for event in events:
             traits = event.traits
             if traits.is_activity:
                 at = event.step.at
@@ -103,7 +111,7 @@ class ChurnScore:
                 if traits.kind == ACCOUNT_CLOSED and (closed is None or at > closed):
                     closed = at
                 activities += 1
-                weight_sum += weight(at, half_life_ms)
+                lately += weight(at, half_life_ms, base)
                 if is_payment(event):
                     payments, paid = _with_payment(payments, paid, event, 1)
         seen = change.last_seen_at
@@ -116,7 +124,7 @@ class ChurnScore:
             as_of if as_of > seen else seen,
             change.scores.get(EVIDENCE, NO_EVIDENCE),
             activities,
-            weight_sum,
+            weight_sum + (lately << base),
             payments,
             paid,
         )
@@ -151,7 +159,8 @@ class ChurnScore:
 
     def row(self, customer: str, state: ChurnState, model: ChurnModel) -> ChurnRow:
         """Return the churn risk as of `state.as_of`."""
-        risk, why = explained(state.activity, state.as_of, model)
+        activity = state.activity if model.weighs_beyond else state.visits_alone
+        risk, why = explained(activity, state.as_of, model)
         return ChurnRow(
             customer=customer,
             probability=risk,

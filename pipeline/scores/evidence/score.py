@@ -8,7 +8,7 @@ from pipeline.rows import Table
 from pipeline.scores.churn.model import DEFAULT, ChurnModel
 from pipeline.scores.decay import decayed
 from pipeline.scores.evidence.row import TABLE, EvidenceRow
-from pipeline.scores.evidence.sums import NO_EVIDENCE, Evidence, added, evidence_of, taken_out
+from pipeline.scores.evidence.sums import NO_EVIDENCE, Evidence, evidence_of, taken_out
 from pipeline.scores.protocol import CustomerChange
 from pipeline.scores.reason import Reason
 from pipeline.scores.sql import sql_texts
@@ -37,10 +37,8 @@ class EvidenceScore:
 
     def fold(self, state: Evidence | None, change: CustomerChange, model: ChurnModel) -> Evidence | None:
         """Add the evidence of the events."""
-        more = evidence_of(change.events, model.half_life_ms)
-        if more is None or state is None:
-            return state if more is None else more
-        return added(state, more)
+        more = evidence_of(change.events, model.half_life_ms, NO_EVIDENCE if state is None else state)
+        return state if more is None else more
 
     def unfold(self, state: Evidence, change: CustomerChange, model: ChurnModel) -> Evidence | None:
         """Take out the evidence of the events."""
@@ -58,7 +56,9 @@ class EvidenceScore:
 
     def explain(self, state: Evidence, as_of: int, model: ChurnModel) -> Sequence[Reason]:
         """Return how much of each kind of evidence there is as of a moment, the most first; points are no amount."""
-        amounts = [(decayed(value, as_of, model.half_life_ms), name) for name, value in state.numbers().items()]
+        amounts = [
+            (decayed(value, as_of, model.half_life_ms), name) for name, value in state._asdict().items() if value
+        ]
         amounts.sort(reverse=True)
         return [
             Reason(name, f"{amount:.1f} {name.replace('_', ' ')} lately")
