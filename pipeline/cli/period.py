@@ -63,3 +63,23 @@ def print_list(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json
             click.echo(orjson.dumps(dict(zip(columns, row, strict=True)), option=orjson.OPT_UTC_Z).decode())
         else:
             click.echo("\t".join([printable("" if cell is None else str(cell)) for cell in row]))
+
+
+class PeriodType(click.ParamType):
+    """The parameter type of a period: two times or ages with two dots between them; the second one is exclusive."""
+
+    name = "period"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[datetime, datetime]:
+        """Read a period."""
+        if isinstance(value, tuple):
+            return value
+        since, dots, until = str(value).partition("..")
+        if not dots:
+            self.fail(f"{value!r} is no period such as 56d..28d or 2026-03-01T00:00:00Z..28d", param, ctx)
+        begins, ends = [SinceType().convert(each, param, ctx) for each in (since, until)]
+        if begins >= ends:
+            self.fail(f"{value!r} ends before it begins", param, ctx)
+        return begins, ends

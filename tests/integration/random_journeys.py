@@ -69,7 +69,7 @@ def drawn(seed: int, journeys: int, customers: int) -> list[Told]:
     made, ends = [], dict.fromkeys(range(customers), START)
     for _number in range(journeys):
         customer = rng.randrange(customers)
-        at = ends[customer] + timedelta(hours=rng.uniform(0.5, 60))
+        at = ends[customer] + timedelta(milliseconds=rng.randrange(1_800_000, 216_000_000))
         steps = []
         for place in range(rng.choice((1, 1, 2, 3, 5, 8))):
             name = rng.choice(TOUCHPOINTS[: rng.choice((3, len(TOUCHPOINTS)))])
