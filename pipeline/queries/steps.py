@@ -65,6 +65,11 @@ class Wanted(NamedTuple):
         """Return how it was asked for."""
         return self.kind if self.channel is None else f"{self.channel}/{self.kind}"
 
+    def is_of(self, touchpoint: str) -> bool:
+        """Return whether CHANNEL/KIND is one."""
+        channel, _, kind = touchpoint.partition("/")
+        return kind == self.kind and self.channel in (None, channel)
+
     def matches(self, name: str) -> str:
         """Return the condition that a step is one; its parameters are those of `parameters` with that name."""
         channel = "" if self.channel is None else f" AND step.channel = :{name}_channel"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from datasets import dataset
+from ecom_ways import check_funnel, check_ways
 from harness import Pipe, wait_until
 
 from pipeline.touchpoint import Touchpoint
@@ -37,6 +38,7 @@ def ecom() -> tuple[list[Touchpoint], set[Session]]:
                     channel="web",
                     kind=row["event"],
                     customer_id=row["user_id"],
+                    sequence=number,
                 )
             )
             sessions.setdefault(row["session_id"], [f"customer:{row['user_id']}"]).append(at)
@@ -66,7 +68,7 @@ def shuffled(touchpoints: Iterable[Touchpoint]) -> list[Touchpoint]:
     return mixed
 
 
-def test_the_files_sessions_come_out_as_journeys_and_again_when_all_of_it_is_published_twice(
+def test_the_files_sessions_come_out_as_journeys_with_its_ways_and_again_when_all_of_it_is_published_twice(
     half_hour: Pipe, ecom: tuple[list[Touchpoint], set[Session]]
 ) -> None:
     touchpoints, sessions = ecom
@@ -74,6 +76,9 @@ def test_the_files_sessions_come_out_as_journeys_and_again_when_all_of_it_is_pub
     half_hour.publish(touchpoints)
     half_hour.work()
     assert found(half_hour) == sessions
+    with half_hour.engine.connect() as connection:
+        check_ways(connection)
+        check_funnel(connection)
 
     half_hour.publish(shuffled(touchpoints))
     half_hour.work("--most-records", "20000")

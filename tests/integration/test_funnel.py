@@ -29,11 +29,6 @@ class Happened(NamedTuple):
     journey: str
 
 
-class Best(NamedTuple):
-    places: Sequence[int]
-    times: Sequence[datetime]
-
-
 def matches(name: str, wanted: str) -> bool:
     return wanted in (name, name.split("/")[1])
 
@@ -48,7 +43,7 @@ def history(customer: str, journeys: Sequence[Told]) -> list[Happened]:
     ]
 
 
-def furthest(told_of: Sequence[Happened], steps: Sequence[str], entry: int) -> list[int]:
+def furthest(told_of: Sequence[Happened], steps: Sequence[str], entry: int, within: timedelta = WITHIN) -> list[int]:
     """Goes through all attempts that begin with an entry, and returns the places of one that comes furthest."""
     level: dict[int, list[int]] = {entry: [entry]}
     best = [entry]
@@ -56,7 +51,7 @@ def furthest(told_of: Sequence[Happened], steps: Sequence[str], entry: int) -> l
         following: dict[int, list[int]] = {}
         for place, attempt in level.items():
             for later in range(place + 1, len(told_of)):
-                is_in_time = told_of[later].at <= told_of[entry].at + WITHIN
+                is_in_time = told_of[later].at <= told_of[entry].at + within
                 if is_in_time and matches(told_of[later].name, wanted) and later not in following:
                     following[later] = [*attempt, later]
         if not following:
