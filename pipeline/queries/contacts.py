@@ -29,9 +29,25 @@ def journeys(
 
     In no particular order; only journeys with an answer, if `answered`. `progress` is told how many are read.
     """
+    for _, name, steps in named_journeys(
+        connection, customer=customer, since=since, until=until, answered=answered, progress=progress
+    ):
+        yield name, steps
+
+
+def named_journeys(
+    connection: Connection,
+    *,
+    customer: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    answered: bool = False,
+    progress: Callable[[int], None] = lambda _done: None,
+) -> Iterator[tuple[str, str, Sequence[Step]]]:
+    """Yield the same with each journey's id before the customer."""
     rows = connection.execute(
         text(f"""
-            SELECT customer, steps::text, keys FROM journey
+            SELECT journey_id::text, customer, steps::text, keys FROM journey
             WHERE {IS_THERE}
               AND (CAST(:customer AS text) IS NULL OR customer = :customer)
               AND (CAST(:since AS timestamptz) IS NULL OR ended_at >= :since)
@@ -43,8 +59,8 @@ def journeys(
     )
     read = 0
     for some in rows.partitions():
-        for name, steps, keys in some:
-            yield name, parse_steps(steps, keys)
+        for journey_id, name, steps, keys in some:
+            yield journey_id, name, parse_steps(steps, keys)
         read += len(some)
         progress(read)
 

@@ -12,6 +12,8 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection, Engine, text
 
+from pipeline.journey.step import event_key
+
 START = datetime(2026, 3, 2, tzinfo=UTC)
 #: Touchpoints that are drawn; the catalogue knows all but the last.
 TOUCHPOINTS = (
@@ -24,10 +26,10 @@ _INSERT = text("""
                          touchpoints, channels, outcome, failures, abandoned, begun_by_customer, is_visit, steps,
                          steps_omitted, keys, merged_into)
     SELECT id, customer, 0, 1, status, started_at, ended_at, ended_at, 1, '{}', 'none', 0, 0, true, true, steps,
-           omitted, '', merged_into
+           omitted, decode(keys, 'hex'), merged_into
     FROM json_to_recordset(CAST(:rows AS json)) AS given (
         id uuid, customer text, status text, started_at timestamptz, ended_at timestamptz, steps jsonb, omitted int,
-        merged_into uuid)
+        keys text, merged_into uuid)
 """)
 _COUNTED = text("""
     INSERT INTO touchpoint_count
@@ -109,9 +111,12 @@ def put(connection: Connection, journeys: Sequence[Told]) -> None:
     """Put journeys into the tables."""
     rows = []
     for journey in journeys:
-        shown = [each for place, each in enumerate(journey.steps) if place not in journey.omitted]
+        keys = [event_key(journey.journey_id, str(place), 0) for place in range(len(journey.steps))]
+        shown = [place for place in range(len(journey.steps)) if place not in journey.omitted]
         row = {
-            "id": journey.journey_id, "customer": journey.customer, "status": "closed", "steps": shown,
+            "id": journey.journey_id, "customer": journey.customer, "status": "closed",
+            "steps": [journey.steps[place] for place in shown],
+            "keys": b"".join([keys[place] for place in (*shown, *journey.omitted)]).hex(),
             "started_at": journey.steps[0]["at"], "ended_at": journey.steps[-1]["at"], "omitted": len(journey.omitted),
             "merged_into": None,
         }  # fmt: skip
@@ -120,7 +125,7 @@ def put(connection: Connection, journeys: Sequence[Told]) -> None:
             gone = str(UUID(int=UUID(journey.journey_id).int ^ 1))
             rows.append({**row, "id": gone, "status": "merged", "merged_into": journey.journey_id})
         for place in journey.omitted:
-            aside = {"key": journey.customer, "at": journey.steps[place]["at"], "keys": place.to_bytes(8, "big")}
+            aside = {"key": journey.customer, "at": journey.steps[place]["at"], "keys": keys[place]}
             connection.execute(_ASIDE, {**aside, "steps": orjson.dumps([journey.steps[place]]).decode()})
     connection.execute(_INSERT, {"rows": orjson.dumps(rows).decode()})
     connection.execute(_COUNTED, {"names": sorted({name for journey in journeys for name in journey.names})})
