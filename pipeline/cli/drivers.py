@@ -27,7 +27,9 @@ from pipeline.queries.steps import Wanted, meanings
 from pipeline.queries.ways import GROUPS, converting_ways, journeys_of_ways, stations
 
 #: Number of rows that are added up at once.
-_PORTION = 10_000
+_PORTION = 2_000
+#: Largest number of touchpoints whose removal is looked at one by one: those with the most events.
+_MOST = 100
 _SATISFACTION, _LEAVING, _CONVERSION = "satisfaction", "leaving", "conversion"
 _COLUMNS = (
     Column("driver"), Column("correlation", right=True), Column("relative weight", right=True),
@@ -80,7 +82,7 @@ class Found(NamedTuple):
 @click.option(
     "--by", type=click.Choice(list(GROUPS)), default="touchpoint", show_default=True, help="What is left out in turn."
 )
-@click.option("--samples", type=click.IntRange(20, 5000), default=400, show_default=True, help="Of the bootstrap.")
+@click.option("--samples", type=click.IntRange(20, 2000), default=400, show_default=True, help="Of the bootstrap.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the bootstrap.")
 @click.option("--journeys", "listed", is_flag=True, help="Print the journeys or customers that it rests on instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -222,25 +224,24 @@ def _show_removal(
         rows = journeys_of_ways(connection, goal, by=by, **period)
         print_list(["journey", "customer", "converted", "way"], rows, as_json=as_json)
         return
-    known = Transitions(stations(connection, by=by), samples, seed)
+    known = Transitions(stations(connection, _MOST, by=by), samples, seed)
     count = 0
     with progress("Reading journeys", None) as shown:
         for way in converting_ways(connection, goal, by=by, progress=shown, **period):
             known.add(way.stations, way.is_converted, way.journeys)
             count += way.journeys
     found = known.removal()
-    effects = [each for each in found.effects if each[1] > 0]
     if as_json:
-        records = [dict(zip((by, "effect", "low", "high"), each, strict=True)) for each in effects]
+        records = [dict(zip((by, "effect", "low", "high"), each, strict=True)) for each in found.effects]
         print_json({"of": _CONVERSION, "to": str(goal), "journeys": count, "converting": found.converting,
                     "effects": records, "note": DESCRIPTIVE})  # fmt: skip
         return
-    if not effects:
+    if not found.effects:
         click.echo(f"No journey here came to {goal}.", err=True)
         return
     print_table(
         _EFFECT_COLUMNS,
-        [[name, f"{effect:.3f}", f"{low:.3f} to {high:.3f}"] for name, effect, low, high in effects],
+        [[name, f"{effect:.3f}", f"{low:.3f} to {high:.3f}"] for name, effect, low, high in found.effects],
     )
     click.echo(f"\n{_counted(count, found, goal)}\n{_REMOVAL}\n{DESCRIPTIVE}")
 

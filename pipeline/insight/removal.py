@@ -17,23 +17,33 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.insight.arrays import Array
+from pipeline.insight.ways import OTHER
+
+#: An effect of no more than this is rounding.
+_ROUNDING = 1e-12
 
 
 class Removal(NamedTuple):
-    """The share of journeys that convert, and each touchpoint's removal effect with its 95 % interval, all 0 to 1."""
+    """The share of journeys that convert, and removal effects with the ends of their 95 % intervals, all 0 to 1.
+
+    Touchpoints without an effect are left out.
+    """
 
     converting: float
     effects: Sequence[tuple[str, float, float, float]]
 
 
 class Transitions:
-    """Counts of transitions between the touchpoints of paths, once as they are and once for each sample."""
+    """Counts of transitions between the touchpoints of paths, once as they are and once for each sample.
+
+    Touchpoints that are not named are one, `OTHER`. Memory: 8 bytes × samples × the square of touchpoints' number.
+    """
 
     def __init__(self, touchpoints: Sequence[str], samples: int, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
-        self._places = {name: place for place, name in enumerate(touchpoints)}
+        self._places = {name: place for place, name in enumerate([*touchpoints, OTHER])}
         # One more in front for the start, and two behind for the conversion and for the end without one.
-        size = len(touchpoints)
+        size = len(self._places)
         self._counts = np.zeros((samples + 1, size + 1, size + 2))
 
     def add(self, path: Sequence[str], is_converted: bool, journeys: int) -> None:
@@ -41,7 +51,7 @@ class Transitions:
         times = self._rng.poisson(journeys, len(self._counts)).astype(float)
         times[0] = journeys
         size = len(self._places)
-        places = [self._places[name] for name in path]
+        places = [self._places.get(name, self._places[OTHER]) for name in path]
         sources = [0, *[place + 1 for place in places]]
         targets = [*places, size if is_converted else size + 1]
         for source, target in zip(sources, targets, strict=True):
@@ -61,6 +71,8 @@ class Transitions:
             cut = between.copy()
             cut[:, :, place] = 0.0
             effect = 1 - _from_start(cut, to_conversion)[known] / whole[known]
+            if effect[0] <= _ROUNDING:
+                continue
             low, high = np.quantile(effect[1:], (0.025, 0.975)) if len(effect) > 1 else (effect[0], effect[0])
             effects.append((name, float(effect[0]), float(low), float(high)))
         return Removal(float(whole[0]), sorted(effects, key=lambda each: (-each[1], each[0])))
@@ -71,9 +83,6 @@ def _from_start(between: Array, to_conversion: Array) -> Array:
 
     It is what solves p = r + Q·p over the touchpoints: Q are the chances between them, r those to the conversion.
     """
-    size = between.shape[2]
-    if not size:
-        return np.asarray(to_conversion[:, 0])
-    inner = np.eye(size) - between[:, 1:, :]
+    inner = np.eye(between.shape[2]) - between[:, 1:, :]
     solved = np.linalg.solve(inner, to_conversion[:, 1:, None])[:, :, 0]
     return np.asarray(to_conversion[:, 0] + np.einsum("bi,bi->b", between[:, 0, :], solved))

@@ -45,6 +45,7 @@ UNITS = (
     "in days."
 )
 
+# Cases are ordered, so that a seed gives the same samples.
 # One row of sums over a journey's steps up to {until}; a switch is the next contact of the customer on another channel.
 _STEPS_OF_A_JOURNEY = f"""
     SELECT coalesce(sum(wait_ms), 0)::float8 AS wait_ms,
@@ -77,6 +78,7 @@ _ANSWERED = f"""
     SELECT journey.journey_id::text AS journey_id, journey.customer, {{drivers}}, summed.answer AS outcome
     FROM journey CROSS JOIN LATERAL ({_STEPS_OF_A_JOURNEY.format(until="place <= answered_place")}) AS summed
     WHERE {BEGAN} AND (steps_omitted > 0 OR steps @? '$[*].score') AND summed.answer IS NOT NULL
+    ORDER BY journey.journey_id
 """
 _CUSTOMERS = f"""
     SELECT NULL AS journey_id, customer, {{drivers}}, (NOT EXISTS (
@@ -94,6 +96,7 @@ _CUSTOMERS = f"""
     ) AS known
     GROUP BY customer
     HAVING sum(active) > 0
+    ORDER BY customer
 """
 
 

@@ -31,10 +31,11 @@ _CONVERTING = f"""
     ) AS way
     WHERE {BEGAN}
 """
-_STATIONS = {
-    "touchpoint": text("SELECT DISTINCT channel || '/' || kind AS name FROM touchpoint_count ORDER BY name"),
-    "channel": text("SELECT DISTINCT channel AS name FROM touchpoint_count ORDER BY name"),
-}
+_STATIONS = """
+    SELECT name FROM (SELECT {name} AS name, events FROM touchpoint_count) AS counted
+    GROUP BY name ORDER BY sum(events) DESC, name LIMIT :most
+"""
+_NAMES = {"touchpoint": "channel || '/' || kind", "channel": "channel"}
 
 
 class ConvertingWay(NamedTuple):
@@ -45,9 +46,10 @@ class ConvertingWay(NamedTuple):
     journeys: int
 
 
-def stations(connection: Connection, *, by: str = "touchpoint") -> list[str]:
-    """Return all that ways can go through; `by` is of `GROUPS`."""
-    return [row.name for row in connection.execute(_STATIONS[by])]
+def stations(connection: Connection, most: int, *, by: str = "touchpoint") -> list[str]:
+    """Return what ways go through, the most frequent first; `by` is of `GROUPS`."""
+    rows = connection.execute(text(_STATIONS.format(name=_NAMES[by])), {"most": most})
+    return [row.name for row in rows]
 
 
 def converting_ways(
@@ -65,8 +67,10 @@ def converting_ways(
     event has been of.
     """
     what = "SELECT way.stations, way.is_converted, count(*) AS journeys"
+    # Ordered, so that a seed gives the same samples.
+    grouping = "GROUP BY way.stations, way.is_converted ORDER BY journeys DESC, way.stations, way.is_converted"
     read = 0
-    for row in _converting(connection, goal, by, since, until, what, "GROUP BY way.stations, way.is_converted"):
+    for row in _converting(connection, goal, by, since, until, what, grouping):
         yield ConvertingWay(*row)
         read += row.journeys
         progress(read)

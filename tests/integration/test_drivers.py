@@ -125,7 +125,8 @@ def test_ways_to_a_conversion_are_those_of_the_steps_before_it(initialised: Engi
     with told(initialised, JOURNEYS) as connection:
         found = list(converting_ways(connection, Wanted(None, "purchase"), by=by))
         behind = list(journeys_of_ways(connection, Wanted(None, "purchase"), by=by))
-        every = stations(connection, by=by)
+        every = stations(connection, 100, by=by)
+        assert stations(connection, 1, by=by) == every[:1]
     assert {(tuple(each.stations), each.is_converted): each.journeys for each in found} == expected
     assert sorted(each[0] for each in behind) == sorted(journey.journey_id for journey in JOURNEYS)
     assert {name for each in found for name in each.stations} <= set(every)

@@ -33,6 +33,21 @@ def test_ways_count_as_often_as_they_were_taken_and_their_share_comes_out() -> N
     assert 0 < high - low < 0.3
 
 
+def test_touchpoints_that_are_not_named_are_one() -> None:
+    known = Transitions("A", samples=0, seed=1)
+    known.add("XA", True, 1)
+    known.add("YXA", True, 1)
+    known.add("A", False, 2)
+    assert [name for name, *_ in known.removal().effects] == ["A", "other"]
+
+
+def test_a_touchpoint_that_leads_to_no_conversion_has_no_effect() -> None:
+    known = Transitions("AB", samples=0, seed=1)
+    known.add("A", True, 1)
+    known.add("B", False, 1)
+    assert [name for name, *_ in known.removal().effects] == ["A"]
+
+
 def test_without_a_conversion_there_are_no_effects() -> None:
     known = Transitions("A", samples=10, seed=1)
     assert known.removal().effects == []
