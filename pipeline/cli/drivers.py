@@ -18,6 +18,7 @@ from pipeline.cli.period import DESCRIPTIVE, TouchpointType, check_period, perio
 from pipeline.cli.progress import progress
 from pipeline.insight.cross_products import CrossProducts
 from pipeline.insight.importance import relative_weights, shapley
+from pipeline.insight.intervals import with_interval
 from pipeline.insight.removal import Removal, Transitions
 from pipeline.journey import policy
 from pipeline.queries import drivers as known_drivers
@@ -166,19 +167,14 @@ def summed(cases: Iterator[Case], names: Sequence[str], samples: int, seed: int)
         Driver(
             names[place],
             float(correlations[0, number, -1]),
-            *_with_interval(weights[:, number]),
-            *_with_interval(values[:, number]),
+            *with_interval(weights[:, number]),
+            *with_interval(values[:, number]),
         )
         for number, place in enumerate(places.tolist())
     ]
     return Found(
-        sums.rows, mean, _with_interval(whole), sorted(made, key=lambda each: (-each.weight, each.driver)), constant
+        sums.rows, mean, with_interval(whole), sorted(made, key=lambda each: (-each.weight, each.driver)), constant
     )
-
-
-def _with_interval(samples: np.ndarray) -> tuple[float, float, float]:
-    low, high = np.quantile(samples[1:], (0.025, 0.975))
-    return float(samples[0]), float(low), float(high)
 
 
 def _summary(of: str, found: Found, horizon: int) -> str:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.insight.arrays import Array
+from pipeline.insight.intervals import with_interval
 from pipeline.insight.ways import OTHER
 
 #: An effect of no more than this is rounding.
@@ -73,8 +74,7 @@ class Transitions:
             effect = 1 - _from_start(cut, to_conversion)[known] / whole[known]
             if effect[0] <= _ROUNDING:
                 continue
-            low, high = np.quantile(effect[1:], (0.025, 0.975)) if len(effect) > 1 else (effect[0], effect[0])
-            effects.append((name, float(effect[0]), float(low), float(high)))
+            effects.append((name, *with_interval(effect)))
         return Removal(float(whole[0]), sorted(effects, key=lambda each: (-each[1], each[0])))
 
 
