@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
@@ -77,30 +77,30 @@ class Pipe:
     env: dict[str, str] = field(repr=False)
     engine: Engine
     folder: Path
-    workers: list[subprocess.Popen[str]] = field(default_factory=list)
+    workers: list[forked.Command] = field(default_factory=list)
 
-    def run(self, *arguments: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, check: bool = True, input: str = "") -> subprocess.CompletedProcess[str]:
         """A command, to its end."""
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline", *arguments],
-            env=self.env, cwd=self.folder, capture_output=True, text=True, timeout=240, **options,
-        )  # fmt: skip
+        done = forked.run(arguments, env=self.env, cwd=self.folder, input=input)
         assert not check or done.returncode == 0, done.stderr[-4000:]
         return done
 
-    def start_worker(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+    def start_command(self, *arguments: str, **settings: str) -> forked.Command:
+        """A worker, or another command that goes on, in the background; its log is worker-N.log in the folder."""
+        log = self.folder / f"worker-{len(self.workers)}.log"
+        log.touch()
+        command = forked.Command(arguments, env=self.env | settings, cwd=self.folder, files=["/dev/null", log, log])
+        self.workers.append(command)
+        return command
+
+    def start_worker(self, *arguments: str, **settings: str) -> forked.Command:
         """A worker in the background; its log is worker-N.log in the folder."""
-        log = (self.folder / f"worker-{len(self.workers)}.log").open("w")
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "pipeline", "worker", *arguments],
-            env=self.env | settings, cwd=self.folder, stdout=log, stderr=log, text=True,
-        )  # fmt: skip
-        self.workers.append(worker)
-        return worker
+        return self.start_command("worker", *arguments, **settings)
 
     def work(self, *arguments: str, workers: int = 1) -> None:
-        """Let workers process all there is."""
-        started = [self.start_worker("--until-idle", "2", *arguments) for _ in range(workers)]
+        """Let workers process all there is; several wait for each other a little longer."""
+        idle_s = "1" if workers == 1 else "2"
+        started = [self.start_worker("--until-idle", idle_s, *arguments) for _ in range(workers)]
         for worker in started:
             assert worker.wait(timeout=560) == 0, self.log(self.workers.index(worker))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -22,6 +20,8 @@ from pipeline.contract.encode import touchpoint_record
 from pipeline.local.stack import Stack
 from pipeline.topics import EXCHANGE, JOURNEYS
 from pipeline.touchpoint import Identifier, Touchpoint, own_key
+
+pytestmark = pytest.mark.long
 
 
 def address(pipe: Pipe) -> str:
@@ -194,16 +194,7 @@ def test_a_migration_does_not_wait_for_a_lock_for_long(pipe: Pipe) -> None:
 def test_audits_at_intervals_have_metrics_and_end_on_sigterm(pipe: Pipe) -> None:
     pipe.publish(touchpoints(0))
     pipe.work()
-    log = (pipe.folder / "worker-1.log").open("w")
-    audit = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "audit", "--every", "2s"],
-        env=pipe.env,
-        cwd=pipe.folder,
-        stdout=log,
-        stderr=log,
-        text=True,
-    )
-    pipe.workers.append(audit)
+    audit = pipe.start_command("audit", "--every", "2s")
     found = wait_until(lambda: re.search(r'"metrics": "([^"]+)"', pipe.log()), "metrics are served")
 
     def served() -> dict[str, float]:

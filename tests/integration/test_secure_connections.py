@@ -6,12 +6,12 @@ import base64
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import forked
 import psutil
 import pytest
 import trustme
@@ -42,14 +42,8 @@ def secure() -> Iterator[Stack]:
 def run(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """A command with these settings and no others."""
     outside = {k: v for k, v in os.environ.items() if not k.startswith(("KAFKA_", "SCHEMA_", "DATABASE_", "PG"))}
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
-        env={**outside, **env, "PIPELINE_METRICS_ADDRESS": "127.0.0.1:0"},
-        cwd="/",  # where no `.pipeline/env` is
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    settings = {**outside, **env, "PIPELINE_METRICS_ADDRESS": "127.0.0.1:0"}
+    return forked.run(arguments, env=settings, cwd="/", timeout=120)  # where no `.pipeline/env` is
 
 
 def error(env: dict[str, str], *arguments: str, code: int = 2) -> str:
