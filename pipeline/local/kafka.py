@@ -26,7 +26,9 @@ from pipeline.local.state import State
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
-HEAP = ("-Xms256m", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
+JVM = ("-Xms256m", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
+#: of one that lives for minutes: it has started before the thorough compiler would have paid for itself
+BRIEF_JVM = ("-Xms64m", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 #: one node: internal topics have one replica, and few partitions, so that it starts and stops fast
 PROPERTIES = {
@@ -84,10 +86,14 @@ class Kafka(Server):
     port_names: ClassVar[tuple[str, ...]] = ("kafka", "kafka-controller")
     stop_seconds: ClassVar[float] = 30.0
 
-    def __init__(self, layout: Layout, state: State, installed: Installed, security: Security) -> None:
+    def __init__(
+        self, layout: Layout, state: State, installed: Installed, security: Security, *, brief: bool = False
+    ) -> None:
+        """With `brief`, a broker that this object starts is for some minutes."""
         super().__init__(layout, state)
         self._jars = installed.kafka_jars
         self._security = security
+        self._jvm = BRIEF_JVM if brief else JVM
 
     @property
     def mark(self) -> str:
@@ -98,7 +104,7 @@ class Kafka(Server):
         files.write(config / "log4j.properties", LOGGING)
         files.write(config / "server.properties", self._properties(self.data), mode=0o600)
         self._format()
-        argv = self._java(self.mark, *HEAP, main="kafka.Kafka")
+        argv = self._java(self.mark, *self._jvm, main="kafka.Kafka")
         return Launch(argv=[*argv, str(config / "server.properties")], env=java.environment(), cwd=self.layout.root)
 
     def answers(self) -> bool:

@@ -33,17 +33,20 @@ LOCK_SECONDS = 600.0
 class Stack:
     """A private stack under `<folder>/.pipeline/`. The servers outlive the process that starts them.
 
-    `postgres` are settings of the database server's own (name → value) beside the usual ones.
+    `postgres` are settings of the database server's own (name → value) beside the usual ones. A `brief` stack is for
+    some minutes: it starts with less processor time, and has less throughput in the long run.
     """
 
-    def __init__(self, folder: Path | str = ".", *, postgres: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path | str = ".", *, postgres: Mapping[str, str] | None = None, brief: bool = False
+    ) -> None:
         self.layout = Layout.of(Path(folder))
         self.state = State(self.layout.state)
         installed = artifacts.installed()
         self.security = Security(self.layout)
         self.postgres = Postgres(self.layout, self.state, postgres)
         self.registry = Registry(self.layout, self.state, installed, self.postgres, self.security)
-        self.kafka = Kafka(self.layout, self.state, installed, self.security)
+        self.kafka = Kafka(self.layout, self.state, installed, self.security, brief=brief)
         self._servers: dict[str, Server] = {s.name: s for s in (self.kafka, self.registry, self.postgres)}
 
     def server(self, name: str) -> Server:
