@@ -39,7 +39,7 @@ def test_beside_workers_at_work_nothing_is_wrongly_a_difference(pipe: Pipe) -> N
     workers = [pipe.start_worker("--most-records", "100", "--sweep", "1", PIPELINE_INSTANCE=n) for n in ("one", "two")]
     simulating = subprocess.Popen(
         [
-            sys.executable, "-m", "pipeline", "simulate", "--events", "1000000", "--customers", "500", "--rate", "1500",
+            sys.executable, "-m", "pipeline", "simulate", "--events", "1000000", "--customers", "500", "--rate", "500",
             "--seed", "3", "--disorder", "0.1", "--late-days", "0.01", "--duplicates", "0.05",
         ],
         env=pipe.env, cwd=pipe.folder, stdout=subprocess.DEVNULL,
