@@ -9,6 +9,8 @@ FUZZ_INPUTS ?= 1000000
 FUZZ_SLICES ?= 1000
 FUZZ_FILES ?= 50000
 FUZZ_SEED ?= 1
+# Every process of a test would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast faults drill fuzz overload bench lint lock clean

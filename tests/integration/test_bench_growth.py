@@ -9,12 +9,15 @@ from io import BytesIO
 from pathlib import Path
 
 import fastavro
+import pytest
 
 from bench.growth import Case, measure
 from bench.templates import Crowd
 from pipeline.contract.encode import HEADER_BYTES, Encoder
 from pipeline.contract.schema import parse_safely, schema_text
 from pipeline.topics import TOUCHPOINTS
+
+pytestmark = pytest.mark.long
 
 _ROOT = Path(__file__).resolve().parents[2]
 

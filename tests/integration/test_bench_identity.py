@@ -15,6 +15,8 @@ from bench.restatement import measure
 from bench.rig import Rig
 from bench.topic import EVENTS_PER_S
 
+pytestmark = pytest.mark.long
+
 _ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -19,6 +19,8 @@ from pipeline.identity.policy import IdentityPolicy
 from pipeline.topics import IDENTITIES, JOURNEYS
 from pipeline.touchpoint import Feedback, Identifier, Touchpoint
 
+pytestmark = pytest.mark.long
+
 #: Trust goes by source, as the histories have it.
 _POLICY = """
 [identity.trust.source]

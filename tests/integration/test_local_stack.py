@@ -24,6 +24,8 @@ from pipeline import settings
 from pipeline.errors import PipelineError
 from pipeline.local.stack import Stack
 
+pytestmark = pytest.mark.long
+
 SCHEMA = '{"type": "record", "name": "R", "fields": [{"name": "a", "type": "string"}]}'
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from harness import TABLES, Pipe, encoder_of, wait_until
@@ -12,6 +13,8 @@ from test_journeys_topic import fields, of_table, read_all, touchpoints
 from pipeline.contract.encode import touchpoint_record
 from pipeline.topics import FORWARDED_HEADER, JOURNEYS, TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint
+
+pytestmark = pytest.mark.long
 
 
 def restored(pipe: Pipe) -> None:
