@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -77,7 +78,7 @@ _OTHER = "…"
 KEY_TYPES = (CUSTOMER, "loyalty", "email", "phone", _OTHER, "device", ANONYMOUS)
 #: The fields that name keys, in the order in which they count of equal ranks.
 KEY_FIELDS = ("customer_id", "identifiers", "anonymous_id")
-#: Longest key, event_id and source, in characters.
+#: Longest key, event_id, source and subject of a case, in characters.
 MAX_TEXT = 200
 
 _RANKS = {name: place for place, name in enumerate(KEY_TYPES)}
@@ -107,6 +108,19 @@ def is_nobody(key: str, nobody: Set[str] = frozenset()) -> bool:
     """
     value = normalised_value(key.partition(":")[2])
     return value in _NOBODY or value in nobody or ("0" in value and not value.strip("0-"))
+
+
+def case_subject(subject: str | None) -> str | None:
+    """Return the subject of a case as it is kept; None where an event names none, or a placeholder such as null.
+
+    A longer one than `MAX_TEXT` is cut, and ends in its digest. A NUL can't be stored.
+    """
+    if not subject or is_nobody(f":{subject}"):
+        return None
+    kept = subject.replace("\0", "\ufffd")
+    if len(kept) <= MAX_TEXT:
+        return kept
+    return f"{kept[: MAX_TEXT - 17]}…{blake2b(subject.encode(), digest_size=8).hexdigest()}"
 
 
 def own_key(touchpoint: Touchpoint, nobody: Set[str] = frozenset()) -> str | None:

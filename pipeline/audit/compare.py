@@ -132,7 +132,7 @@ _STEP = {"occurred_at": "at"} | {
     name: name
     for name in (
         "channel", "kind", "stage", "outcome", "wait_ms", "duration_ms", "score", "amount_minor", "currency",
-        "late_ms", "begun_by", "sequence", "via", "about",
+        "late_ms", "begun_by", "sequence", "via", "about", "subject",
     )
 }  # fmt: skip
 

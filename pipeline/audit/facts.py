@@ -16,14 +16,14 @@ from pipeline.contract.decode import Writers, decode
 from pipeline.contract.partition import partition_of
 from pipeline.contract.reject import Rejected
 from pipeline.contract.validate import AHEAD_MS, EARLIEST_MS, check, check_kind
-from pipeline.touchpoint import CHANNELS, CORRECTION_KINDS, Touchpoint, named_keys, weaker_keys
+from pipeline.touchpoint import CHANNELS, CORRECTION_KINDS, Touchpoint, case_subject, named_keys, weaker_keys
 
 #: Maximum difference between the clocks of brokers, workers and this machine.
 SKEW_MS = 3_600_000
 _SENT_ON = "pipeline-forwarded-from"
 
 #: Number of columns that only a touchpoint has.
-_UNTOLD = (None,) * 24
+_UNTOLD = (None,) * 25
 
 
 class Rules(NamedTuple):
@@ -79,6 +79,7 @@ def facts(message: Message, rules: Rules) -> Facts:
         t.kind, t.stage, t.outcome, t.wait_ms, t.duration_ms, t.amount_minor, t.currency,
         *_answer(t, rules.half_life_ms), None if t.due_at is None else t.occurred_at - t.due_at, t.begun_by,
         t.sequence or 0, *_said(t), *_weight(t.occurred_at, rules.churn_half_life_ms),
+        case_subject(t.subject),
     )  # fmt: skip
     weaker = () if sent_on else weaker_keys(keys)
     trust = rules.trusts.of(t) if weaker else NONE

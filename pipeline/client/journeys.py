@@ -34,7 +34,7 @@ class JourneyStep(NamedTuple):
 
     `late_ms` is by how much it came later than it was due. `begun_by` is customer or company where the event says so.
     `sequence` is the source's order of touchpoints of the same moment; `steps` are sorted by it. `about` is the
-    touchpoint (CHANNEL/KIND) that the score judges, where that is another one.
+    touchpoint (CHANNEL/KIND) that the score judges, where that is another one. `subject` is the order, case or ticket.
     """
 
     at: datetime
@@ -52,6 +52,7 @@ class JourneyStep(NamedTuple):
     begun_by: str | None = None
     sequence: int = 0
     about: str | None = None
+    subject: str | None = None
 
 
 class JourneyRevision(NamedTuple):

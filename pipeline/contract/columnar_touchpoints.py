@@ -36,7 +36,7 @@ class TouchpointColumns(NamedTuple):
 
     Texts are bytes (ASCII). It is not yet checked whether `source`, `event_id` and keys hold a NUL, whether keys name
     somebody, and whether `kind` is in snake_case. `answers` has the feedback by index, with the attribute that was
-    asked for and the subject.
+    asked for.
     """
 
     rows: list[int]
@@ -58,7 +58,9 @@ class TouchpointColumns(NamedTuple):
     late_ms: list[int | None]
     begun_by: list[str | None]
     sequence: list[int]
-    answers: dict[int, tuple[Feedback, str, str | None]]
+    answers: dict[int, tuple[Feedback, str]]
+    #: What it is about, where the event says so, by index.
+    subjects: dict[int, str]
 
 
 def decode_columns(values: Sequence[bytes], writer: Writer, now_ms: int, attribute: str) -> TouchpointColumns:
@@ -89,9 +91,9 @@ class _TouchpointReader:
         _, sequence = self._numbers("sequence")
         ok &= sequence >= 0
         keys = self._key_reader()
-        money, answers = self._money(), self._answers(attribute)
+        money, answers, subjects = self._money(), self._answers(attribute), self._subjects()
         rows = np.flatnonzero(ok)
-        places = dict(zip(rows.tolist(), range(len(rows)), strict=True)) if money or answers else {}
+        places = dict(zip(rows.tolist(), range(len(rows)), strict=True)) if money or answers or subjects else {}
         amounts: list[int | None] = [None] * len(rows)
         currencies: list[str | None] = [None] * len(rows)
         for row, (amount, currency) in money.items():
@@ -117,6 +119,7 @@ class _TouchpointReader:
             begun_by=self._symbols("begun_by", rows),
             sequence=sequence[rows].tolist(),
             answers={places[row]: answer for row, answer in answers.items() if row in places},
+            subjects={places[row]: subject for row, subject in subjects.items() if row in places},
         )
 
     def _texts(self, name: str, max_bytes: int) -> Texts:
@@ -146,9 +149,8 @@ class _TouchpointReader:
                 self._ok[row] = False
         return money
 
-    def _answers(self, attribute: str) -> dict[int, tuple[Feedback, str, str | None]]:
-        answers: dict[int, tuple[Feedback, str, str | None]] = {}
-        subjects = self._optional_texts("subject")
+    def _answers(self, attribute: str) -> dict[int, tuple[Feedback, str]]:
+        answers: dict[int, tuple[Feedback, str]] = {}
         for which, fields in _leaves(self._columns.get("feedback")):
             assert isinstance(fields, Fields)
             instruments, scores = fields.by_name.get("instrument"), fields.by_name.get("score")
@@ -164,10 +166,21 @@ class _TouchpointReader:
                     continue
                 feedback = Feedback(instruments.symbols[index], score, self._text(row, verbatims, place))
                 if check_feedback(feedback) is None:
-                    answers[row] = feedback, self._attribute(row, attribute), self._text(row, subjects, row)
+                    answers[row] = feedback, self._attribute(row, attribute)
                 else:
                     self._ok[row] = False
         return answers
+
+    def _subjects(self) -> dict[int, str]:
+        subjects: dict[int, str] = {}
+        texts = self._optional_texts("subject")
+        rows = np.flatnonzero(self._ok & (texts.size >= 0))
+        for row, text in zip(rows.tolist(), self._cut(texts, rows), strict=True):
+            try:
+                subjects[row] = text.decode()
+            except UnicodeDecodeError:
+                self._ok[row] = False
+        return subjects
 
     def _attribute(self, row: int, name: str) -> str:
         spans = self._columns.get("attributes")

@@ -28,6 +28,7 @@ from pipeline.touchpoint import (
     CUSTOMER_MERGED,
     MERGED_CUSTOMER,
     Touchpoint,
+    case_subject,
     named_keys,
     weaker_keys,
 )
@@ -145,6 +146,7 @@ class Admission:
                 None if t.due_at is None else t.occurred_at - t.due_at,
                 None if answer is None else answer.judged_by(traits),
             ),
+            subject=case_subject(t.subject),
         )
         weaker = weaker_keys(keys) if len(keys) > 1 else ()
         naming = self._namings.naming(weaker, traits, t.source, t.event_id) if weaker else None

@@ -15,6 +15,7 @@ from pipeline.flow.values import Received
 from pipeline.identity.naming import EventNaming
 from pipeline.journey.admitted import Admitted, Answer
 from pipeline.journey.step import NOT_MEASURED, Step, event_keys, measured
+from pipeline.touchpoint import case_subject
 
 #: The attribute of feedback that is about another touchpoint: <channel>/<kind>.
 ABOUT = "about"
@@ -86,7 +87,8 @@ class ColumnarAdmission:
         answers: list[Answer | None] = [None] * len(customers)
         scores: list[float | None] = [None] * len(customers)
         abouts: list[str | None] = [None] * len(customers)
-        for place, (feedback, about, subject) in columns.answers.items():
+        for place, (feedback, about) in columns.answers.items():
+            subject = columns.subjects.get(place)
             answer = answers[place] = self._traits.answer(feedback, about, traits[place], subject)
             scores[place] = answer.millipoints / 1000
             abouts[place] = answer.judged_by(traits[place])
@@ -103,7 +105,12 @@ class ColumnarAdmission:
         measures = [None if some == NOT_MEASURED else measured(*some) for some in values]
         keys = event_keys(columns.source, columns.event_id, times)
         no_origin = [None] * len(times)
-        values_of_steps = zip(times, columns.sequence, keys, types, measures, no_origin, no_origin, strict=True)
+        subjects: list[str | None] = [None] * len(times)
+        for place, text in columns.subjects.items():
+            subjects[place] = case_subject(text)
+        values_of_steps = zip(
+            times, columns.sequence, keys, types, measures, no_origin, no_origin, subjects, strict=True
+        )
         steps = map(tuple.__new__, repeat(Step), values_of_steps)
         until = [at + each.gap_ms for at, each in zip(times, traits, strict=True)]
         return map(tuple.__new__, repeat(Admitted), zip(customers, until, steps, traits, answers, namings, strict=True))

@@ -17,9 +17,9 @@ from pipeline.journey.step import KEY_BYTES, NOT_MEASURED, Step, StepType, measu
 
 #: Number of touchpoints, or namings, in a record.
 MAX_ITEMS = 500
-#: Number of values of a step in the second form, which has `sequence`, `begun_by` and `late_ms` besides, and in the
-#: third, which has `about`, too.
-_SECOND_FORM, _THIRD_FORM = 15, 16
+#: Number of values of a step in the second form, which has `sequence`, `begun_by` and `late_ms` besides, in the third,
+#: which has `about`, too, and in the fourth, which has `subject`.
+_SECOND_FORM, _THIRD_FORM, _FOURTH_FORM = 15, 16, 17
 #: Stands in barriers instead of the id of tables.
 _NO_LEDGER = "barrier"
 
@@ -157,8 +157,12 @@ def _step(step: Step) -> list[Any]:
     first = [step.at, step.key.hex(), channel, kind, stage, outcome]
     measures = step.measures
     late_ms, about = (None, None) if measures is None else (measures.late_ms, measures.about)
-    if step.sequence or begun_by is not None or late_ms is not None or about is not None:
-        later = [step.sequence, begun_by, late_ms] if about is None else [step.sequence, begun_by, late_ms, about]
+    if step.sequence or begun_by is not None or late_ms is not None or about is not None or step.subject is not None:
+        later: list[Any] = [step.sequence, begun_by, late_ms]
+        if step.subject is not None:
+            later += [about, step.subject]
+        elif about is not None:
+            later.append(about)
         return [*first, *(measures or NOT_MEASURED)[:-2], step.via, *later]
     if measures is not None:
         return [*first, *measures[:-2], step.via]
@@ -166,11 +170,13 @@ def _step(step: Step) -> list[Any]:
 
 
 def _read_step(values: list[Any], sender: str) -> Step:
-    sequence, begun_by, late_ms, about = 0, None, None, None
+    sequence, begun_by, late_ms, about, subject = 0, None, None, None, None
     if len(values) == _SECOND_FORM:
         *values, sequence, begun_by, late_ms = values
     elif len(values) == _THIRD_FORM:
         *values, sequence, begun_by, late_ms, about = values
+    elif len(values) == _FOURTH_FORM:
+        *values, sequence, begun_by, late_ms, about, subject = values
     at, event_key, channel, kind, stage, outcome, *given, via = values
     measures = None
     if given:
@@ -187,4 +193,5 @@ def _read_step(values: list[Any], sender: str) -> Step:
         measures=measures,
         via=via,
         sender=sender if sender != via else None,
+        subject=subject,
     )

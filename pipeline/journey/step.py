@@ -51,7 +51,7 @@ class Step(NamedTuple):
     Steps sort by time (epoch milliseconds), then by the source's `sequence` (0 where it names none), then by key: their
     order does not depend on their arrival. `measures` is None where nothing was measured. `via` is the touchpoint's own
     key where that is not the customer's, and `sender` the key that has transferred it to the customer where that is not
-    `via`.
+    `via`. `subject` is the order, case or ticket that it is about (`touchpoint.case_subject`).
     """
 
     at: int
@@ -61,6 +61,7 @@ class Step(NamedTuple):
     measures: Measures | None = None
     via: str | None = None
     sender: str | None = None
+    subject: str | None = None
 
     @property
     def place(self) -> tuple[int, int, bytes]:
@@ -76,13 +77,13 @@ class Step(NamedTuple):
 
     def with_type(self, type: StepType) -> Step:
         """Return the step with another type."""
-        at, sequence, key, _, measures, via, sender = self
-        return Step(at, sequence, key, type, measures, via, sender)
+        at, sequence, key, _, measures, via, sender, subject = self
+        return Step(at, sequence, key, type, measures, via, sender, subject)
 
     def with_via(self, via: str) -> Step:
         """Return the step with another own key."""
-        at, sequence, key, type, measures, _, sender = self
-        return Step(at, sequence, key, type, measures, via, sender)
+        at, sequence, key, type, measures, _, sender, subject = self
+        return Step(at, sequence, key, type, measures, via, sender, subject)
 
 
 def measured(

@@ -35,7 +35,7 @@ class _StepsWriter:
         """Return a JSON object for each step, each followed by a comma; `at` is RFC 3339 in UTC."""
         parts: list[str] = []
         types, hours = self._types, self._hours
-        for at, sequence, _, kind, measures, via, sender in steps:
+        for at, sequence, _, kind, measures, via, sender, subject in steps:
             hour, rest = divmod(at, _HOUR_MS)
             second, millisecond = divmod(rest, 1_000)
             parts += (
@@ -50,6 +50,8 @@ class _StepsWriter:
                 parts.append(f',"sequence":{sequence}')
             if via is not None:
                 parts.append(_origin_text(via, sender))
+            if subject is not None:
+                parts.append(f',"subject":{_quoted(subject)}')
             parts.append("},")
         return "".join(parts)
 
@@ -117,6 +119,7 @@ def parse_steps(text: str, keys: bytes) -> list[Step]:
             _parse_measures(step),
             step.get("via"),
             step.get("sender"),
+            step.get("subject"),
         )
         for i, step in enumerate(orjson.loads(text))
     ]

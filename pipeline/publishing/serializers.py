@@ -138,6 +138,7 @@ def _step_items(steps: Sequence[Step]) -> list[bytes]:
         + _measures(step.measures)
         + (long(step.sequence) if step.sequence else _FIRST)
         + optional_text(step.via)
+        + optional_text(step.subject)
         for at, step in zip(times([step.at for step in steps]), steps, strict=True)
     ]
 

@@ -141,6 +141,7 @@ CHANGES = [
     ("journey", "steps = jsonb_set(steps, '{0,wait_ms}', '1')", "steps[1].wait_ms"),
     ("journey", "steps = jsonb_set(steps, '{0,late_ms}', '1')", "steps[1].late_ms"),
     ("journey", """steps = jsonb_set(steps, '{0,about}', '"web/x"')""", "steps[1].about"),
+    ("journey", """steps = jsonb_set(steps, '{0,subject}', '"x"')""", "steps[1].subject"),
     ("journey", "steps = jsonb_set(steps, '{0,begun_by}', '\"company\"')", "steps[1].begun_by"),
     ("journey", "steps = jsonb_set(steps, '{0,sequence}', '1')", "steps[1].sequence"),
     ("journey", "steps = steps - 0", "steps[1].at"),

@@ -6,7 +6,17 @@ from hashlib import sha256
 
 import pytest
 
-from pipeline.touchpoint import Identifier, Touchpoint, is_nobody, named_keys, own_key, rank, weaker_keys
+from pipeline.touchpoint import (
+    MAX_TEXT,
+    Identifier,
+    Touchpoint,
+    case_subject,
+    is_nobody,
+    named_keys,
+    own_key,
+    rank,
+    weaker_keys,
+)
 
 CARD, MAIL, PHONE = Identifier("loyalty", "L1"), Identifier("email", "e" * 64), Identifier("phone", "f" * 64)
 PASSPORT, TABLET = Identifier("passport", "P1"), Identifier("device", "d1")
@@ -84,3 +94,28 @@ def test_the_policy_can_add_values_that_name_nobody() -> None:
     assert is_nobody("anonymous: N/A", added)
     assert own_key(event("n/a", "a1"), added) == "anonymous:a1"
     assert own_key(event("n/a", None), added) is None
+
+
+@pytest.mark.parametrize(
+    ("subject", "kept"),
+    [
+        ("order-1", "order-1"),
+        (None, None),
+        ("", None),
+        ("null", None),
+        (" Undefined ", None),
+        ("0000", None),
+        ("a\0b", "a\ufffdb"),
+        ("x" * MAX_TEXT, "x" * MAX_TEXT),
+    ],
+)
+def test_a_case_has_the_subject_that_the_event_names_unless_it_is_a_placeholder(
+    subject: str | None, kept: str | None
+) -> None:
+    assert case_subject(subject) == kept
+
+
+def test_long_subjects_stay_apart_and_fit() -> None:
+    kept = {case_subject("x" * 1_000 + end) for end in ("a", "b")}
+    assert len(kept) == 2
+    assert all(each is not None and len(each) == MAX_TEXT for each in kept)

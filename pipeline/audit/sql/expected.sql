@@ -10,14 +10,14 @@ UNION SELECT customer FROM unsettled;
 CREATE TABLE found_step AS
 SELECT journey_id, place, epoch_ms(try_cast(step."at" AS TIMESTAMP)) AS occurred_at, step.channel, step.kind, step.stage,
        step.outcome, step.wait_ms, step.duration_ms, step.score, step.amount_minor, step.currency, step.late_ms,
-       step.begun_by, coalesce(step.sequence, 0) AS sequence, step.via, step.about
+       step.begun_by, coalesce(step.sequence, 0) AS sequence, step.via, step.about, step.subject
 FROM (
     SELECT journey_id, unnest(steps) AS step, generate_subscripts(steps, 1)::BIGINT AS place
     FROM (
         SELECT journey_id, from_json(steps, '[{"at": "VARCHAR", "channel": "VARCHAR", "kind": "VARCHAR",
             "stage": "VARCHAR", "outcome": "VARCHAR", "wait_ms": "BIGINT", "duration_ms": "BIGINT", "score": "DOUBLE",
             "amount_minor": "BIGINT", "currency": "VARCHAR", "late_ms": "BIGINT", "begun_by": "VARCHAR",
-            "sequence": "BIGINT", "via": "VARCHAR", "about": "VARCHAR"}]') AS steps
+            "sequence": "BIGINT", "via": "VARCHAR", "about": "VARCHAR", "subject": "VARCHAR"}]') AS steps
         FROM found_journey WHERE merged_into IS NULL AND moved_to IS NULL
     )
 );
@@ -29,7 +29,7 @@ SELECT f.* EXCLUDE (steps, channels), s.steps,
 FROM found_journey AS f
 LEFT JOIN (
     SELECT journey_id, bit_xor(hash(place, occurred_at, channel, kind, stage, outcome, wait_ms, duration_ms, score,
-                                    amount_minor, currency, late_ms, begun_by, sequence, via, about)) AS steps
+                                    amount_minor, currency, late_ms, begun_by, sequence, via, about, subject)) AS steps
     FROM found_step GROUP BY journey_id
 ) AS s USING (journey_id)
 LEFT JOIN stretch AS read USING (partition)

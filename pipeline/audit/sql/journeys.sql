@@ -21,7 +21,7 @@ SELECT p.id, p.started_at, p.n <= 100 OR p.n > p.total - 100 AS told,
        p.until, t.home AS partition, t.key, t.occurred_at, t.begun, t.active, t.channel, t.kind, t.stage, t.outcome, t.wait_ms, t.duration_ms,
        (t.millipoints / 1000)::DOUBLE AS score, t.amount_minor, t.currency, t.late_ms, t.begun_by, t.sequence, t.via,
        CASE WHEN t.about_kind IS NOT NULL AND (t.about_channel, t.about_kind) IS DISTINCT FROM (t.channel, t.kind)
-            THEN t.about_channel || '/' || t.about_kind END AS about
+            THEN t.about_channel || '/' || t.about_kind END AS about, t.case_subject AS subject
 FROM placed AS p JOIN touchpoint AS t USING (partition, "offset");
 DROP TABLE placed;
 
@@ -35,7 +35,7 @@ FROM (
            bool_or(begun) AS begun_by_customer, bool_or(active) AS is_visit, count(*) FILTER (NOT told) AS steps_omitted, 8 * count(*) AS key_bytes,
            sha256(string_agg(format('{:016x}', key), '' ORDER BY told DESC, CASE WHEN told THEN place END, key)) AS keys,
            bit_xor(hash(place, occurred_at, channel, kind, stage, outcome, wait_ms, duration_ms, score, amount_minor, currency,
-               late_ms, begun_by, sequence, via, about)) FILTER (told) AS steps
+               late_ms, begun_by, sequence, via, about, subject)) FILTER (told) AS steps
     FROM step GROUP BY id, started_at
 ) AS j
 JOIN (

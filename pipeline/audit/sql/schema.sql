@@ -5,7 +5,7 @@ CREATE TABLE record (
     stage VARCHAR, outcome VARCHAR, wait_ms BIGINT, duration_ms BIGINT, amount_minor BIGINT, currency VARCHAR,
     instrument VARCHAR, score DOUBLE, about_channel VARCHAR, about_kind VARCHAR, weight BIGINT, half_lives INTEGER,
     late_ms BIGINT, begun_by VARCHAR, sequence BIGINT, subject VARCHAR, verbatim VARCHAR,
-    churn_weight BIGINT, churn_half_lives INTEGER
+    churn_weight BIGINT, churn_half_lives INTEGER, case_subject VARCHAR
 );
 CREATE TABLE naming (
     partition INTEGER, "offset" BIGINT, key VARCHAR, target VARCHAR, trust VARCHAR, "at" BIGINT, source VARCHAR,

@@ -139,6 +139,11 @@ def plain(number: int, **changed: Any) -> Touchpoint:
         {"feedback": Feedback("nps", 3.0), "attributes": {"x": "about", "about": "nonsense"}},
         {"attributes": {str(n): "" for n in range(100)}},
         {"subject": "case 1", "attributes": {"ort": "Köln"}},
+        {"subject": "Fall\0ü"},
+        {"subject": ""},
+        {"subject": "null"},
+        {"subject": "x" * 300},
+        {"subject": "s", "feedback": Feedback("csat", 3.0)},
     ],
 )
 def test_one_unusual_touchpoint_among_plain_ones_keeps_its_place(changed: dict[str, Any]) -> None:

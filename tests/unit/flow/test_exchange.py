@@ -36,6 +36,9 @@ def transferred(step: Step) -> bytes:
         PLAIN._replace(type=PLAIN.type._replace(begun_by="customer")),
         PLAIN._replace(measures=measured(late_ms=60_000)),
         PLAIN._replace(measures=measured(wait_ms=0)),
+        PLAIN._replace(subject="order-1"),
+        FULL._replace(subject="order-1"),
+        PLAIN._replace(measures=measured(score=50.0, about="call_centre/call_ended"), subject="order-1"),
     ],
 )
 def test_a_step_arrives_as_it_was_transferred(step: Step) -> None:

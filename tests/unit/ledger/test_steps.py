@@ -14,11 +14,13 @@ KEY = event_key("shop", "1", T0)
 PLAIN = Step(T0, 0, KEY, StepType("web", "page_viewed", "before", "none"))
 FULL = Step(
     T0, 2**63 - 1, KEY, StepType("web", "purchase", "during", "succeeded", "company"),
-    Measures(1, 2, 50.0, 3, "EUR", -4, "web/search_performed"), "anonymous:cookie", "email:e",
+    Measures(1, 2, 50.0, 3, "EUR", -4, "web/search_performed"), "anonymous:cookie", "email:e", "order-1",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("step", [PLAIN, FULL, PLAIN._replace(measures=Measures(late_ms=0))])
+@pytest.mark.parametrize(
+    "step", [PLAIN, FULL, PLAIN._replace(measures=Measures(late_ms=0)), PLAIN._replace(subject='order "1"')]
+)
 def test_a_step_is_read_as_it_was_written(step: Step) -> None:
     assert parse_steps(steps_text(Steps([step])), KEY) == [step]
 

@@ -49,7 +49,7 @@ steps = st.builds(
         begun_by=st.none() | st.sampled_from(INITIATORS),
     ),
     measures=st.none() | unpaid | paid,
-    via=st.none() | texts,
+    via=st.none() | texts, subject=st.none() | texts,
 )  # fmt: skip
 journeys = st.builds(
     JourneyRow, journey_id=texts, customer=texts, revision=ints, status=st.sampled_from(["open", "closed", "merged"]),
@@ -90,7 +90,7 @@ def test_a_journeys_record_holds_its_row(row: JourneyRow) -> None:
         {"at": step.at}
         | step.type._asdict()
         | (step.measures or Measures())._asdict()
-        | {"sequence": step.sequence, "via": step.via}
+        | {"sequence": step.sequence, "via": step.via, "subject": step.subject}
         for step in row.steps
     ]
     assert read(JOURNEYS, out.value) == expected
