@@ -4,7 +4,7 @@ BIN := .venv/bin
 #: Processes of tests on servers, each with a Kafka, registry and Postgres of its own.
 TEST_PROCESSES ?= 4
 #: The core, which the tests without servers cover to the last branch.
-CORE := pipeline/flow/*,pipeline/journey/*,pipeline/identity/*,pipeline/fitting/*,pipeline/insight/*,pipeline/durations.py,pipeline/scores/*,pipeline/rows.py,pipeline/scales.py,pipeline/touchpoint.py
+CORE := pipeline/flow/*,pipeline/journey/*,pipeline/identity/*,pipeline/fitting/*,pipeline/insight/*,pipeline/durations.py,pipeline/scores/*,pipeline/cases/*,pipeline/rows.py,pipeline/scales.py,pipeline/touchpoint.py
 FUZZ_INPUTS ?= 1000000
 FUZZ_SLICES ?= 1000
 FUZZ_FILES ?= 50000

@@ -52,6 +52,8 @@ NUMBERS = ColumnType("numbers")
 STEPS = ColumnType("steps")
 #: Pairs of a text and a whole number of any size, in order of the texts.
 WEIGHTS = ColumnType("weights")
+#: A sequence of `cases.row.StageReached`.
+STAGES = ColumnType("stages")
 #: A sequence of `scores.reason.Reason`.
 REASONS = ColumnType("reasons")
 

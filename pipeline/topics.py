@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 TOUCHPOINTS = "touchpoints.v1"
 JOURNEYS = "journeys.v1"
+CASES = "cases.v1"
 IDENTITIES = "identities.v1"
 SATISFACTION = "satisfaction.v1"
 CHURN_RISK = "churn-risk.v1"
@@ -17,6 +18,7 @@ EXCHANGE = "touchpoints.v1.exchange"
 SCHEMA_FILES = {
     TOUCHPOINTS: "touchpoint.avsc",
     JOURNEYS: "journey.avsc",
+    CASES: "case.avsc",
     IDENTITIES: "identity.avsc",
 }
 

@@ -107,7 +107,11 @@ def is_nobody(key: str, nobody: Set[str] = frozenset()) -> bool:
     `nobody` are normalised values that name nobody besides those that never do.
     """
     value = normalised_value(key.partition(":")[2])
-    return value in _NOBODY or value in nobody or ("0" in value and not value.strip("0-"))
+    return value in nobody or _is_placeholder(value)
+
+
+def _is_placeholder(value: str) -> bool:
+    return value in _NOBODY or ("0" in value and not value.strip("0-"))
 
 
 def case_subject(subject: str | None) -> str | None:
@@ -115,7 +119,7 @@ def case_subject(subject: str | None) -> str | None:
 
     A longer one than `MAX_TEXT` is cut, and ends in its digest. A NUL can't be stored.
     """
-    if not subject or is_nobody(f":{subject}"):
+    if not subject or _is_placeholder(normalised_value(subject)):
         return None
     kept = subject.replace("\0", "\ufffd")
     if len(kept) <= MAX_TEXT:

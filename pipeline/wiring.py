@@ -18,6 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from pipeline import catalogue
+from pipeline.cases import types as case_types
+from pipeline.cases.rules import CaseRules
 from pipeline.connections.database import async_engine, is_passing, sync_engine, unavailable
 from pipeline.connections.kafka import ClientErrors
 from pipeline.consumer.app import MAX_RECORDS
@@ -50,6 +52,7 @@ from pipeline.observe.health import Health
 from pipeline.observe.health_metrics import HealthMetrics
 from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartitions
+from pipeline.processing.case_updates import CaseUpdates
 from pipeline.processing.committer import Committer
 from pipeline.processing.direct_routes import DirectRoutes
 from pipeline.processing.garbage_collection import GarbageCollection
@@ -71,7 +74,7 @@ from pipeline.scores.churn.score import CHURN_RISK
 from pipeline.scores.protocol import ActiveScore
 from pipeline.scores.registry import SCORES, topic_schemas
 from pipeline.settings import Settings, host_name
-from pipeline.topics import EXCHANGE, JOURNEYS, TOUCHPOINTS
+from pipeline.topics import CASES, EXCHANGE, JOURNEYS, TOUCHPOINTS
 
 log = structlog.get_logger(__name__)
 
@@ -110,7 +113,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
     HealthMetrics(health, metrics.registry)
     metrics.build.labels(**build_labels(head())).set(1)
     journey_policy = policy.read(settings.policy_file)
-    _check_activity(settings, journey_policy)
+    case_rules = _check_policy(settings, journey_policy)
     port, stop_http = http.serve(settings.metrics_host, settings.metrics_port, metrics.registry, health)
     log.info("metrics", address=f"{settings.metrics_host}:{port}")
     retry = _retry(options.give_up_s, metrics, health)
@@ -153,6 +156,7 @@ async def run_worker(settings: Settings, options: Options) -> None:
                 admission=Admission(catalogue.load(), journey_policy, partitions),
                 writer_schemas=WriterSchemaCache(registry, TOUCHPOINTS, retry),
                 scores=scores if options.scores else [],
+                cases=case_rules if options.scores else None,
                 grace_ms=journey_policy.grace_ms,
                 limits=_limits(options),
                 sweep_s=options.sweep_s,
@@ -203,6 +207,7 @@ def _worker(
     admission: Admission,
     writer_schemas: WriterSchemaCache,
     scores: Sequence[ActiveScore],
+    cases: CaseRules | None,
     grace_ms: int,
     limits: Limits,
     sweep_s: float,
@@ -222,6 +227,7 @@ def _worker(
         scores=scores,
         grace_ms=grace_ms,
         identity=None if identity is None else IdentityRules(identity, admission.readmit, partitions, ledger_id),
+        cases=None if cases is None else CaseUpdates(ledger, cases),
         max_customers=limits.customers,
         routes=DirectRoutes(assigned),
         metrics=metrics,
@@ -337,10 +343,12 @@ def _retry(give_up_s: float, metrics: Metrics, health: Health) -> Retry:
     )
 
 
-def _check_activity(settings: Settings, journey_policy: Policy) -> None:
+def _check_policy(settings: Settings, journey_policy: Policy) -> CaseRules:
+    """Return the rules of cases. Raises InvalidInput if the policy does not go with the catalogue."""
     roles = {name: kind.role for name, kind in catalogue.load().kinds.items()}
     try:
         check_kinds(journey_policy.activity, roles)
+        return CaseRules(catalogue.load(), case_types.load(), journey_policy.cases)
     except ValueError as error:
         raise InvalidInput(f"The journey policy {settings.policy_file} can't be used: {error}.") from None
 
@@ -393,11 +401,11 @@ def _partitions(settings: Settings) -> int:
         topics = admin.list_topics(timeout=10).topics
     except KafkaException as error:
         raise kafka.unreachable(error, admin, errors) from None
-    for topic in (TOUCHPOINTS, JOURNEYS, EXCHANGE):
+    for topic in (TOUCHPOINTS, JOURNEYS, CASES, EXCHANGE):
         if topic not in topics:
             raise InvalidInput(f"Kafka at {kafka} has no topic {topic}. Run `pipeline init`.")
     number = len(topics[TOUCHPOINTS].partitions)
-    for topic in (JOURNEYS, EXCHANGE):
+    for topic in (JOURNEYS, CASES, EXCHANGE):
         if (other := len(topics[topic].partitions)) != number:
             raise InvalidInput(
                 f"{topic} has {other} partitions, and {TOUCHPOINTS} has {number}. They must have the same number, "

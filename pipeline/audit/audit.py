@@ -110,7 +110,8 @@ def prepare(workspace: Workspace, reference: Reference) -> None:
     workspace.run("schema")
     for table, rows in (
         ("gap", reference.gaps), ("known_kind", reference.kinds), ("known_channel", reference.channels),
-        ("activity", reference.activity),
+        ("activity", reference.activity), ("case_stage", reference.cases.stages),
+        ("case_type", reference.cases.types), ("hand_over", reference.cases.hand_overs),
         ("scale", SCALES),
     ):  # fmt: skip
         workspace.insert(table, rows)
@@ -121,6 +122,7 @@ def rebuild(workspace: Workspace, corrections: Iterable[Correction], reference: 
     workspace.run("touchpoints")
     find_owners(workspace, corrections, reference.identity, partitions)
     workspace.run("journeys")
+    workspace.run("cases", contact_gap_ms=reference.cases.contact_gap_ms)
     workspace.execute("CREATE TABLE exact_beyond (id INTEGER, evidence VARCHAR, activity_weight VARCHAR)")
     with Appender(workspace, "exact_beyond") as appender:
         for beyond in _sums_beyond(workspace):

@@ -74,6 +74,18 @@ COMPARISONS = (
         | _columns(_LESS, "as_of"),
         frozenset({"first_active_at", "last_active_at", "account_closed_at", "last_seen_at", "as_of"}),
     ),
+    Comparison(
+        "customer_case",
+        ("customer", "subject"),
+        _columns(
+            _OTHER, "partition", "type", "status", "opened_at", "last_at", "closed_at", "closes_at", "due_at",
+            "late_ms", "touchpoints", "contacts", "repeats", "hand_overs", "reopened", "first_channel", "channels",
+            "stages", "waits", "wait_ms", "outcome", "answers", "steps", "keys",
+        )
+        | _columns("(e.{0} IS NULL) <> (f.{0} IS NULL) OR abs(e.{0} - f.{0}) > 1e-9", "satisfaction")
+        | _columns(_LESS, "revision"),
+        frozenset({"opened_at", "last_at", "closed_at", "closes_at", "due_at"}),
+    ),
     Comparison("customer_evidence", ("customer",), _columns(_OTHER, "partition", "evidence")),
     Comparison(
         "identity_owner",

@@ -27,6 +27,15 @@ ACTIVE_ROLES = ("browse", "buy", "use")
 _MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
+class CaseReference(NamedTuple):
+    """Rows of `case_stage`, `case_type` and `hand_over`, and the longest pause within a contact in milliseconds."""
+
+    stages: list[tuple[str, int, str, str, bool, bool, bool]]
+    types: list[tuple[str, int]]
+    hand_overs: list[tuple[str]]
+    contact_gap_ms: int
+
+
 class Reference(NamedTuple):
     """Rows of `gap` (scope, name, ms), `known_kind` (kind, stage, begun_by, role), `known_channel` (channel, begun_by)
     and `activity` (scope, name, counts).
@@ -44,6 +53,7 @@ class Reference(NamedTuple):
     nobody: frozenset[str]
     trusts: Trusts
     identity: IdentityRules
+    cases: CaseReference
 
 
 def read(policy_file: Path | None) -> Reference:
@@ -54,6 +64,7 @@ def read(policy_file: Path | None) -> Reference:
     document = _document(policy_file)
     gaps, grace_ms, nobody, identity = _usable(policy_file, document)
     activity = _activity(policy_file, document)
+    cases = _cases(policy_file, document)
     trust = document.get("identity", {}).get("trust", {})
     catalogue = tomllib.loads((files("pipeline") / "contract" / "schemas" / "catalogue.toml").read_text("utf-8"))
     return Reference(
@@ -70,6 +81,7 @@ def read(policy_file: Path | None) -> Reference:
             {name: kind.get("identity", NONE) for name, kind in catalogue["kind"].items()},
         ),
         identity,
+        cases,
     )
 
 
@@ -110,6 +122,22 @@ def _activity(file: Path | None, document: dict[str, Any]) -> list[tuple[str, st
     except (AttributeError, TypeError) as error:
         raise _unusable(file, error) from None
     return counts
+
+
+def _cases(file: Path | None, document: dict[str, Any]) -> CaseReference:
+    known = tomllib.loads((files("pipeline") / "contract" / "schemas" / "cases.toml").read_text("utf-8"))
+    stages: list[tuple[str, int, str, str, bool, bool, bool]] = []
+    types = []
+    try:
+        for rank, (name, table) in enumerate(known["type"].items()):
+            own = {**table, **document.get("case", {}).get(name, {})}
+            types.append((name, _ms(own["closes_after"])))
+            for stage, kinds in own["stages"].items():
+                effects = stage in own["closed_by"], stage in own["reopened_by"]
+                stages += [(name, rank, kind, stage, kind not in own.get("also", ()), *effects) for kind in kinds]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise _unusable(file, error) from None
+    return CaseReference(stages, types, [(kind,) for kind in known["hand_overs"]], _ms(known["contact_gap"]))
 
 
 def _type_rules(name: str, table: Mapping[str, Any]) -> TypeRules:

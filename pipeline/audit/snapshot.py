@@ -55,6 +55,17 @@ EXPORTS = {
                trim_scale(activity_weight)::text AS activity_weight, {_numbers("payments")}, {_numbers("paid")}
         FROM churn_risk""",
     "customer_evidence": f"SELECT customer, partition, {_sums('evidence')} FROM customer_evidence",
+    "customer_case": f"""
+        SELECT customer, subject, partition, revision, type, status, {_ms("opened_at")}, {_ms("last_at")},
+               {_ms("closed_at")}, {_ms("closes_at")}, {_ms("due_at")}, late_ms, touchpoints, contacts, repeats,
+               hand_overs, reopened, first_channel, {_numbers("channels")},
+               (SELECT coalesce(string_agg(concat(reached ->> 'stage', '@',
+                                                  (extract(epoch FROM (reached ->> 'at')::timestamptz) * 1000)::bigint),
+                                           ',' ORDER BY place), '')
+                FROM jsonb_array_elements(stages) WITH ORDINALITY AS each (reached, place)) AS stages,
+               waits, wait_ms, outcome, answers, satisfaction, steps::text,
+               encode(sha256(convert_to(encode(keys, 'hex'), 'UTF8')), 'hex') AS keys
+        FROM customer_case""",
     "touchpoint_count": """
         SELECT partition, stage, channel, kind, catalogued, events, answers, satisfied, score_sum, failures, abandoned,
                waits, wait_ms_sum, durations, duration_ms_sum, neutral

@@ -16,7 +16,7 @@ from pipeline.queries.identity_totals import IdentityTotals
 from pipeline.queries.joined_journeys import JoinedJourney
 from pipeline.queries.totals import Totals
 from pipeline.settings import Settings
-from pipeline.topics import CHURN_RISK, DEAD_LETTERS, IDENTITIES, JOURNEYS, SATISFACTION, TOUCHPOINTS
+from pipeline.topics import CASES, CHURN_RISK, DEAD_LETTERS, IDENTITIES, JOURNEYS, SATISFACTION, TOUCHPOINTS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -101,7 +101,7 @@ def show_ways_on(findings: Findings, settings: Settings, folder: Path, command: 
     )
     places = [
         ("tables", psql_command),
-        ("topics", f"{', '.join((TOUCHPOINTS, JOURNEYS, IDENTITIES, SATISFACTION, CHURN_RISK, DEAD_LETTERS))} "
+        ("topics", f"{', '.join((TOUCHPOINTS, JOURNEYS, CASES, IDENTITIES, SATISFACTION, CHURN_RISK, DEAD_LETTERS))} "
                    f"at {settings.kafka}"),
         ("schemas", f"{settings.registry.url}/subjects"),
         ("settings", f"{env} (with the database's password; commands run in {folder} find it by themselves)"),

@@ -71,7 +71,7 @@ def rows(journey: JourneyView, most: int) -> Iterator[list[str | Cell]]:
         if number == len(head) and left_out:
             yield _left_out(left_out)
         text = formatting.moment(line.at)
-        yield _cells(line, text if text[:10] != day else " " * 11 + text[11:])
+        yield cells(line, text if text[:10] != day else " " * 11 + text[11:])
         day = text[:10]
     if not tail and left_out:
         yield _left_out(left_out)
@@ -125,10 +125,11 @@ def _sameness(number: int, step: Mapping[str, Any]) -> tuple[object, ...]:
     return (step["channel"], step["kind"], step["at"][:10], number if eventful else -1)
 
 
-def _cells(line: Line, time: str) -> list[str | Cell]:
+def cells(line: Line, time: str | None = None) -> list[str | Cell]:
+    """Return a line as cells of COLUMNS; its time is written as `time`, if that is given."""
     what = line.kind if line.times == 1 else f"{line.kind} ×{line.times}"
     return [
-        Cell(time, "dim"),
+        Cell(formatting.moment(line.at) if time is None else time, "dim"),
         Cell(line.channel, "cyan"),
         what,
         Cell(SAID.get(line.outcome, ""), STYLES.get(line.outcome, "")),

@@ -6,6 +6,7 @@ import click
 from sqlalchemy import text
 
 from pipeline import settings
+from pipeline.cases.row import CASE
 from pipeline.cli.formatting import moment, plural
 from pipeline.cli.running_workers import refuse_running_workers
 from pipeline.client.topic_records import TopicRecords
@@ -18,7 +19,7 @@ from pipeline.scores.registry import SCORES
 from pipeline.topics import TOUCHPOINTS
 
 _TABLES = (
-    "journey", "touchpoint_count", FEEDBACK.name, VERBATIM.name, "quarantine", "outbox", "position",
+    "journey", CASE.name, "touchpoint_count", FEEDBACK.name, VERBATIM.name, "quarantine", "outbox", "position",
     *[table.name for table in TABLES],
 )  # fmt: skip
 

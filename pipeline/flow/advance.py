@@ -1,12 +1,13 @@
 """An admitted slice into one batch of effects.
 
-identify ▶ dedupe ▶ sessionize ▶ score ▶ advance event time ▶ revise ▶ count ▶ keep answers
+identify ▶ dedupe ▶ sessionize ▶ score ▶ advance event time ▶ revise ▶ count ▶ keep answers ▶ follow cases
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from pipeline.flow.cases import case_changes
 from pipeline.flow.counts import count_channels, count_touchpoints, count_types
 from pipeline.flow.dedupe import drop_duplicates, group_by_customer, without
 from pipeline.flow.feedback import feedback_of
@@ -110,6 +111,7 @@ def advance(
         scores=scoring.rows,
         counts=count_touchpoints(fresh, by_type) if scores else (),
         feedback=feedback_of(fresh),
+        case_changes=case_changes(fresh, () if identities is None else identities.changed),
         refused=admitted.refused,
         forwarded=admitted.forwarded,
         processed=len(fresh),

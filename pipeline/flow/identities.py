@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pipeline.flow.cases import JoinedChange
 from pipeline.flow.exchange import Corrected, Message, Named, Transferred
 from pipeline.flow.identity_effects import IdentityChanges, IdentityEffects
 from pipeline.flow.identity_rows import OMITTED, RestatementRow, aside_row, by_key, owner_rows
@@ -54,6 +55,8 @@ class Identities:
         self._restatable = at_once(sum([_items(message) for message in admitted.messages]))
         #: Number of changes that came too late to restate what was before.
         self.final = 0
+        #: What changed for the customers that were dealt with, once it is finished.
+        self.changed: list[JoinedChange] = []
 
     def learn(self) -> None:
         """Tell other partitions what events name, learn what they tell, and hand touchpoints over."""
@@ -213,6 +216,7 @@ class Identities:
         for key, joined in self._joined.items():
             customer = customers[key]
             removed, added = joined.finish(changed)
+            self.changed.append(JoinedChange(key, removed, added))
             if customer.is_empty:
                 scoring.replace(customer, {})
             elif removed is None:

@@ -115,10 +115,7 @@ class JoinedCustomer:
             self.add(row.step)
 
     def finish(self, changed: list[Journey]) -> tuple[CustomerChange | None, CustomerChange | None]:
-        """Change the journeys; return what left them and what came into them, for the scores.
-
-        Neither is said of a customer who has nothing left: there is no score then (`Customer.is_empty`).
-        """
+        """Change the journeys; return what left them and what came into them."""
         removed = self._remove_all(changed) if self._removed else None
         if not self._added:
             return removed, None
@@ -126,7 +123,7 @@ class JoinedCustomer:
         events = [self._readmit(key, step) for step in sorted(self._added.values())]
         return removed, sessionize(self._customer, events, changed, self._salt)
 
-    def _remove_all(self, changed: list[Journey]) -> CustomerChange | None:
+    def _remove_all(self, changed: list[Journey]) -> CustomerChange:
         journeys = self._customer.journeys
         visits = 0
         for journey in [each for each in journeys if not each.keys.isdisjoint(self._removed)]:
@@ -156,8 +153,6 @@ class JoinedCustomer:
                 visits += target.is_visit
                 mark_changed(target, changed)
             journeys[place : place + 1] = again
-        if self._customer.is_empty and not self._added:
-            return None
         steps = sorted([removed.step for removed in self._removed.values()])
         events = [self._readmit(self._customer.key, step) for step in steps]
         return CustomerChange(events, visits, self._customer.last_seen_at, self._customer.scores)

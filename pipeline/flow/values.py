@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any, NamedTuple, Protocol
 
+from pipeline.cases.case import CaseChange
+from pipeline.cases.row import CaseRow
 from pipeline.contract.reject import Rejected
 from pipeline.flow.count_row import TouchpointCountRow
 from pipeline.flow.exchange import Barrier, Message
@@ -96,7 +98,8 @@ class Batch(NamedTuple):
     each score by its table's name, `removed_scores` the customers that have none any more. `late` and `by_channel`
     count touchpoints by channel. `open_change` is the change in the number of open journeys. `only_closed` are the ids
     of journeys of which nothing else has changed since the last revision. `identity` is what changes in who is who;
-    `final` counts changes that came too late to restate all of what was before.
+    `final` counts changes that came too late to restate all of what was before. `case_changes` say what changes in
+    cases; `cases` are their rows after that.
     """
 
     partition: int
@@ -123,3 +126,5 @@ class Batch(NamedTuple):
     identity: IdentityChanges | None = None
     corrections: int = 0
     final: int = 0
+    case_changes: Sequence[CaseChange] = ()
+    cases: Sequence[CaseRow] = ()

@@ -13,8 +13,9 @@ from pipeline.durations import duration_ms
 from pipeline.errors import InvalidInput
 from pipeline.identity import policy as identity_policy
 from pipeline.identity.policy import IdentityPolicy
-from pipeline.journey import activity
+from pipeline.journey import activity, case_policy
 from pipeline.journey.activity import ActivityPolicy
+from pipeline.journey.case_policy import CasePolicy
 from pipeline.touchpoint import CHANNELS
 
 _MAX_DAYS = 366
@@ -22,7 +23,7 @@ _MAX_DAYS = 366
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Gaps and grace, in milliseconds, how keys are joined, and what counts as activity of a customer."""
+    """Gaps and grace, in milliseconds, how keys are joined, what counts as activity, and when cases are closed."""
 
     gap_ms: int
     grace_ms: int
@@ -30,6 +31,7 @@ class Policy:
     by_kind: Mapping[str, int] = field(default_factory=dict)
     identity: IdentityPolicy = field(default_factory=IdentityPolicy)
     activity: ActivityPolicy = field(default_factory=ActivityPolicy)
+    cases: Mapping[str, CasePolicy] = field(default_factory=dict)
 
     def gap(self, channel: str, kind: str) -> int:
         """Return the gap of a touchpoint: its kind's, else its channel's, else the one for all."""
@@ -51,9 +53,10 @@ def read(file: Path | None) -> Policy:
 
 def parse(document: Mapping[str, Any]) -> Policy:
     """Return a policy from its TOML document; raises ValueError that says what is wrong in which place."""
-    if unknown := set(document) - {"gap", "grace", "channel", "kind", "identity", "churn"}:
+    if unknown := set(document) - {"gap", "grace", "channel", "kind", "identity", "churn", "case"}:
         raise ValueError(
-            f"unknown {_list(unknown)}; it takes gap, grace, [channel.NAME], [kind.NAME], [identity] and [churn]"
+            f"unknown {_list(unknown)}; it takes gap, grace, [channel.NAME], [kind.NAME], [identity], [churn] "
+            "and [case.TYPE]"
         )
     channels = _gaps(document.get("channel", {}), "channel")
     if unknown := set(channels) - set(CHANNELS):
@@ -65,6 +68,7 @@ def parse(document: Mapping[str, Any]) -> Policy:
         by_kind=_gaps(document.get("kind", {}), "kind"),
         identity=identity_policy.parse(document.get("identity", {})),
         activity=activity.parse(document.get("churn", {})),
+        cases=case_policy.parse(document.get("case", {})),
     )
 
 

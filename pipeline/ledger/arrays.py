@@ -91,7 +91,7 @@ def _moments(values: Sequence[int]) -> Array:
 
 def _moments_or_nulls(values: Sequence[int | None]) -> Array:
     return _or_nulls(
-        _oid("timestamptz"), [None if ms is None else _MICROSECONDS((ms - _EPOCH_2000_MS) * 1000) for ms in values]
+        _oid("timestamptz"), [None if ms is None else _eight_bytes((ms - _EPOCH_2000_MS) * 1000) for ms in values]
     )
 
 
@@ -124,13 +124,23 @@ def _or_nulls(oid: int, values: Sequence[bytes | None]) -> Array:
     return _array(oid, len(values), elements, has_nulls=None in values)
 
 
+def _longs_or_nulls(values: Sequence[int | None]) -> Array:
+    return _or_nulls(_oid("bigint"), [None if value is None else _eight_bytes(value) for value in values])
+
+
+def _doubles_or_nulls(values: Sequence[float | None]) -> Array:
+    return _or_nulls(_oid("float8"), [None if value is None else _double(value) for value in values])
+
+
 _LONG, _SIXTEEN = _element(">i8"), _element("V16")
-_MICROSECONDS = Struct(">q").pack
+_eight_bytes, _double = Struct(">q").pack, Struct(">d").pack
 
 BIGINT = ArrayType("bigint", "bigint", partial(_numbers, _oid("bigint"), _LONG))
+BIGINT_OR_NULL = ArrayType("bigint", "bigint", _longs_or_nulls)
 BOOLEAN = ArrayType("boolean", "boolean", partial(_numbers, _oid("boolean"), _element("?")))
 BYTEA = ArrayType("bytea", "bytea", partial(_of_any_size, _oid("bytea")))
 FLOAT8 = ArrayType("float8", "float8", partial(_numbers, _oid("float8"), _element(">f8")))
+FLOAT8_OR_NULL = ArrayType("float8", "float8", _doubles_or_nulls)
 INTEGER = ArrayType("integer", "integer", partial(_numbers, _oid("integer"), _element(">i4")))
 #: Epoch milliseconds.
 MOMENT = ArrayType("timestamptz", "timestamptz", _moments)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 
+from pipeline.cases.row import StageReached
 from pipeline.journey.steps import Steps
 from pipeline.ledger import arrays
 from pipeline.ledger.arrays import ArrayType, written
-from pipeline.ledger.moments import sql_ms
+from pipeline.ledger.moments import moment, ms, sql_ms
 from pipeline.ledger.steps import parse_steps, steps_text
 from pipeline.rows import (
     BIGINT,
@@ -25,6 +27,7 @@ from pipeline.rows import (
     NUMBERS,
     NUMERIC,
     REASONS,
+    STAGES,
     STEPS,
     TEXT,
     UUID,
@@ -52,6 +55,15 @@ class PostgresType(NamedTuple):
 @lru_cache(_MEMO)
 def _reasons_json(reasons: tuple[Reason, ...]) -> str:
     return orjson.dumps([reason._asdict() for reason in reasons]).decode()
+
+
+def _stages_json(stages: tuple[StageReached, ...]) -> str:
+    told = [{"stage": each.stage, "at": moment(each.at)} for each in stages]
+    return orjson.dumps(told, option=orjson.OPT_UTC_Z).decode()
+
+
+def _load_stages(stages: list[dict[str, str]], _row: Any) -> tuple[StageReached, ...]:
+    return tuple([StageReached(each["stage"], ms(datetime.fromisoformat(each["at"]))) for each in stages])
 
 
 def _channels_json(channels: Mapping[str, int]) -> str:
@@ -102,9 +114,9 @@ _TYPES = {
     TEXT: PostgresType(arrays.TEXT, arrays.TEXT_OR_NULL),
     UUID: PostgresType(arrays.UUID, arrays.UUID_OR_NULL, select=_as_text),
     INTEGER: PostgresType(arrays.INTEGER),
-    BIGINT: PostgresType(arrays.BIGINT),
+    BIGINT: PostgresType(arrays.BIGINT, arrays.BIGINT_OR_NULL),
     NUMERIC: PostgresType(arrays.NUMERIC, select=_as_text, load=lambda text, _row: int(text)),
-    FLOAT: PostgresType(arrays.FLOAT8),
+    FLOAT: PostgresType(arrays.FLOAT8, arrays.FLOAT8_OR_NULL),
     BOOLEAN: PostgresType(arrays.BOOLEAN),
     MOMENT: PostgresType(arrays.MOMENT, arrays.MOMENT_OR_NULL, select=sql_ms),
     BYTES: PostgresType(arrays.BYTEA),
@@ -112,6 +124,7 @@ _TYPES = {
     NUMBERS: PostgresType(written("jsonb", _numbers_json), select=_as_text, load=_load_numbers),
     STEPS: PostgresType(written("jsonb", steps_text), select=_as_text, load=_load_steps),
     WEIGHTS: PostgresType(written("jsonb", _weights_json), select=_as_text, load=_load_weights),
+    STAGES: PostgresType(written("jsonb", _stages_json), load=_load_stages),
     REASONS: PostgresType(written("jsonb", _reasons_json), load=_load_reasons),
 }
 

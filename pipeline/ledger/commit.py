@@ -10,6 +10,7 @@ import psycopg
 from psycopg.types.json import Json
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipeline.cases.row import CASE
 from pipeline.flow.count_row import TOUCHPOINT_COUNT
 from pipeline.flow.exchange import ExchangeRecord
 from pipeline.flow.feedback import FEEDBACK, VERBATIM
@@ -108,6 +109,7 @@ class CommitStatement:
     def __init__(self, scores: Sequence[Score[Any, Any]]) -> None:
         self._journeys, self._counts = Upsert(JOURNEY), Upsert(TOUCHPOINT_COUNT)
         self._feedback, self._verbatims = Upsert(FEEDBACK), Upsert(VERBATIM)
+        self._cases = Upsert(CASE)
         self._scores = {score.table.name: Upsert(score.table) for score in scores}
         self._published = [score.table.name for score in published_scores(scores)]
         self._identity = IdentityStatement(scores)
@@ -129,6 +131,7 @@ class CommitStatement:
                  counts AS ({self._counts.sql}),
                  answers AS ({self._feedback.sql}),
                  verbatims AS ({self._verbatims.sql}),
+                 followed AS ({self._cases.sql}),
                  refused AS ({_QUARANTINE}),
                  told AS ({self._outbox_sql()}),
                  confirmed AS ({_PUBLISHED} AND EXISTS (SELECT FROM going))
@@ -139,7 +142,7 @@ class CommitStatement:
         columns = {
             "partition": "integer", "commit": "bigint", "journeys": "uuid[]",
             **dict.fromkeys(self._published, "text[]"), "quarantined": "bigint[]", "forwards": "jsonb",
-            "identities": "text[]",
+            "identities": "text[]", "cases": "jsonb",
         }  # fmt: skip
         names = ", ".join(columns)
         typed = ", ".join([f"{name} {sql}" for name, sql in columns.items()])
@@ -189,6 +192,7 @@ class CommitStatement:
             **self._counts.arrays((b.partition, b.counts) for b in batches),
             **self._feedback.arrays((b.partition, b.feedback.answers) for b in batches),
             **self._verbatims.arrays((b.partition, b.feedback.verbatims) for b in batches),
+            **self._cases.arrays((b.partition, b.cases) for b in batches),
             "topic": commits[0].position.topic,
             "partitions": len(commits),
             "position": _json([_position(commit) for commit in commits]),
@@ -255,7 +259,12 @@ def _quarantine(refused: Refused, partition: int) -> dict[str, Any]:
 def _publishes(batch: Batch) -> bool:
     """Return whether anything of a batch is to be published."""
     return bool(
-        batch.journeys or any(batch.scores.values()) or batch.refused or batch.forwarded or changes_identity(batch)
+        batch.journeys
+        or batch.cases
+        or any(batch.scores.values())
+        or batch.refused
+        or batch.forwarded
+        or changes_identity(batch)
     )
 
 
@@ -280,6 +289,7 @@ def _outbox_row(commit: Commit, scores: Iterable[str]) -> dict[str, Any]:
             ],
         ],
         "identities": batch.identity.owners if batch.identity else [],
+        "cases": [(row.customer, row.subject) for row in batch.cases],
     }
 
 

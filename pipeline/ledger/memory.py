@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from pipeline.cases.row import CaseRow
 from pipeline.flow.count_row import TOUCHPOINT_COUNT, TouchpointCountRow
 from pipeline.flow.exchange import ExchangeRecord
 from pipeline.flow.feedback import FeedbackRow
@@ -53,6 +54,8 @@ class MemoryLedger:
         self.feedback: dict[tuple[str, int, bytes], FeedbackRow] = {}
         self.verbatims: dict[tuple[str, int, bytes], str] = {}
         self.counts: dict[tuple[int, str, str, str], TouchpointCountRow] = {}
+        #: (customer, subject) → row
+        self.cases: dict[tuple[str, str], CaseRow] = {}
         #: (partition, offset) → record and reason
         self.quarantine: dict[tuple[int, int], Refused] = {}
         #: partition → commit number → batch
@@ -137,6 +140,10 @@ class MemoryLedger:
     def _journeys_of(self, customer: str) -> list[JourneyRow]:
         rows = [row for row in self.journeys.values() if row.customer == customer and _is_there(row)]
         return sorted(rows, key=lambda row: row.started_at)
+
+    async def load_cases(self, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], CaseRow]:
+        """Return cases by customer and subject, as far as there are any."""
+        return {key: self.cases[key] for key in wanted if key in self.cases}
 
     async def load_corrections(self, partitions: Iterable[int]) -> dict[int, list[Correction]]:
         """Return, by partition, the corrections that can concern any key."""
@@ -224,6 +231,7 @@ class MemoryLedger:
             self.identity.write(number, batch.identity)
         self.feedback |= {(row.key, row.at, row.touchpoint): row for row in batch.feedback.answers}
         self.verbatims |= {(row.key, row.at, row.touchpoint): row.verbatim for row in batch.feedback.verbatims}
+        self.cases |= {(row.customer, row.subject): row for row in batch.cases}
         for counts in batch.counts:
             key = (number, counts.stage, counts.channel, counts.kind)
             before = self.counts.get(key)
@@ -279,6 +287,10 @@ class MemoryLedger:
             ],
             forwarded=[forwarded for batch in batches.values() for forwarded in batch.forwarded],
             exchanged=[record for batch in batches.values() for record in _exchanged(batch)],
+            cases=[
+                self.cases[key]
+                for key in dict.fromkeys((row.customer, row.subject) for b in batches.values() for row in b.cases)
+            ],
             owners=self.identity.namings(
                 [key for batch in batches.values() if batch.identity for key in batch.identity.owners]
             )[1],

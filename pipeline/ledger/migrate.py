@@ -68,9 +68,9 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
 def _functions_and_views() -> list[str]:
     """Return the SQL of the functions and views, in the order in which they depend on each other."""
     own = files("pipeline.ledger") / "sql"
-    functions, views = ((own / name).read_text(encoding="utf-8") for name in ("functions.sql", "views.sql"))
+    functions, *views = [(own / f"{name}.sql").read_text(encoding="utf-8") for name in ("functions", "views", "cases")]
     scores = [sql for score in SCORES for sql in score.as_of_sql]
-    return [functions, *scores, views]
+    return [functions, *scores, *views]
 
 
 def script_text(sql: str) -> TextClause:

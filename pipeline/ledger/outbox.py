@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipeline.cases.row import CaseRow
 from pipeline.flow.exchange import ExchangeRecord
 from pipeline.flow.identity_rows import OwnerRow
 from pipeline.flow.values import Forwarded
 from pipeline.journey.row import JOURNEY, JourneyRow
+from pipeline.ledger.cases import load_cases
 from pipeline.ledger.identity import load_owners
 from pipeline.ledger.positions import Position
 from pipeline.ledger.reload import load_row, select_list
@@ -31,7 +33,7 @@ _REFUSED = text("""
 
 _FIRST = text("SELECT min(commit) FROM outbox WHERE topic = :topic AND partition = :partition")
 
-_OTHER_COLUMNS = ("quarantined", "forwards", "identities")
+_OTHER_COLUMNS = ("quarantined", "forwards", "identities", "cases")
 #: Number of commits that are read at once, so that memory is bounded however many there are.
 _MAX_COMMITS = 20
 
@@ -62,6 +64,7 @@ class Unpublished(NamedTuple):
     removed_scores: Mapping[str, Sequence[str]] = {}
     exchanged: Sequence[ExchangeRecord] = ()
     owners: Sequence[OwnerRow] = ()
+    cases: Sequence[CaseRow] = ()
 
 
 @cache
@@ -115,6 +118,7 @@ async def load_unpublished(
         ],
         removed_scores=removed,
         owners=await load_owners(connection, _union(commits, "identities")),
+        cases=list((await load_cases(connection, _cases(commits))).values()),
         exchanged=[
             ExchangeRecord(None if f["to"] is None else f["to"].encode(), f["exchanged"].encode(), f["partition"])
             for row in commits
@@ -133,6 +137,10 @@ async def first_unpublished(connection: AsyncConnection, position: Position) -> 
 
 def _union(commits: Any, column: str) -> list[Any]:
     return list(dict.fromkeys(item for row in commits for item in getattr(row, column)))
+
+
+def _cases(commits: Any) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((customer, subject) for row in commits for customer, subject in row.cases))
 
 
 def _headers(stored: list[list[str]]) -> list[tuple[str, bytes]]:

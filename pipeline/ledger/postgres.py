@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pipeline.cases.row import CaseRow
 from pipeline.flow.identity_needs import AsidePoint, Concerned, Span
 from pipeline.flow.identity_rows import AsideRow, NamingRow, OwnerRow, RestatementRow
 from pipeline.flow.state import Customer
 from pipeline.identity.correction import Correction
 from pipeline.journey.journey import Journey
-from pipeline.ledger import active_models, customers, identity, outbox, portions, positions, risk_sweep
+from pipeline.ledger import active_models, cases, customers, identity, outbox, portions, positions, risk_sweep
 from pipeline.ledger import commit as committing
 from pipeline.ledger.commit import Commit, CommitStatement
 from pipeline.ledger.outbox import Unpublished
@@ -64,6 +65,10 @@ class PostgresLedger:
     async def load_page(self, customer: str, after: int, limit: int) -> list[Journey]:
         """Return a customer's journeys that start after a moment."""
         return await self._ask(lambda c: customers.load_page(c, customer, after, limit))
+
+    async def load_cases(self, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], CaseRow]:
+        """Return cases by customer and subject, as far as there are any."""
+        return await self._ask(lambda c: cases.load_cases(c, wanted))
 
     async def load_corrections(self, partitions: Iterable[int]) -> dict[int, list[Correction]]:
         """Return, by partition, the corrections that can concern any key."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from pipeline.cases.row import CaseRow
 from pipeline.flow.identity_needs import AsidePoint, Concerned, Span
 from pipeline.flow.identity_rows import AsideRow, NamingRow, OwnerRow, RestatementRow
 from pipeline.flow.state import Customer
@@ -50,6 +51,9 @@ class Ledger(Protocol):
 
     async def load_page(self, customer: str, after: int, limit: int) -> list[Journey]:
         """Return a customer's journeys that start after a moment, in order of time, up to `limit`."""
+
+    async def load_cases(self, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], CaseRow]:
+        """Return cases by customer and subject, as far as there are any."""
 
     async def load_corrections(self, partitions: Iterable[int]) -> dict[int, list[Correction]]:
         """Return, by partition, the corrections that can concern any key."""

@@ -39,6 +39,7 @@ from pipeline.ledger.positions import Fenced, Position
 from pipeline.ledger.protocol import Ledger
 from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartitions
+from pipeline.processing.case_updates import CaseUpdates
 from pipeline.processing.direct_routes import DirectRoutes
 from pipeline.publishing.outbox import OutboxPublisher
 from pipeline.scores.protocol import ActiveScore
@@ -66,6 +67,7 @@ class Committer:
         scores: Sequence[ActiveScore],
         grace_ms: int,
         identity: IdentityRules | None,
+        cases: CaseUpdates | None,
         max_customers: int,
         routes: DirectRoutes,
         metrics: Metrics,
@@ -75,7 +77,7 @@ class Committer:
         #: The scores with the models that they are made with; may be exchanged while nothing is under way.
         self.scores = scores
         self._grace_ms, self._max_customers = grace_ms, max_customers
-        self._identity = identity
+        self._identity, self._cases = identity, cases
         self._metrics, self._reached = metrics, reached
         self._under_way: set[int] = set()
 
@@ -115,6 +117,7 @@ class Committer:
                     self._assigned[each.partition].active_at = time.monotonic()
             if any(each.messages for each in slices):
                 self._reached("receiving")
+            batches = await self._with_cases(batches)
             if await self.commit([self._with_barriers(batch) for batch in batches], began, delivers):
                 for each in slices:
                     for barrier in each.barriers:
@@ -180,6 +183,16 @@ class Committer:
         """Let partitions tell each other by the exchange topic, until barriers say that nothing is on its way."""
         self._routes.close()
         self._deliver_by_topic()
+
+    async def _with_cases(self, batches: list[Batch]) -> list[Batch]:
+        if self._cases is None:
+            return batches
+        try:
+            return await self._cases.with_cases(batches)
+        except BaseException:
+            for batch in batches:
+                self._assigned.drop(batch.partition)  # its state is ahead
+            raise
 
     @property
     def exchanges(self) -> bool:

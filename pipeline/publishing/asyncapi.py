@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pipeline.publishing.create_topics import CONFIGURATION
 from pipeline.scores.registry import topic_schemas
-from pipeline.topics import DEAD_LETTERS, EXCHANGE, IDENTITIES, JOURNEYS, TOUCHPOINTS
+from pipeline.topics import CASES, DEAD_LETTERS, EXCHANGE, IDENTITIES, JOURNEYS, TOUCHPOINTS
 
 #: AsyncAPI's name of Avro schemas as JSON.
 _AVRO = "application/vnd.apache.avro+json;version=1.9.0"
@@ -26,6 +26,10 @@ _KEYS = {
     JOURNEYS: _Key(
         "The customer's key, a slash, and the journey's id. The partition is that of the customer's key alone.",
         "customer:c-1001/0190163d-8694-8123-9abc-def012345678",
+    ),
+    CASES: _Key(
+        "The customer's key, a slash, and the case's subject. The partition is that of the customer's key alone.",
+        "customer:c-1001/order-4711",
     ),
     DEAD_LETTERS: _Key("The key of the refused record, as it came.", "customer:c-1001"),
     IDENTITIES: _Key("A key.", "anonymous:0f3c"),

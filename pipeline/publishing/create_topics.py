@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.connections.kafka import ClientErrors, KafkaConnection
 from pipeline.scores.registry import SCORES
-from pipeline.topics import DEAD_LETTERS, EXCHANGE, IDENTITIES, JOURNEYS, TOUCHPOINTS
+from pipeline.topics import CASES, DEAD_LETTERS, EXCHANGE, IDENTITIES, JOURNEYS, TOUCHPOINTS
 
 _WEEK_MS = 7 * 86_400_000
 #: Replicas that must have a record before it counts as written, where topics have three replicas or more: one may be
@@ -15,15 +15,18 @@ _WEEK_MS = 7 * 86_400_000
 _MIN_IN_SYNC = {"min.insync.replicas": "2"}
 _COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.5"}
 
+#: Compaction keeps the latest revision of each journey or case; for a week all revisions can be read.
+_REVISIONS = {
+    "cleanup.policy": "compact,delete",
+    "retention.ms": str(52 * _WEEK_MS),
+    "min.compaction.lag.ms": str(_WEEK_MS),
+}
+
 #: topic → its configuration. Retention goes by append time everywhere: an event's own time never makes it vanish.
 CONFIGURATION: dict[str, dict[str, str]] = {
     TOUCHPOINTS: {"cleanup.policy": "delete", "retention.ms": str(4 * _WEEK_MS)},
-    # Compaction keeps the latest revision of each journey; for a week all revisions can be read.
-    JOURNEYS: {
-        "cleanup.policy": "compact,delete",
-        "retention.ms": str(52 * _WEEK_MS),
-        "min.compaction.lag.ms": str(_WEEK_MS),
-    },
+    JOURNEYS: _REVISIONS,
+    CASES: _REVISIONS,
     IDENTITIES: _COMPACTED,
     **{score.topic: _COMPACTED for score in SCORES if score.topic is not None},
     # What waits for other partitions is read within moments; a worker that was away for long still needs it.

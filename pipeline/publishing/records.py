@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
+from pipeline.cases.row import CASE, CaseRow
 from pipeline.contract.encode import header
 from pipeline.flow.exchange import ExchangeRecord
 from pipeline.flow.identity_rows import OWNER, OwnerRow
@@ -15,7 +16,7 @@ from pipeline.journey.row import JOURNEY, JourneyRow
 from pipeline.ledger.outbox import RefusedRow, Unpublished
 from pipeline.publishing.serializers import RowSerializer
 from pipeline.scores.protocol import Score
-from pipeline.topics import DEAD_LETTERS, EXCHANGE, IDENTITIES, JOURNEYS, TOUCHPOINTS
+from pipeline.topics import CASES, DEAD_LETTERS, EXCHANGE, IDENTITIES, JOURNEYS, TOUCHPOINTS
 
 #: The partition of records that Kafka's partitioner places, by their key.
 BY_KEY = -1
@@ -52,6 +53,12 @@ class _Topic(NamedTuple):
             key = f"{row.customer}/{row.journey_id}".encode()
             yield OutgoingRecord(self.name, key, self.header + body, None, partition)
 
+    def by_case(self, rows: Sequence[CaseRow], partition: int) -> Iterator[OutgoingRecord]:
+        """Yield a record for each case, on the customer's partition."""
+        for row, body in zip(rows, self.serializer.serialize(rows), strict=True):
+            key = f"{row.customer}/{row.subject}".encode()
+            yield OutgoingRecord(self.name, key, self.header + body, None, partition)
+
 
 class RecordSerializer:
     """Turns the rows of commits into records.
@@ -69,6 +76,7 @@ class RecordSerializer:
         self._clock_ms = clock_ms
         self._identities = _Topic(IDENTITIES, headers[IDENTITIES], RowSerializer(OWNER))
         self._journeys = _Topic(JOURNEYS, headers[JOURNEYS], RowSerializer(JOURNEY))
+        self._cases = _Topic(CASES, headers[CASES], RowSerializer(CASE))
         self._scores = {
             score.table.name: _Topic(score.topic, headers[score.topic], RowSerializer(score.table))
             for score in scores
@@ -108,7 +116,8 @@ class RecordSerializer:
         journeys = self._journeys.by_journey(rows.journeys, partition)
         scores = [topic.by_customer(rows.scores[name]) for name, topic in self._scores.items() if name in rows.scores]
         removed = [topic.tombstones(rows.removed_scores.get(name, ())) for name, topic in self._scores.items()]
-        return chain(journeys, *scores, *removed, letters, forwards(rows.forwarded))
+        cases = self._cases.by_case(rows.cases, partition)
+        return chain(journeys, cases, *scores, *removed, letters, forwards(rows.forwarded))
 
 
 def _exchange(records: Iterable[ExchangeRecord]) -> Iterator[OutgoingRecord]:

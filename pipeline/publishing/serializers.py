@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
+from pipeline.cases.row import StageReached
 from pipeline.contract.avro_primitives import NULL, SOME, double, long, optional_long, optional_text, text, times
 from pipeline.journey.step import Measures, Step, StepType
 from pipeline.journey.steps import AVRO, Steps
@@ -22,6 +23,7 @@ from pipeline.rows import (
     INTEGER,
     MOMENT,
     REASONS,
+    STAGES,
     STEPS,
     TEXT,
     UUID,
@@ -79,6 +81,10 @@ def _doubles(values: Sequence[float]) -> list[bytes]:
     return [double(value) for value in values]
 
 
+def _optional_doubles(values: Sequence[float | None]) -> list[bytes]:
+    return [NULL if value is None else SOME + double(value) for value in values]
+
+
 def _booleans(values: Sequence[bool]) -> list[bytes]:
     return [_TRUE if value else _FALSE for value in values]
 
@@ -113,6 +119,17 @@ def _reason_list(reasons: tuple[Reason, ...]) -> bytes:
     if not reasons:
         return _END_OF_BLOCKS
     items = [text(reason.code) + text(reason.text) for reason in reasons]
+    return long(len(items)) + b"".join(items) + _END_OF_BLOCKS
+
+
+def _stages(values: Sequence[tuple[StageReached, ...]]) -> list[bytes]:
+    return [_stage_array(stages) for stages in values]
+
+
+def _stage_array(stages: tuple[StageReached, ...]) -> bytes:
+    if not stages:
+        return _END_OF_BLOCKS
+    items = [_cached_text(each.stage) + long(each.at) for each in stages]
     return long(len(items)) + b"".join(items) + _END_OF_BLOCKS
 
 
@@ -176,11 +193,12 @@ _ENCODERS: dict[Any, tuple[_Encode, _Encode | None]] = {
     UUID: (_texts, _optional_texts),
     INTEGER: (_longs, _optional_longs),
     BIGINT: (_longs, _optional_longs),
-    FLOAT: (_doubles, None),
+    FLOAT: (_doubles, _optional_doubles),
     BOOLEAN: (_booleans, None),
     MOMENT: (times, _optional_longs),
     CHANNEL_COUNTS: (_channel_counts, None),
     STEPS: (_steps, None),
+    STAGES: (_stages, None),
     REASONS: (_reasons, None),
 }
 

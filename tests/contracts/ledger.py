@@ -9,6 +9,9 @@ import pytest
 from memory import ACTIVE_SCORES, DAY, MINUTE, NOW, POLICY, T0, WRITERS, Record, record
 
 from pipeline import catalogue
+from pipeline.cases import types as case_types
+from pipeline.cases.case import changed_case
+from pipeline.cases.rules import CaseRules
 from pipeline.flow.admission import Admission
 from pipeline.flow.advance import advance, customers_to_load
 from pipeline.flow.exchange import ExchangeRecord, Named
@@ -102,6 +105,30 @@ async def a_commit_moves_the_position_and_what_it_wrote_is_loaded(ledger: Ledger
     assert customer.scores["satisfaction"].answered == 1
     churn = customer.scores["churn_risk"]
     assert (churn.visits, churn.first_active_at, churn.last_seen_at) == (1, T0, T0 + 5 * MINUTE)
+
+
+async def a_commit_writes_cases_which_are_loaded_by_customer_and_subject_and_named_by_the_outbox(
+    ledger: Ledger,
+) -> None:
+    [position] = await take(ledger)
+    about = {"subject": "order-1", "due_at": T0, "feedback": Feedback("csat", 4), "wait_ms": 5}
+    batch = await batch_of(ledger, position, [touchpoint("a", 1, kind="purchase", **about), touchpoint("b", 2)])
+    [change] = batch.case_changes
+    assert (change.customer, change.subject, len(change.added)) == ("customer:1", "order-1", 1)
+    row = changed_case(None, change, CaseRules(catalogue.load(), case_types.load(), {}))
+    assert row is not None
+    [after] = await ledger.commit([Commit(position, batch._replace(cases=[row]))])
+    assert await ledger.load_cases([("customer:1", "order-1"), ("customer:1", "x"), ("customer:2", "order-1")]) == {
+        ("customer:1", "order-1"): row
+    }
+    assert await ledger.load_cases([]) == {}
+    unpublished = await ledger.load_unpublished(after, 0)
+    assert unpublished is not None
+    assert unpublished.cases == [row]
+    later = row._replace(revision=2, status="moved", late_ms=None, due_at=None, satisfaction=None, first_channel=None)
+    batch = await batch_of(ledger, after, [touchpoint("c", 3)])
+    await ledger.commit([Commit(after, batch._replace(cases=[later]))])
+    assert await ledger.load_cases([("customer:1", "order-1")]) == {("customer:1", "order-1"): later}
 
 
 async def customers_that_are_not_known_are_loaded_empty(ledger: Ledger) -> None:

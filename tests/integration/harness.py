@@ -38,6 +38,7 @@ TABLES = ", ".join(
             "journey",
             "satisfaction",
             "churn_risk",
+            "customer_case",
             "customer_evidence",
             "touchpoint_count",
             "quarantine",

@@ -25,7 +25,7 @@ from pipeline.publishing.outbox import OutboxPublisher
 from pipeline.publishing.records import RecordSerializer
 from pipeline.retry import Retry
 from pipeline.scores.registry import SCORES
-from pipeline.topics import CHURN_RISK, IDENTITIES, JOURNEYS, SATISFACTION, TOUCHPOINTS
+from pipeline.topics import CASES, CHURN_RISK, IDENTITIES, JOURNEYS, SATISFACTION, TOUCHPOINTS
 
 NOW_MS = 1_700_000_000_000
 TRAITS = Traits(
@@ -42,7 +42,7 @@ async def committer(
     engine = async_engine(pipe.env["DATABASE_URL"], 60)
     retry = Retry(give_up_s=10, passing=lambda error: False)
     ledger = PostgresLedger(Session(engine, 2), retry, SCORES)
-    serializer = RecordSerializer(dict.fromkeys((JOURNEYS, IDENTITIES, SATISFACTION, CHURN_RISK), 1), SCORES)
+    serializer = RecordSerializer(dict.fromkeys((JOURNEYS, CASES, IDENTITIES, SATISFACTION, CHURN_RISK), 1), SCORES)
     publisher = MemoryPublisher()
     await publisher.ready()
     outbox = OutboxPublisher(publisher, serializer, ledger, retry)
@@ -54,6 +54,7 @@ async def committer(
         scores=ACTIVE_SCORES,
         grace_ms=0,
         identity=None,
+        cases=None,
         max_customers=max_customers,
         routes=DirectRoutes(assigned),
         metrics=Metrics(),

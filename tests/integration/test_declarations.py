@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from pipeline.cases.row import CASE
 from pipeline.contract.schema import parse_safely, schema_text
 from pipeline.flow.count_row import TOUCHPOINT_COUNT
 from pipeline.journey.row import JOURNEY
@@ -22,6 +23,7 @@ from pipeline.rows import (
     NUMBERS,
     NUMERIC,
     REASONS,
+    STAGES,
     STEPS,
     TEXT,
     UUID,
@@ -30,17 +32,17 @@ from pipeline.rows import (
     Table,
 )
 from pipeline.scores.registry import SCORES, published
-from pipeline.topics import JOURNEYS
+from pipeline.topics import CASES, JOURNEYS
 
-TABLES: list[Table[Any]] = [JOURNEY, TOUCHPOINT_COUNT, *[score.table for score in SCORES]]
+TABLES: list[Table[Any]] = [JOURNEY, CASE, TOUCHPOINT_COUNT, *[score.table for score in SCORES]]
 POSTGRES = {
     TEXT: "text", UUID: "uuid", INTEGER: "integer", BIGINT: "bigint", NUMERIC: "numeric", FLOAT: "double precision",
     BOOLEAN: "boolean", MOMENT: "timestamp with time zone", BYTES: "bytea", CHANNEL_COUNTS: "jsonb", STEPS: "jsonb",
-    REASONS: "jsonb", WEIGHTS: "jsonb", NUMBERS: "jsonb",
+    REASONS: "jsonb", WEIGHTS: "jsonb", NUMBERS: "jsonb", STAGES: "jsonb",
 }  # fmt: skip
 AVRO = {
     TEXT: "string", UUID: "string", INTEGER: "int", BIGINT: "long", FLOAT: "double", BOOLEAN: "boolean", MOMENT: "long",
-    CHANNEL_COUNTS: "map", STEPS: "array", REASONS: "array",
+    CHANNEL_COUNTS: "map", STEPS: "array", REASONS: "array", STAGES: "array",
 }  # fmt: skip
 
 
@@ -76,7 +78,8 @@ def plain(schema: Any) -> Any:
     return plain(schema["type"]) if isinstance(schema, dict) else schema
 
 
-SCHEMAS = [(JOURNEY, schema_text(JOURNEYS)), *[(score.table, score.schema_text or "") for score in published()]]
+REVISED: list[tuple[Table[Any], str]] = [(JOURNEY, schema_text(JOURNEYS)), (CASE, schema_text(CASES))]
+SCHEMAS = [*REVISED, *[(score.table, score.schema_text or "") for score in published()]]
 
 
 @pytest.mark.parametrize(("table", "schema"), SCHEMAS, ids=[table.name for table, _ in SCHEMAS])
@@ -85,8 +88,9 @@ def test_a_topics_schema_has_the_published_columns_in_their_order(table: Table[A
     assert fields == [(column.name, avro_type(column)) for column in table.published]
 
 
-def test_the_symbols_of_enumerations_are_those_of_the_schema() -> None:
-    fields = {field["name"]: field["type"] for field in parse_safely(schema_text(JOURNEYS))["fields"]}
-    for column in JOURNEY.published:
+@pytest.mark.parametrize(("table", "schema"), REVISED, ids=[table.name for table, _ in REVISED])
+def test_the_symbols_of_enumerations_are_those_of_the_schema(table: Table[Any], schema: str) -> None:
+    fields = {field["name"]: field["type"] for field in parse_safely(schema)["fields"]}
+    for column in table.published:
         if column.type.symbols:
             assert tuple(fields[column.name]["symbols"]) == column.type.symbols

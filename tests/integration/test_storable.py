@@ -33,7 +33,7 @@ from pipeline.publishing.records import RecordSerializer
 from pipeline.retry import Retry
 from pipeline.scores.churn import model as churn
 from pipeline.scores.registry import SCORES
-from pipeline.topics import CHURN_RISK, IDENTITIES, JOURNEYS, SATISFACTION, TOUCHPOINTS
+from pipeline.topics import CASES, CHURN_RISK, IDENTITIES, JOURNEYS, SATISFACTION, TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint, own_key
 
 SLICE = 100
@@ -47,7 +47,9 @@ class Line:
         self.policy = policy.read(None)
         self.admission = Admission(catalogue.load(), self.policy, 1)
         self.state = Partition(0, 0, 0)
-        self.serializer = RecordSerializer(dict.fromkeys((JOURNEYS, IDENTITIES, SATISFACTION, CHURN_RISK), 1), SCORES)
+        self.serializer = RecordSerializer(
+            dict.fromkeys((JOURNEYS, CASES, IDENTITIES, SATISFACTION, CHURN_RISK), 1), SCORES
+        )
 
     async def step(self, values: list[bytes]) -> Batch:
         """A slice, committed and encoded for its topics."""

@@ -21,7 +21,8 @@ SELECT p.id, p.started_at, p.n <= 100 OR p.n > p.total - 100 AS told,
        p.until, t.home AS partition, t.key, t.occurred_at, t.begun, t.active, t.channel, t.kind, t.stage, t.outcome, t.wait_ms, t.duration_ms,
        (t.millipoints / 1000)::DOUBLE AS score, t.amount_minor, t.currency, t.late_ms, t.begun_by, t.sequence, t.via,
        CASE WHEN t.about_kind IS NOT NULL AND (t.about_channel, t.about_kind) IS DISTINCT FROM (t.channel, t.kind)
-            THEN t.about_channel || '/' || t.about_kind END AS about, t.case_subject AS subject
+            THEN t.about_channel || '/' || t.about_kind END AS about, t.case_subject AS subject,
+       t.concern, t.contact, t.millipoints
 FROM placed AS p JOIN touchpoint AS t USING (partition, "offset");
 DROP TABLE placed;
 

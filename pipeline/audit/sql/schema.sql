@@ -21,6 +21,11 @@ CREATE TABLE gap (scope VARCHAR, name VARCHAR, ms BIGINT);
 CREATE TABLE known_kind (kind VARCHAR, stage VARCHAR, begun_by VARCHAR, role VARCHAR);
 CREATE TABLE known_channel (channel VARCHAR, begun_by VARCHAR);
 CREATE TABLE activity (scope VARCHAR, name VARCHAR, counts BOOLEAN);
+-- Of each type of cases, the strongest first: which kinds reach which stages, whether these make a case this type, close it
+-- or open it again; and how long silence takes to close one. Kinds by which customers are handed over.
+CREATE TABLE case_stage (type VARCHAR, rank INTEGER, kind VARCHAR, stage VARCHAR, makes BOOLEAN, closes BOOLEAN, reopens BOOLEAN);
+CREATE TABLE case_type (type VARCHAR, closes_after_ms BIGINT);
+CREATE TABLE hand_over (kind VARCHAR);
 CREATE TABLE scale (instrument VARCHAR, worst DOUBLE, best DOUBLE, satisfied DOUBLE, dissatisfied DOUBLE);
 -- Of each partition that was read, from which offset; since is null where that is its very beginning, else the time
 -- (epoch ms) from which on no touchpoint can have expired.
@@ -42,6 +47,17 @@ CREATE TABLE found_churn_risk (
     model VARCHAR, evidence VARCHAR, activities BIGINT, activity_weight VARCHAR, payments VARCHAR, paid VARCHAR
 );
 CREATE TABLE found_customer_evidence (customer VARCHAR, partition INTEGER, evidence VARCHAR);
+CREATE TABLE found_customer_case (
+    customer VARCHAR, subject VARCHAR, partition INTEGER, revision INTEGER, type VARCHAR, status VARCHAR, opened_at BIGINT,
+    last_at BIGINT, closed_at BIGINT, closes_at BIGINT, due_at BIGINT, late_ms BIGINT, touchpoints BIGINT, contacts BIGINT,
+    repeats BIGINT, hand_overs BIGINT, reopened BIGINT, first_channel VARCHAR, channels VARCHAR, stages VARCHAR,
+    waits BIGINT, wait_ms BIGINT, outcome VARCHAR, answers BIGINT, satisfaction DOUBLE, steps VARCHAR, keys VARCHAR
+);
+-- The steps of a column.
+CREATE MACRO steps_of(steps) AS from_json(steps, '[{"at": "VARCHAR", "channel": "VARCHAR", "kind": "VARCHAR",
+    "stage": "VARCHAR", "outcome": "VARCHAR", "wait_ms": "BIGINT", "duration_ms": "BIGINT", "score": "DOUBLE",
+    "amount_minor": "BIGINT", "currency": "VARCHAR", "late_ms": "BIGINT", "begun_by": "VARCHAR",
+    "sequence": "BIGINT", "via": "VARCHAR", "about": "VARCHAR", "subject": "VARCHAR"}]');
 CREATE TABLE found_touchpoint_count (
     partition INTEGER, stage VARCHAR, channel VARCHAR, kind VARCHAR, catalogued BOOLEAN, events BIGINT, answers BIGINT,
     satisfied BIGINT, score_sum BIGINT, failures BIGINT, abandoned BIGINT, waits BIGINT, wait_ms_sum BIGINT,

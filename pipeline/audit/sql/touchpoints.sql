@@ -34,7 +34,8 @@ SELECT c.id, c.customer AS own_key, r.partition, r."offset", r.key, r.occurred_a
        r.score >= s.satisfied AS satisfied,
        coalesce(r.score < s.satisfied AND r.score > s.dissatisfied, false) AS neutral, r.about_channel, r.about_kind, r.weight, r.half_lives,
        r.instrument, r.score, r.subject, r.verbatim, r.case_subject, r.churn_weight, r.churn_half_lives,
-       CASE WHEN begun AND k.role IN ('help', 'complain') THEN k.role END AS concern
+       CASE WHEN begun AND k.role IN ('help', 'complain') THEN k.role END AS concern,
+       begun AND k.role IS DISTINCT FROM 'answer' AS contact
 FROM record AS r
 JOIN verdict AS v ON v.partition = r.partition AND v."offset" = r."offset" AND v.reason IS NULL AND NOT v.sent_on
 JOIN customer AS c ON c.customer = r.customer

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from memory import ACTIVE_SCORES
-from network import Event, admitted
+from network import Event, admitted, without_origin
+from worker_in_memory import CASE_RULES
 
+from pipeline.cases.case import CaseChange, changed_case
+from pipeline.cases.row import CaseRow
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.scores.protocol import CustomerChange
 from pipeline.touchpoint import rank
@@ -186,6 +189,18 @@ class Batch:
             for owner, events in self.owned().items()
             for run in _runs(events)
         }
+
+    def cases(self) -> dict[tuple[str, str], CaseRow]:
+        """Return each owner's cases, by what they are about."""
+        found = {}
+        for owner, events in self.owned().items():
+            for subject in {event.case for event in events} - {None}:
+                assert subject is not None
+                steps = [admitted(event).step for event in events if event.case == subject]
+                row = changed_case(None, CaseChange(owner, subject, steps), CASE_RULES)
+                assert row is not None
+                found[owner, subject] = without_origin(row)
+        return found
 
     def scores(self) -> dict[str, dict[str, Any]]:
         """Return the state of each score by owner, but for the moment that it was last published for."""

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from memory import ACTIVE_SCORES, NOW, POLICY, Record
 from worker_in_memory import InMemory
 
+from pipeline.cases.row import MOVED, CaseRow
 from pipeline.catalogue import load
 from pipeline.contract.partition import partition_of
 from pipeline.flow.exchange_admission import with_messages
@@ -22,6 +24,7 @@ from pipeline.identity.naming import EventNaming
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.journey.admitted import Admitted, Answer
 from pipeline.journey.step import KEY_BYTES, Step, event_key, measured
+from pipeline.journey.steps import Steps
 from pipeline.processing.worker import Worker
 from pipeline.topics import EXCHANGE
 from pipeline.touchpoint import rank
@@ -48,6 +51,11 @@ class Event(NamedTuple):
         return min(self.keys, key=rank)
 
     @property
+    def case(self) -> str | None:
+        """Return what it is about: one of two cases, or none; all copies of a touchpoint agree."""
+        return (None, "case-1", "case-2")[crc32(self.event_id.encode()) % 3]
+
+    @property
     def touchpoint(self) -> bytes:
         """Return what identifies it within a customer."""
         return event_key(self.source, self.event_id, self.at)
@@ -60,6 +68,7 @@ def admitted(event: Event) -> Admitted:
     """A touchpoint as admission gives it."""
     traits = TRAITS.traits("web", event.kind, None, event.begun_by)
     step = Step(event.at, event.sequence, event.touchpoint, traits.types["none"], measured(score=event.score))
+    step = step._replace(subject=event.case)
     weaker = tuple(sorted([key for key in event.keys if rank(key) > rank(event.own)], key=rank))
     naming = (
         EventNaming(weaker, event.trust, event.source, event.event_id) if weaker and event.trust != "none" else None
@@ -228,6 +237,11 @@ class Network:
             if row.touchpoints
         }
 
+    def cases(self) -> dict[tuple[str, str], CaseRow]:
+        """Return cases that have touchpoints, without what depends on the order of arrival."""
+        rows = {key: row for key, row in self.it.ledger.cases.items() if row.status != MOVED}
+        return {key: without_origin(row) for key, row in rows.items()}
+
     def touchpoints(self) -> dict[tuple[str, int, int], set[bytes]]:
         """Return the touchpoints of each journey, by customer, start and end."""
         return {
@@ -250,3 +264,9 @@ class Network:
     def owner(self, event: Event) -> str:
         """Return who has a touchpoint, by its own key."""
         return self.owners()[event.touchpoint][event.own]
+
+
+def without_origin(row: CaseRow) -> CaseRow:
+    """Return a case without its revision and without whose its touchpoints were."""
+    steps = Steps([step._replace(via=None, sender=None) for step in row.steps])
+    return row._replace(revision=0, steps=steps)

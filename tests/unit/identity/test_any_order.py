@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from network import Event, Network
 
+from pipeline.cases import case
 from pipeline.flow import long_journeys, portions
 from pipeline.identity.policy import IdentityPolicy
 from pipeline.journey import journey
@@ -37,6 +38,7 @@ def check(
     expected = Batch(events, POLICY)
     assert network.touchpoints() == {each[:3]: {key for key, _ in each[3]} for each in expected.journeys()}
     assert network.scores() == expected.scores()
+    assert network.cases() == expected.cases()
     if size < journey.KEPT_EACH_END:
         assert network.journeys() == expected.journeys()
 
@@ -81,4 +83,14 @@ def test_any_order_and_batching_of_very_long_journeys(seed: int, size: int) -> N
 def test_any_order_and_batching_of_long_journeys(seed: int, size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(journey, "KEPT_EACH_END", 1)
+        check(seed, size)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(st.integers(0, 2**32), st.sampled_from([12, 30]), st.sampled_from([1, 2, 4]))
+def test_any_order_and_batching_of_cases_with_too_many_touchpoints(seed: int, size: int, listed: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(case, "MAX_LISTED", listed)
+        patch.setattr(portions, "MAX_RESTATED", 1)
+        patch.setattr(journey, "KEPT_EACH_END", 2)
         check(seed, size)

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.errors import InvalidInput
 from pipeline.journey import policy
+from pipeline.journey.case_policy import CasePolicy
 
 DAY = 86_400_000
 
@@ -50,3 +51,26 @@ def test_a_wrong_policy_is_refused_with_the_place_that_is_wrong(tmp_path: Path, 
 def test_a_missing_policy_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="is not there"):
         policy.read(tmp_path / "none.toml")
+
+
+def test_cases_of_a_type_can_be_closed_by_other_stages_and_after_another_silence() -> None:
+    read = policy.parse(
+        {"case": {"ticket": {"closed_by": ["answered"], "closes_after": "2d"}, "order": {"closes_after": "9d"}}}
+    )
+    assert read.cases == {"ticket": CasePolicy(("answered",), 2 * DAY), "order": CasePolicy(None, 9 * DAY)}
+    assert policy.parse({}).cases == {}
+
+
+@pytest.mark.parametrize(
+    ("case", "wrong"),
+    [
+        ("open", r"\[case.TYPE\]"),
+        ({"ticket": {}}, r"\[case.ticket\] must hold"),
+        ({"ticket": {"idle": "3d"}}, r"\[case.ticket\] must hold"),
+        ({"ticket": {"closed_by": "answered"}}, "list of stages"),
+        ({"ticket": {"closes_after": "3"}}, "closes_after"),
+    ],
+)
+def test_a_policy_of_cases_that_makes_no_sense_is_refused(case: object, wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        policy.parse({"case": case})

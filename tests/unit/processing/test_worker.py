@@ -11,6 +11,7 @@ from contracts.ledger import touchpoint
 from memory import DAY, NOW, T0, partition_for
 from worker_in_memory import InMemory, slice_of
 
+from pipeline.cases.row import CaseRow
 from pipeline.errors import Unavailable
 from pipeline.flow.values import Batch
 from pipeline.identity.correction import MERGED, Correction
@@ -23,7 +24,7 @@ from pipeline.publishing import outbox
 from pipeline.publishing.memory import MemoryPublisher
 from pipeline.publishing.outbox import Unpublishable
 from pipeline.scores.registry import SCORES
-from pipeline.topics import CHURN_RISK, DEAD_LETTERS, TOUCHPOINTS
+from pipeline.topics import CASES, CHURN_RISK, DEAD_LETTERS, TOUCHPOINTS
 from pipeline.touchpoint import Touchpoint
 
 MINUTE = 60_000
@@ -214,6 +215,46 @@ def test_partitions_of_the_same_transaction_as_a_fenced_one_are_dropped_without_
         assert it.ledger.journeys == {}
         assert it.value("pipeline_fenced_total") == 1
         assert await it.take(0) == {0: 0}
+
+    run(test)
+
+
+def test_cases_that_cannot_be_loaded_leave_no_state_ahead_of_the_ledger() -> None:
+    class Away(MemoryLedger):
+        async def load_cases(self, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], CaseRow]:
+            raise Unavailable("The database does not answer.")
+
+    async def test() -> None:
+        it = InMemory(Away(SCORES))
+        await it.take(0)
+        with pytest.raises(Unavailable):
+            await it.process(slice_of(0, 0, [touchpoint("a", subject="order-1")]))
+        assert dict(it.worker.assigned) == {}
+        assert it.ledger.journeys == {}
+
+    run(test)
+
+
+def test_cases_are_published_by_revision_and_what_names_no_subject_asks_for_none() -> None:
+    class Asked(MemoryLedger):
+        loads = 0
+
+        async def load_cases(self, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], CaseRow]:
+            self.loads += 1
+            return await super().load_cases(wanted)
+
+    async def test() -> None:
+        ledger = Asked(SCORES)
+        it = InMemory(ledger)
+        await it.take(0)
+        await it.process(slice_of(0, 0, [touchpoint("a")]))
+        assert ledger.loads == 0
+        await it.process(slice_of(0, 1, [touchpoint("b", 1, subject="order-1")]))
+        await it.process(slice_of(0, 2, [touchpoint("c", 2, subject="order-1"), touchpoint("b", 1, subject="order-1")]))
+        [row] = ledger.cases.values()
+        assert (row.revision, row.touchpoints, row.subject) == (2, 2, "order-1")
+        await it.worker.close()
+        assert [record.key for record in it.publisher.records if record.topic == CASES] == [b"customer:1/order-1"] * 2
 
     run(test)
 

@@ -9,6 +9,8 @@ from typing import Any, cast
 from memory import ACTIVE_SCORES, NOW, POLICY, WRITERS, Record, record
 
 from pipeline import catalogue
+from pipeline.cases import types as case_types
+from pipeline.cases.rules import CaseRules
 from pipeline.errors import Unavailable
 from pipeline.flow.admission import Admission
 from pipeline.flow.identities import IdentityRules
@@ -18,6 +20,7 @@ from pipeline.ledger.memory import MemoryLedger
 from pipeline.observe.health import Health
 from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartitions
+from pipeline.processing.case_updates import CaseUpdates
 from pipeline.processing.committer import Committer
 from pipeline.processing.direct_routes import DirectRoutes
 from pipeline.processing.garbage_collection import GarbageCollection
@@ -32,8 +35,10 @@ from pipeline.publishing.records import RecordSerializer
 from pipeline.retry import Retry
 from pipeline.scores.churn.model import DEFAULT as CHURN_MODEL
 from pipeline.scores.registry import SCORES
-from pipeline.topics import CHURN_RISK, IDENTITIES, JOURNEYS, SATISFACTION, TOUCHPOINTS, TopicPartition
+from pipeline.topics import CASES, CHURN_RISK, IDENTITIES, JOURNEYS, SATISFACTION, TOUCHPOINTS, TopicPartition
 from pipeline.touchpoint import Touchpoint
+
+CASE_RULES = CaseRules(catalogue.load(), case_types.load(), {})
 
 
 class Schemas:
@@ -94,7 +99,7 @@ class InMemory:
         retry = Retry(
             give_up_s=5, first_pause_s=0.001, passing=lambda error: isinstance(error, Unavailable | ConnectionError)
         )
-        serializer = RecordSerializer(dict.fromkeys((JOURNEYS, IDENTITIES, SATISFACTION, CHURN_RISK), 1), SCORES)
+        serializer = RecordSerializer(dict.fromkeys((JOURNEYS, CASES, IDENTITIES, SATISFACTION, CHURN_RISK), 1), SCORES)
         outbox = OutboxPublisher(self.publisher, serializer, self.ledger, retry)
         assigned = AssignedPartitions(self.metrics, self.health, outbox.forget)
         admission = Admission(catalogue.load(), POLICY, partitions)
@@ -105,6 +110,7 @@ class InMemory:
             scores=ACTIVE_SCORES,
             grace_ms=POLICY.grace_ms,
             identity=None if identity is None else IdentityRules(identity, admission.readmit, partitions, "here"),
+            cases=CaseUpdates(self.ledger, CASE_RULES),
             max_customers=1000,
             routes=DirectRoutes(assigned),
             metrics=self.metrics,

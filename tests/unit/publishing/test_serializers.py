@@ -12,6 +12,7 @@ from fastavro import schemaless_reader
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.cases.row import STATUSES, CaseRow, StageReached
 from pipeline.contract.avro_primitives import long
 from pipeline.contract.schema import parse_safely
 from pipeline.flow.values import Batch
@@ -23,10 +24,10 @@ from pipeline.scores.churn.row import ChurnRow
 from pipeline.scores.reason import Reason
 from pipeline.scores.registry import SCORES, topic_schemas
 from pipeline.scores.satisfaction.row import SatisfactionRow
-from pipeline.topics import CHURN_RISK, IDENTITIES, JOURNEYS, SATISFACTION
+from pipeline.topics import CASES, CHURN_RISK, IDENTITIES, JOURNEYS, SATISFACTION
 from pipeline.touchpoint import INITIATORS
 
-SERIALIZER = RecordSerializer({JOURNEYS: 7, SATISFACTION: 8, CHURN_RISK: 2**31, IDENTITIES: 9}, SCORES)
+SERIALIZER = RecordSerializer({JOURNEYS: 7, SATISFACTION: 8, CHURN_RISK: 2**31, IDENTITIES: 9, CASES: 10}, SCORES)
 
 texts = st.text(max_size=300)
 moments = st.integers(631_152_000_000, 4_000_000_000_000)
@@ -60,6 +61,16 @@ journeys = st.builds(
     merged_into=st.none() | texts, moved_to=st.none() | texts, keys=st.just(b""),
 )  # fmt: skip
 
+cases = st.builds(
+    CaseRow, customer=texts, subject=texts, revision=ints, type=texts, status=st.sampled_from(STATUSES),
+    opened_at=st.none() | moments, last_at=st.none() | moments, closed_at=st.none() | moments,
+    closes_at=st.none() | moments, due_at=st.none() | moments, late_ms=optional_longs, touchpoints=ints, contacts=ints,
+    repeats=ints, hand_overs=ints, reopened=ints, first_channel=st.none() | texts,
+    channels=st.dictionaries(texts, ints, max_size=4),
+    stages=st.lists(st.builds(StageReached, stage=texts, at=moments), max_size=4).map(tuple), waits=ints, wait_ms=longs,
+    outcome=outcomes, answers=ints, satisfaction=st.none() | doubles, steps=st.just(Steps(())), keys=st.just(b""),
+)  # fmt: skip
+
 
 def published(journeys: Sequence[JourneyRow] = (), **scores: Sequence[Any]) -> list[OutgoingRecord]:
     """The records of a batch with these rows."""
@@ -79,6 +90,15 @@ def columns(row: Any, topic: str) -> dict[str, Any]:
     """A row's values that the topic's schema has."""
     names = {field["name"] for field in json.loads(topic_schemas()[topic])["fields"]}
     return {name: value for name, value in row._asdict().items() if name in names}
+
+
+@given(row=cases)
+def test_a_cases_record_holds_its_row(row: CaseRow) -> None:
+    [out] = SERIALIZER.of_batch(Batch(3, 1, 0, cases=[row]))
+    assert (out.topic, out.key, out.partition) == (CASES, f"{row.customer}/{row.subject}".encode(), 3)
+    expected = columns(row, CASES)
+    expected["stages"] = [each._asdict() for each in row.stages]
+    assert read(CASES, out.value) == expected
 
 
 @given(row=journeys)
