@@ -87,10 +87,12 @@ def test_any_order_and_batching_of_long_journeys(seed: int, size: int) -> None:
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
-@given(st.integers(0, 2**32), st.sampled_from([12, 30]), st.sampled_from([1, 2, 4]))
-def test_any_order_and_batching_of_cases_with_too_many_touchpoints(seed: int, size: int, listed: int) -> None:
+@given(st.integers(0, 2**32), st.sampled_from([12, 30]), st.sampled_from([1, 2, 4, 8]), st.booleans())
+def test_any_order_and_batching_of_cases_with_too_many_touchpoints(
+    seed: int, size: int, listed: int, is_long: bool
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(case, "MAX_LISTED", listed)
         patch.setattr(portions, "MAX_RESTATED", 1)
-        patch.setattr(journey, "KEPT_EACH_END", 2)
-        check(seed, size)
+        patch.setattr(journey, "KEPT_EACH_END", 1)
+        check(seed, size, long_history if is_long else history)
