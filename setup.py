@@ -32,6 +32,7 @@ COMPILED = [
     "pipeline/flow/scoring.py",
     "pipeline/flow/sessions.py",
     "pipeline/flow/state.py",
+    "pipeline/flow/telling.py",
     "pipeline/flow/traits.py",
     "pipeline/flow/watermark.py",
     "pipeline/identity/key_identity.py",

@@ -4,7 +4,7 @@ CREATE TABLE customer_evidence (
     evidence JSONB NOT NULL,
     model TEXT NOT NULL
 );
-COMMENT ON TABLE customer_evidence IS 'fading sums of help, complaints, failures and answers of a customer, as of `base` half-lives after 1990; customer_evidence_at reads them';
+COMMENT ON TABLE customer_evidence IS 'fading sums of help, complaints, failures and answers of a customer, as of 1990; customer_evidence_at reads them';
 ALTER TABLE churn_risk
     ADD COLUMN evidence JSONB NOT NULL DEFAULT '{}',
     ADD COLUMN activities INTEGER NOT NULL DEFAULT 0,

@@ -42,3 +42,4 @@ COMMENT ON COLUMN customer_case.stages IS 'list of {stage, at}, in the order in 
 COMMENT ON COLUMN customer_case.satisfaction IS 'mean answer, 0 to 100';
 ALTER TABLE outbox ADD COLUMN cases JSONB NOT NULL DEFAULT '[]';
 COMMENT ON COLUMN outbox.cases IS 'list of customer and subject';
+COMMENT ON TABLE customer_evidence IS 'fading sums of help, complaints, failures and answers of a customer, as of `base` half-lives after 1990; customer_evidence_at reads them';
