@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -34,7 +34,7 @@ def find(mark: str, remembered: int | None) -> psutil.Process | None:
     """Return the process with `mark` among its arguments: the remembered one, or else whichever has it."""
     if remembered is not None and (process := _marked(remembered, mark)) is not None:
         return process
-    marked = {p.pid: p for p in psutil.process_iter() if _has(p, mark)}
+    marked = {p.pid: p for p in _all() if _has(p, mark)}
     for process in marked.values():
         # a child that has just been forked off has its parent's arguments
         if _parent(process) not in marked:
@@ -45,7 +45,7 @@ def find(mark: str, remembered: int | None) -> psutil.Process | None:
 def working_in(folder: Path) -> list[psutil.Process]:
     """Return the processes whose working folder this is; those of other users only for root."""
     running = []
-    for process in psutil.process_iter():
+    for process in _all():
         try:
             if process.cwd() == str(folder):
                 running.append(process)
@@ -117,6 +117,12 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(POLL_SECONDS)
     return True
+
+
+def _all() -> Iterator[psutil.Process]:
+    # psutil keeps what it has seen: of a number that was given again it would know the process that is gone.
+    psutil.process_iter.cache_clear()
+    return psutil.process_iter()  # type: ignore[no-any-return]
 
 
 def _marked(pid: int, mark: str) -> psutil.Process | None:

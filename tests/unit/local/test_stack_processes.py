@@ -22,6 +22,8 @@ def child(tmp_path: Path) -> Iterator[psutil.Popen]:
     launch = Launch(argv=[sys.executable, "-c", SLEEP, f"mark={tmp_path}"], env=dict(os.environ), cwd=tmp_path)
     with (tmp_path / "log").open("ab") as log:
         process = processes.spawn(launch, log)
+    # For a moment after the start of a program, the system does not show its arguments yet.
+    assert processes.wait_until(lambda: launch.argv[-1] in process.cmdline(), 10)
     yield process
     process.kill()
     process.wait()
@@ -35,6 +37,16 @@ def test_a_process_is_found_by_its_mark_even_if_another_number_was_remembered(
         assert found is not None
         assert found.pid == child.pid
     assert processes.find(f"mark={tmp_path}/other", child.pid) is None
+
+
+def test_a_process_is_found_whose_number_another_one_had_before(child: psutil.Popen, tmp_path: Path) -> None:
+    [seen] = [process for process in psutil.process_iter() if process.pid == child.pid]
+    seen._create_time = 1.0
+    seen._ident = (seen.pid, 1.0)  # of a process that was there before
+    assert not seen.is_running()
+    found = processes.find(f"mark={tmp_path}", None)
+    assert found is not None
+    assert found.pid == child.pid
 
 
 def test_a_dead_process_is_not_found_before_it_is_reaped(child: psutil.Popen, tmp_path: Path) -> None:
