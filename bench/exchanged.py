@@ -11,11 +11,12 @@ _COUNTERS = {
     "namings": "pipeline_namings_total",
     "transferred": "pipeline_transferred_touchpoints_total",
     "withdrawn": "pipeline_withdrawn_touchpoints_total",
+    "direct": "pipeline_direct_messages_total",
 }
 
 
 def exchanged(exposed: str) -> dict[str, int]:
-    """Return how many namings, touchpoints given to holders and taken back, and records of the exchange topic.
+    """Return how many namings, touchpoints given to holders and taken back, direct messages, and records of the topic.
 
     `exposed` is what a worker tells Prometheus.
     """

@@ -164,7 +164,7 @@ COLUMNS = (
         for title in (
             "on ÷ off, events per worker's CPU s", "target", "with broker and database", "events/s",
             "CPU µs an event off: worker + broker + database", "on", "peak MiB off", "on", "namings",
-            "records exchanged", "touchpoints transferred", "taken back",
+            "records exchanged", "direct messages", "touchpoints transferred", "taken back",
         )
     ),
 )  # fmt: skip
@@ -183,7 +183,7 @@ def rows(found: Found) -> list[list[str]]:
             _cell(found["ratio"]["events_per_s"]),
             *(_parts(sides[side], found["events"]) for side in ("off", "on")),
             *(f"{max(run['peak_rss'] for run in sides[side]) / 2**20:,.0f}" for side in ("off", "on")),
-            *(f"{last[name]:,}" for name in ("namings", "exchanged", "transferred", "withdrawn")),
+            *(f"{last[name]:,}" for name in ("namings", "exchanged", "direct", "transferred", "withdrawn")),
         ]
     ]
 

@@ -154,7 +154,7 @@ COLUMNS = (
         for title in (
             "size", "touchpoints", "seconds", "MiB before", "peak MiB", "others before, ms: p50", "p99", "max",
             "meanwhile: p50", "p99", "max", "CPU s: worker + broker + database", "records exchanged",
-            "touchpoints transferred", "taken back",
+            "direct messages", "touchpoints transferred", "taken back",
         )
     ),
 )  # fmt: skip
@@ -176,6 +176,6 @@ def rows(found: Found) -> list[list[str]]:
                 for title in (*_SHARES, "max")
             ),
             " + ".join(f"{found['cpu_s'][part]:.1f}" for part in PARTS),
-            *(f"{found[name]:,}" for name in ("exchanged", "transferred", "withdrawn")),
+            *(f"{found[name]:,}" for name in ("exchanged", "direct", "transferred", "withdrawn")),
         ]
     ]
