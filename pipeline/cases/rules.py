@@ -1,4 +1,4 @@
-"""What a touchpoint is to a case: by the catalogue, the types of cases and the policy."""
+"""Tells what a touchpoint is to a case: by the catalogue, the types of cases and the policy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_TYPE = CaseType(UNKNOWN, {}, frozenset(), frozenset(), frozenset(), None)
 
 
 class StepTraits(NamedTuple):
-    """Whether it is a contact, which the customer began and not to answer; whether because something is wrong.
+    """Says whether it is a contact, which the customer began and not to answer; whether because something is wrong.
 
     `is_hand_over` says whether the customer was handed on by it. `makes` is the place among the types of the first that
     it makes; after all of them if it makes none.
@@ -30,7 +30,7 @@ class StepTraits(NamedTuple):
 
 
 class CaseRules:
-    """What cases go by. It remembers results of pure look-ups only.
+    """Holds what cases go by. It remembers results of pure look-ups only.
 
     `policy` goes before what `types` say. Raises ValueError if it names a type or a stage that there is not.
     """

@@ -57,7 +57,7 @@ class Driver(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What was found: the number of cases, the outcome's mean and R² with the ends of its interval (None: no cases).
+    """Holds the number of cases, the outcome's mean and R² with the ends of its interval (None: no cases).
 
     `constant` are drivers that were the same for all.
     """

@@ -45,12 +45,4 @@ def bisect(slices: Sequence[Slice]) -> list[list[Slice]]:
     if len(slices) > 1:
         return [[each] for each in slices]
     [whole] = slices
-    records = whole.records
-    middle = len(records) // 2
-    if not middle:
-        return []
-    split = records[middle].offset
-    return [
-        [whole._replace(end=split, records=records[:middle])],
-        [whole._replace(begin=split, records=records[middle:])],
-    ]
+    return [[part] for part in whole.parts(2)] if len(whole.records) > 1 else []

@@ -27,7 +27,7 @@ _COLUMNS = (
     Column("source", folds=True),
 )  # fmt: skip
 
-#: What scores are called → the model that they are made with.
+#: What --model takes → name of the model.
 _CHECKED = {"churn_risk": ChurnModel.NAME, "satisfaction": SatisfactionModel.NAME, "expected": ExpectedModel.NAME}
 
 

@@ -52,7 +52,7 @@ def _checked(connection: Connection, name: str, check: Check, until: datetime | 
         return {"model": name, "version": active.version, "why_not": str(error)}
 
 
-#: What to do where no version is active.
+#: Name of a model → what to do where no version of it is active.
 _NOT_FITTED = {
     ChurnModel.NAME: "No version is active; see `pipeline models list`.",
     SatisfactionModel.NAME: "No version is active; see `pipeline models list`.",

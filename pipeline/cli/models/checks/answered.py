@@ -1,4 +1,4 @@
-"""What checks of models of answers share: which answers they look at, and how predictions did."""
+"""Chooses the answers that checks of models of answers look at, and tells how predictions did."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.cli.models.checks.verdict import Limit, NotCheckable, findings, lo
 from pipeline.fitting.histories import Array
 from pipeline.fitting.satisfaction import difference, validate
 
-#: Of a version that was not fitted: as many days as a fit foretells.
+#: Number of days that a version is checked on which was not fitted: as many as a fit foretells.
 _HORIZON_DAYS = 90.0
 #: With fewer answers, chance alone moves figures and inputs far.
 FEWEST = 100
