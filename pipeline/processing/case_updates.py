@@ -7,15 +7,10 @@ from collections.abc import Sequence
 from pipeline.cases.case import CaseChange, changed_case, must_be_listed, with_steps
 from pipeline.cases.row import CaseRow
 from pipeline.cases.rules import CaseRules
-from pipeline.flow.identity_needs import Span
-from pipeline.flow.identity_rows import OMITTED
 from pipeline.flow.values import Batch
-from pipeline.identity.segments import BEGINNING
 from pipeline.journey.step import Step
 from pipeline.ledger.protocol import Ledger
-
-#: Number of a customer's journeys that are in memory at once while a case's touchpoints are looked for.
-_PAGE = 500
+from pipeline.processing.journey_pages import journey_pages
 
 
 class CaseUpdates:
@@ -49,13 +44,7 @@ class CaseUpdates:
     async def _steps(self, customer: str, subject: str) -> list[Step]:
         """Return all touchpoints of a case, from the customer's journeys as they are in the ledger."""
         steps: list[Step] = []
-        after = BEGINNING
-        while journeys := await self._ledger.load_page(customer, after, _PAGE):
-            steps += [step for journey in journeys for step in journey.steps]
-            spans = [Span(customer, each.started_at, each.ended_at) for each in journeys if each.omitted]
-            if spans:
-                omitted = await self._ledger.load_aside([], spans)
-                steps += [row.step for row in omitted if row.place == OMITTED]
-            steps = [step for step in steps if step.subject == subject]
-            after = journeys[-1].started_at
+        async for journeys, omitted in journey_pages(self._ledger, customer):
+            there = [*[step for journey in journeys for step in journey.steps], *[row.step for row in omitted]]
+            steps += [step for step in there if step.subject == subject]
         return steps

@@ -22,7 +22,7 @@ from pipeline.flow.identity_needs import (
     shortened,
     windows_to_load,
 )
-from pipeline.flow.identity_rows import OMITTED, AsideRow, RestatementRow, by_key
+from pipeline.flow.identity_rows import AsideRow, RestatementRow, by_key
 from pipeline.flow.joined_customer import Readmit
 from pipeline.flow.long_journeys import Shortening
 from pipeline.flow.portions import is_small, next_share
@@ -32,7 +32,6 @@ from pipeline.flow.telling import tell_within
 from pipeline.flow.values import AdmittedSlice, Batch, Restatement
 from pipeline.identity.correction import Correction
 from pipeline.identity.correction_log import CorrectionLog
-from pipeline.identity.segments import BEGINNING
 from pipeline.journey.journey import Journey
 from pipeline.ledger.commit import Commit
 from pipeline.ledger.positions import Fenced, Position
@@ -41,11 +40,10 @@ from pipeline.observe.metrics import Metrics
 from pipeline.processing.assignment import AssignedPartitions
 from pipeline.processing.case_updates import CaseUpdates
 from pipeline.processing.direct_routes import DirectRoutes
+from pipeline.processing.journey_pages import journey_pages
 from pipeline.publishing.outbox import OutboxPublisher
 from pipeline.scores.protocol import ActiveScore
 
-#: Number of a customer's journeys that are in memory at once while scores are made anew.
-_PAGE = 500
 #: Number of times that what partitions tell directly is delivered before it is the turn of something else. What follows
 #: from it goes up the ranks of keys, and what follows from that takes one more each.
 _MAX_DELIVERIES = 20
@@ -261,12 +259,9 @@ class Committer:
     async def _refolded(self, customer: str) -> Mapping[str, Any]:
         """Return the states of a customer's scores, made anew."""
         assert self._identity is not None
-        refold, after = Refold(customer, self.scores, self._identity.readmit), BEGINNING
-        while journeys := await self._ledger.load_page(customer, after, _PAGE):
-            spans = [Span(customer, each.started_at, each.ended_at) for each in journeys if each.omitted]
-            omitted = await self._ledger.load_aside([], spans) if spans else []
-            refold.add(journeys, {row.keys: row.step for row in omitted if row.place == OMITTED})
-            after = journeys[-1].started_at
+        refold = Refold(customer, self.scores, self._identity.readmit)
+        async for journeys, omitted in journey_pages(self._ledger, customer):
+            refold.add(journeys, {row.keys: row.step for row in omitted})
         return refold.states
 
     async def _with_concerned(self, admitted: AdmittedSlice) -> AdmittedSlice:
